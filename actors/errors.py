@@ -1,0 +1,66 @@
+"""The table of errors and of close codes: what went wrong, and whether trying again helps."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Why a request was refused. The value is the code on the wire."""
+
+    INVALID_JSON = "INVALID_JSON"
+    INVALID_PAYLOAD = "INVALID_PAYLOAD"
+    INVALID_CHANNEL = "INVALID_CHANNEL"
+    UNKNOWN_TYPE = "UNKNOWN_TYPE"
+    UNAUTHORIZED = "UNAUTHORIZED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+    TOO_LARGE = "TOO_LARGE"
+    RATE_LIMITED = "RATE_LIMITED"
+    BUSY = "BUSY"
+    EXEC_FAILED = "EXEC_FAILED"
+    INTERNAL = "INTERNAL"
+
+    @property
+    def retry_helps(self) -> bool:
+        """True where the same request may succeed later, unchanged."""
+        return self in _RETRY_HELPS
+
+
+_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY})
+
+
+class CallboardError(Exception):
+    """A refusal that the caller is meant to see.
+
+    `code` is its row in the table, `message` one English sentence that names the limit or the field, and
+    `retry_after` the seconds after which trying again is sensible, where that is known.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+
+class CloseCode(IntEnum):
+    """Why a socket was closed. RFC 6455 section 7.4 below 4000, ours from 4400."""
+
+    NORMAL = 1000
+    UNSUPPORTED = 1003
+    TOO_BIG = 1009
+    INTERNAL = 1011
+    RESTARTING = 1012
+    TRY_LATER = 1013
+    UNAUTHORIZED = 4401
+    REPLACED = 4409
+
+    @property
+    def reconnect(self) -> bool:
+        """True where a client should connect again by itself."""
+        return self in _RECONNECT
+
+
+_RECONNECT = frozenset({CloseCode.INTERNAL, CloseCode.RESTARTING, CloseCode.TRY_LATER})

@@ -1,0 +1,111 @@
+"""What a log holds: an event, its address, and how a lagging reader's events may be merged."""
+
+from __future__ import annotations
+
+import re
+import time
+from enum import Enum
+from typing import TypeAlias
+
+import msgspec
+import orjson
+
+from actors.errors import CallboardError, ErrorCode
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+_TYPE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}", re.ASCII)
+_TOPIC_FORM = re.compile(r"[A-Za-z0-9_.:@~-]{1,200}", re.ASCII)
+
+
+class ChannelKey(msgspec.Struct, frozen=True, gc=False):
+    """The address of one log. `owner` parts a topic kept per user (`system` topics); it is never on the wire."""
+
+    channel: str
+    topic: str
+    owner: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.channel}/{self.topic}"
+
+
+class Merge(Enum):
+    """What a reader that lags may be sent in place of several adjacent events of one type."""
+
+    NEVER = 0
+    """One by one: tool calls, confirmations, terminal events."""
+    TEXT = 1
+    """One event whose member `content` is the concatenation of theirs; its other members are the first one's."""
+    LAST = 2
+    """The last one alone: progress."""
+
+
+class Draft(msgspec.Struct, frozen=True, gc=False):
+    """An event not yet in a log. `body` is its data as one JSON text, `timestamp` is Unix milliseconds.
+
+    The data is kept encoded: it cannot be changed behind a reader's back, costs its own length, is spliced into every
+    dialect's frame as it stands, and what cannot be encoded fails in the hands of the one who emits it.
+    """
+
+    event_type: str
+    body: bytes
+    merge: Merge
+    merge_key: str
+    timestamp: int
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """An event at its place. `first` is its own offset, or that of the first event merged into it."""
+
+    key: ChannelKey
+    epoch: str
+    offset: int
+    first: int
+    event_type: str
+    body: bytes
+    merge: Merge
+    merge_key: str
+    timestamp: int
+
+    @property
+    def data(self) -> Json:
+        """The data, decoded anew at each call."""
+        decoded: Json = orjson.loads(self.body)
+        return decoded
+
+
+def now_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def draft(
+    event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "", timestamp: int | None = None
+) -> Draft:
+    """A draft of `data`. Raises CallboardError INVALID_PAYLOAD for a bad type name or data that JSON cannot hold.
+
+    `merge_key` keeps apart what must not be merged although it is adjacent and of one type: two messages, two steps.
+    """
+    check_event_type(event_type)
+    if merge is Merge.TEXT and not (isinstance(data, dict) and isinstance(data.get("content"), str)):
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} streams text: its data needs a string `content`")
+    try:
+        body = orjson.dumps(data)
+    except (orjson.JSONEncodeError, RecursionError) as error:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"data of {event_type} is not JSON: {error}") from error
+    return Draft(event_type, body, merge, merge_key, now_ms() if timestamp is None else timestamp)
+
+
+def check_event_type(event_type: str) -> None:
+    """Raises CallboardError INVALID_PAYLOAD unless the name is a letter and up to 63 of `A-Z a-z 0-9 _ . : -`.
+
+    The form keeps a type from ending an SSE field or a metric's label.
+    """
+    if not _TYPE_FORM.fullmatch(event_type):
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "event_type is a letter and up to 63 of A-Z a-z 0-9 _ . : -")
+
+
+def check_topic(topic: str) -> None:
+    """Raises CallboardError INVALID_PAYLOAD unless it is 1 to 200 of `A-Z a-z 0-9 _ . : @ ~ -`: safe in a path."""
+    if not _TOPIC_FORM.fullmatch(topic):
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "a topic is 1 to 200 of A-Z a-z 0-9 _ . : @ ~ -")

@@ -1,0 +1,30 @@
+"""The port behind which a connection's bytes leave."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class BrokenSink(Exception):
+    """The peer is gone: nothing written from now on arrives."""
+
+
+class Sink(Protocol):
+    """The write end of one connection. Only its outbox writes to it."""
+
+    @property
+    def direct(self) -> bool:
+        """Whether `write_nowait` can ever take bytes: not where they must pass a TLS layer first."""
+        ...
+
+    def write_nowait(self, data: bytes | memoryview) -> int:
+        """Hands bytes to the kernel and returns how many it took, 0 when it would block. Raises BrokenSink."""
+        ...
+
+    async def write_all(self, data: bytes | memoryview) -> None:
+        """Writes all, waiting for room. Raises BrokenSink; cancelled midway, the sink is fit only for `abort`."""
+        ...
+
+    def abort(self) -> None:
+        """Closes at once, discarding what the kernel still holds. Any wait on the connection ends. Idempotent."""
+        ...

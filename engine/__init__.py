@@ -1,0 +1,1 @@
+"""The process: configuration, the supervision tree, identity, built-in agents and tools, metrics, the command line."""
