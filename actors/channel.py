@@ -108,11 +108,7 @@ class Channel:
         """The actor. After a crash it goes on from the log: whoever the last fan-out missed reads on by cursor."""
         self._wake_all_behind()
         task_status.started()
-        while True:
-            try:
-                message = await self._mailbox.receive()
-            except trio.ClosedResourceError:
-                break
+        async for message in self._mailbox:
             match message:
                 case Append():
                     await self._fan_out(*self._append_waiting(message))

@@ -63,10 +63,11 @@ class Connection:
         """What a subscription to these topics would start with. Raises CallboardError and changes nothing."""
         check_channel(channel)
         principal = self._require_principal()
-        keys = {self._router.resolve(principal, channel, topic): start for topic, start in starts.items()}
+        keys: dict[ChannelKey, Start] = {}
         if everything and channel == "system":
-            keys = dict.fromkeys(system_keys(principal), "live") | keys
-        if len(self._subscriptions.keys() | keys.keys()) > self._max:
+            keys.update(dict.fromkeys(system_keys(principal), "live"))
+        keys.update((self._router.resolve(principal, channel, topic), start) for topic, start in starts.items())
+        if len(self._named.union(keys)) > self._max:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
         return tuple(self._admission(key, start, named=key.topic in starts) for key, start in keys.items())
 

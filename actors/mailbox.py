@@ -34,10 +34,20 @@ class Mailbox(Generic[M]):
         return Ref(self._send)
 
     async def receive(self) -> M:
-        """Waits for the next message."""
+        """Waits for the next message. Raises trio.ClosedResourceError once the mailbox is closed."""
         message = await self._receive.receive()
         self._received += 1
         return message
+
+    def __aiter__(self) -> Mailbox[M]:
+        return self
+
+    async def __anext__(self) -> M:
+        """Messages until the mailbox is closed."""
+        try:
+            return await self.receive()
+        except trio.ClosedResourceError:
+            raise StopAsyncIteration from None
 
     def receive_nowait(self) -> M:
         """The next message. Raises trio.WouldBlock when none waits."""

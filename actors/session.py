@@ -97,11 +97,7 @@ class Session:
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """The actor. Ends when its mailbox is closed."""
         task_status.started()
-        while True:
-            try:
-                message = await self._mailbox.receive()
-            except trio.ClosedResourceError:
-                break
+        async for message in self._mailbox:
             self.last_active = trio.current_time()
             match message:
                 case Enter():

@@ -204,8 +204,7 @@ class LocalTask(TaskHandle):
         return result
 
     async def _obey(self, nursery: trio.Nursery) -> None:
-        while True:
-            ask = await self._mailbox.receive()
+        async for ask in self._mailbox:
             try:
                 ask.reply.answer(self._decide(ask, nursery))
             except CallboardError as refusal:
