@@ -123,7 +123,12 @@ class Connection:
             # It goes on where it is: to take it up again at the tail would lose what its connection lags behind.
             return Admission(key, held.log.epoch, Resumption(held.offset, held.gap), (), named)
         begin = self._router.start_of(key, start)
-        questions = tuple(event for event in self._router.open_questions(key) if event.offset <= begin.offset)
+        # Asked anew they stand where the subscription starts: their old place would set a client's position back.
+        questions = tuple(
+            msgspec.structs.replace(event, offset=begin.offset, first=begin.offset)
+            for event in self._router.open_questions(key)
+            if event.offset <= begin.offset
+        )
         return Admission(key, self._router.log(key).epoch, begin, questions, named)
 
     def _subscribe(self, admission: Admission) -> None:

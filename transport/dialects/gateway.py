@@ -1,0 +1,303 @@
+"""The gateway dialect: between its frames and the engine's commands. Pure functions; the socket is elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from wsproto.frame_protocol import FrameProtocol
+
+from actors.commands import AppendTurn, CancelTask, ConfirmStep, CreateTask, ExecSession, Receipt, Start, TaskView
+from actors.connection import Admission
+from actors.errors import CallboardError, ErrorCode
+from actors.event import Event, Json, now_ms
+from actors.position import Position
+from actors.principal import Principal
+from transport.dialects.gateway_events import GatewayPayload
+
+RequestId: TypeAlias = str | int | float | None
+"""What a client named its request, echoed on the reply."""
+
+_CODES_ON_THE_WIRE = {
+    ErrorCode.BUSY: ErrorCode.RATE_LIMITED,
+    ErrorCode.CONFLICT: ErrorCode.EXEC_FAILED,
+    ErrorCode.INTERNAL: ErrorCode.EXEC_FAILED,
+    ErrorCode.TOO_LARGE: ErrorCode.INVALID_PAYLOAD,
+}
+"""The dialect has nine codes: what the table of errors has beyond them is told as the nearest."""
+
+
+class Auth(msgspec.Struct, frozen=True):
+    token: str
+    device_id: str | None = None
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """Empty `topics`: all of the channel. `since` may name topics then too, to be taken up where they were left."""
+
+    channel: str
+    topics: tuple[str, ...]
+    since: dict[str, Start]
+
+
+class Unsubscribe(msgspec.Struct, frozen=True):
+    channel: str
+    topics: tuple[str, ...]
+
+
+class TaskAction(msgspec.Struct, frozen=True):
+    """`command` is None for an action that does not exist: the reply says so in the action's own form."""
+
+    task_id: str
+    action: str
+    command: CancelTask | AppendTurn | ConfirmStep | CreateTask | None
+
+
+class Ping(msgspec.Struct, frozen=True):
+    pass
+
+
+Command: TypeAlias = Auth | Subscribe | Unsubscribe | TaskAction | ExecSession | Ping
+
+
+class Request(msgspec.Struct, frozen=True):
+    id: RequestId
+    command: Command
+
+
+class RefusedError(Exception):
+    """A frame that is no request. `id` is the request's, where it could be read."""
+
+    def __init__(self, request_id: RequestId, error: CallboardError) -> None:
+        super().__init__(error.message)
+        self.id = request_id
+        self.error = error
+
+
+class _SinceObject(msgspec.Struct):
+    epoch: str
+    offset: int
+
+
+class _SubscribePayload(msgspec.Struct):
+    channel: str
+    topics: tuple[str, ...] = ()
+    since: dict[str, _SinceObject | str] = {}
+
+
+class _UnsubscribePayload(msgspec.Struct):
+    channel: str
+    topics: tuple[str, ...] = ()
+
+
+class _TaskActionPayload(msgspec.Struct):
+    action: str
+    task_id: str = ""
+    data: Any = None
+
+
+class _TurnData(msgspec.Struct):
+    prompt: str
+
+
+class _ConfirmData(msgspec.Struct):
+    step_id: str
+    approved: bool
+
+
+class _ExecPayload(msgspec.Struct):
+    session_id: str
+    command: str
+
+
+_Payload = TypeVar("_Payload")
+
+
+def decode(text: str) -> Request:
+    """The request in a text frame. Raises RefusedError, and nothing else, for anything that is none."""
+    try:
+        frame = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise RefusedError(None, CallboardError(ErrorCode.INVALID_JSON, f"not JSON: {error}")) from error
+    if not isinstance(frame, dict):
+        raise RefusedError(None, CallboardError(ErrorCode.INVALID_PAYLOAD, "a message is a JSON object"))
+    named = frame.get("id")
+    request_id = named if isinstance(named, str | int | float) else None
+    try:
+        return Request(request_id, _command(frame.get("type"), frame.get("payload", {})))
+    except CallboardError as error:
+        raise RefusedError(request_id, error) from error
+
+
+def _command(kind: object, payload: object) -> Command:
+    match kind:
+        case "ping":
+            return Ping()
+        case "auth":
+            return _convert(payload, Auth)
+        case "subscribe":
+            return _subscribe(_convert(payload, _SubscribePayload))
+        case "unsubscribe":
+            asked = _convert(payload, _UnsubscribePayload)
+            return Unsubscribe(asked.channel, asked.topics)
+        case "task.action":
+            return _task_action(_convert(payload, _TaskActionPayload))
+        case "session.exec":
+            exec_ = _convert(payload, _ExecPayload)
+            return ExecSession(exec_.session_id, exec_.command)
+        case str():
+            raise CallboardError(ErrorCode.UNKNOWN_TYPE, f"no message type {kind[:64]!r}")
+        case _:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "a message needs a string `type`")
+
+
+def _convert(payload: object, kind: type[_Payload]) -> _Payload:
+    try:
+        return msgspec.convert(payload, kind)
+    except msgspec.ValidationError as error:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"payload: {error}") from error
+
+
+def _subscribe(asked: _SubscribePayload) -> Subscribe:
+    unasked = asked.since.keys() - set(asked.topics)
+    if asked.topics and unasked:
+        message = f"payload: `since` names {min(unasked)!r}, which is not among `topics`"
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
+    return Subscribe(asked.channel, asked.topics, {topic: _start(since) for topic, since in asked.since.items()})
+
+
+def _start(since: _SinceObject | str) -> Start:
+    match since:
+        case "0":
+            return "oldest"
+        case str():
+            return Position.parse(since)
+        case _:
+            return Position.parse(f"{since.epoch}:{since.offset}")
+
+
+def _task_action(asked: _TaskActionPayload) -> TaskAction:
+    if asked.action != "create" and not asked.task_id:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "payload: the action needs a `task_id`")
+    command: CancelTask | AppendTurn | ConfirmStep | CreateTask | None
+    match asked.action:
+        case "cancel":
+            command = CancelTask(asked.task_id)
+        case "append_turn":
+            turn = asked.data if isinstance(asked.data, str) else _convert(asked.data, _TurnData).prompt
+            command = AppendTurn(asked.task_id, turn)
+        case "confirm":
+            confirmed = _convert(asked.data, _ConfirmData)
+            command = ConfirmStep(asked.task_id, confirmed.step_id, confirmed.approved)
+        case "create":
+            command = _convert(asked.data, CreateTask)
+        case _:
+            command = None
+    return TaskAction(asked.task_id, asked.action, command)
+
+
+def auth_result(request_id: RequestId, principal: Principal, device_id: str) -> bytes:
+    payload: dict[str, Json] = {"success": True, "user_id": principal.user_id, "device_id": device_id}
+    return _reply(request_id, "auth.result", payload)
+
+
+def auth_failed(request_id: RequestId, message: str) -> bytes:
+    return _reply(request_id, "auth.result", {"success": False, "message": message})
+
+
+def subscribed(request_id: RequestId, asked: Subscribe, admissions: tuple[Admission, ...]) -> bytes:
+    """Where each subscription starts. A topic of `since` that is gone is there too, as not recovered."""
+    positions: dict[str, Json] = {topic: {"recovered": False} for topic in asked.since}
+    for admission in admissions:
+        positions[admission.key.topic] = {
+            "epoch": admission.epoch,
+            "offset": admission.start.offset,
+            "recovered": admission.recovered,
+        }
+    payload: dict[str, Json] = {
+        "channel": asked.channel,
+        "topics": list(asked.topics),
+        "success": True,
+        "positions": positions,
+    }
+    if asked.since:
+        by_topic = {admission.key.topic: admission.recovered for admission in admissions}
+        payload["recovered"] = all(by_topic.get(topic, False) for topic in asked.since)
+    return _reply(request_id, "subscribed", payload)
+
+
+def unsubscribed(request_id: RequestId, asked: Unsubscribe) -> bytes:
+    payload: dict[str, Json] = {"channel": asked.channel, "topics": list(asked.topics), "success": True}
+    return _reply(request_id, "unsubscribed", payload)
+
+
+def task_result(request_id: RequestId, action: str, outcome: Receipt | TaskView) -> bytes:
+    """`position` is what was emitted last, for a resume from there; on `create` it is before the first event."""
+    task = outcome.task if isinstance(outcome, Receipt) else outcome
+    payload: dict[str, Json] = {
+        "task_id": task.id,
+        "action": action,
+        "success": True,
+        "state": task.state.value,
+        "position": str(outcome.position),
+    }
+    if isinstance(outcome, Receipt) and outcome.turn is not None:
+        payload["turn"] = outcome.turn
+    return _reply(request_id, "task.result", payload)
+
+
+def task_refused(request_id: RequestId, asked: TaskAction, error: CallboardError) -> bytes:
+    payload: dict[str, Json] = {
+        "task_id": asked.task_id,
+        "action": asked.action,
+        "success": False,
+        "code": _code(error),
+        "message": error.message,
+    }
+    return _reply(request_id, "task.result", payload)
+
+
+def exec_started(request_id: RequestId, session_id: str, exec_id: str) -> bytes:
+    payload: dict[str, Json] = {"session_id": session_id, "exec_id": exec_id, "type": "started"}
+    return _reply(request_id, "session.output", payload)
+
+
+def pong(request_id: RequestId) -> bytes:
+    return _reply(request_id, "pong", None)
+
+
+def error_frame(request_id: RequestId, error: CallboardError) -> bytes:
+    payload: dict[str, Json] = {"code": _code(error), "message": error.message}
+    if error.retry_after is not None:
+        payload["retry_after_ms"] = round(error.retry_after * 1000)
+    return _reply(request_id, "error", payload)
+
+
+class WebSocketEncoder:
+    """An event as one text frame, the same bytes for every client: a server's frames are not masked."""
+
+    __slots__ = ("_payload",)
+
+    def __init__(self, payload: GatewayPayload) -> None:
+        self._payload = payload
+
+    def encode(self, event: Event) -> bytes:
+        payload = self._payload.encode(event)
+        return _text_frame(b'{"type":"event","payload":%b,"timestamp":%d}' % (payload, event.timestamp))
+
+
+def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) -> bytes:
+    message: dict[str, Json] = {"type": kind, "timestamp": now_ms()}
+    if payload is not None:
+        message["payload"] = payload
+    if request_id is not None:
+        message["id"] = request_id
+    return _text_frame(msgspec.json.encode(message))
+
+
+def _text_frame(payload: bytes) -> bytes:
+    return bytes(FrameProtocol(client=False, extensions=[]).send_data(payload.decode(), fin=True))
+
+
+def _code(error: CallboardError) -> str:
+    return _CODES_ON_THE_WIRE.get(error.code, error.code).value
