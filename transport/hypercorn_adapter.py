@@ -23,10 +23,8 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import (
-    AppWrapper,
     ASGIFramework,
     ASGIReceiveCallable,
-    ASGIReceiveEvent,
     ASGISendCallable,
     ASGISendEvent,
     ConnectionState,
@@ -34,10 +32,10 @@ from hypercorn.typing import (
     Scope,
 )
 
+from transport.asgi_request import LateDisconnect, RequestTasks
 from transport.byte_stream import ByteStream
 from transport.drain import Drain
 from transport.head import RequestHead
-from transport.late_disconnect import LateDisconnect
 from transport.listener_options import ListenerOptions
 from transport.request_bytes import RequestBytes
 
@@ -103,7 +101,7 @@ class HypercornHTTP:
         await exchange.run(lambda tasks: self._protocol(_Http2, stream, tasks, exchange.handle))
 
     def _protocol(
-        self, kind: Callable[..., _P], stream: ByteStream, tasks: _Tasks, send: Callable[[Event], Awaitable[None]]
+        self, kind: Callable[..., _P], stream: ByteStream, tasks: RequestTasks, send: Callable[[Event], Awaitable[None]]
     ) -> _P:
         return kind(
             self._call,
@@ -149,50 +147,6 @@ async def _run_lifespan(lifespan: Lifespan, task_status: trio.TaskStatus[trio.Ca
         await lifespan.handle_lifespan()
 
 
-class _Tasks:
-    """Hypercorn's task group over a nursery of ours. An application that has ended never blocks who feeds it."""
-
-    def __init__(self, nursery: trio.Nursery) -> None:
-        self._nursery = nursery
-
-    async def spawn_app(
-        self,
-        app: AppWrapper,
-        config: Config,
-        scope: Scope,
-        send: Callable[[ASGISendEvent | None], Awaitable[None]],
-    ) -> Callable[[ASGIReceiveEvent], Awaitable[None]]:
-        writer, reader = trio.open_memory_channel[ASGIReceiveEvent](config.max_app_queue_size)
-        self._nursery.start_soon(_run_application, app, scope, reader, send)
-
-        async def put(message: ASGIReceiveEvent) -> None:
-            try:
-                await writer.send(message)
-            except trio.BrokenResourceError:
-                return
-
-        return put
-
-    def spawn(self, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        self._nursery.start_soon(function, *args)
-
-
-async def _run_application(
-    app: AppWrapper,
-    scope: Scope,
-    reader: trio.MemoryReceiveChannel[ASGIReceiveEvent],
-    send: Callable[[ASGISendEvent | None], Awaitable[None]],
-) -> None:
-    with reader:
-        try:
-            await app(scope, reader.receive, send, trio.to_thread.run_sync, trio.from_thread.run)
-        # Whatever one request's handler does must not end the other requests of its connection.
-        except* Exception:  # noqa: BLE001
-            _log.exception("The HTTP application failed")
-        finally:
-            await send(None)
-
-
 class _Http11(H11Protocol):
     async def _check_protocol(self, event: object) -> None:
         """Switches to nothing: an upgrade to HTTP/2 is optional to honour, and its preface does not come here."""
@@ -228,11 +182,11 @@ class _Exchange:
         self._ended = False
         self.reusable = False
 
-    async def run(self, protocol: Callable[[_Tasks], H11Protocol | H2Protocol]) -> None:
+    async def run(self, protocol: Callable[[RequestTasks], H11Protocol | H2Protocol]) -> None:
         async with trio.open_nursery() as guard:
             guard.start_soon(self._abort_when_cancelled)
             async with trio.open_nursery() as nursery:
-                self._protocol = protocol(_Tasks(nursery))
+                self._protocol = protocol(RequestTasks(nursery))
                 await self._protocol.initiate()
                 with self._reading:
                     await self._read()
@@ -258,8 +212,8 @@ class _Exchange:
             self._reading.cancel()
 
     async def _end(self) -> None:
-        self._reading.cancel()
         await self._protocol.handle(Closed())
+        self._reading.cancel()
 
     async def _read(self) -> None:
         try:
@@ -310,7 +264,7 @@ class _Http2Connection(_Exchange):
         self._keep_alive_seconds = options.keep_alive_seconds
         self._drain = drain
 
-    async def run(self, protocol: Callable[[_Tasks], H11Protocol | H2Protocol]) -> None:
+    async def run(self, protocol: Callable[[RequestTasks], H11Protocol | H2Protocol]) -> None:
         self._update(idle=True)
         try:
             await super().run(protocol)
