@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     RATE_LIMITED = "RATE_LIMITED"
     BUSY = "BUSY"
+    TIMEOUT = "TIMEOUT"
     EXEC_FAILED = "EXEC_FAILED"
     INTERNAL = "INTERNAL"
 
@@ -28,7 +29,7 @@ class ErrorCode(StrEnum):
         return self in _RETRY_HELPS
 
 
-_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY})
+_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.TIMEOUT})
 
 
 class CallboardError(Exception):

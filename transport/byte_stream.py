@@ -1,0 +1,126 @@
+"""The bytes of one accepted connection, with or without TLS."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import suppress
+from typing import TypeAlias
+
+import trio
+
+from actors.sink import BrokenSink
+
+Address: TypeAlias = tuple[str, int]
+"""Host and port."""
+
+RECEIVE_BYTES = 65_536
+_LINGER_BYTES = 4 * 1024 * 1024
+
+
+class ByteStream(trio.abc.Stream):
+    """A trio stream that is also an outbox's `Sink`, and that takes back bytes read too far.
+
+    `receive_some`, `send_all` and `aclose` keep to `trio.abc.Stream`: BrokenResourceError when the peer is gone,
+    ClosedResourceError when this side closed.
+    """
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self) -> None:
+        self._prefix = b""
+
+    @property
+    @abstractmethod
+    def peer(self) -> Address:
+        """Where the client connected from."""
+
+    @property
+    @abstractmethod
+    def local(self) -> Address:
+        """Which address of ours it reached."""
+
+    @property
+    @abstractmethod
+    def secure(self) -> bool:
+        """Whether the bytes pass TLS."""
+
+    @property
+    @abstractmethod
+    def application_protocol(self) -> str | None:
+        """What TLS agreed on: `h2`, `http/1.1`, or None where nothing was negotiated."""
+
+    @property
+    @abstractmethod
+    def last_received(self) -> float:
+        """`trio.current_time()` of the last byte that came in; of the accept before the first."""
+
+    @property
+    @abstractmethod
+    def bytes_received(self) -> int:
+        """Bytes read off the socket so far."""
+
+    @property
+    @abstractmethod
+    def bytes_sent(self) -> int:
+        """Bytes handed to the kernel so far."""
+
+    @property
+    @abstractmethod
+    def direct(self) -> bool:
+        """Whether `write_nowait` can ever take bytes."""
+
+    @abstractmethod
+    def write_nowait(self, data: bytes | memoryview) -> int:
+        """Hands bytes to the kernel and returns how many it took, 0 when it would block. Raises BrokenSink."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Resets the connection, discarding what the kernel still holds. Any wait on it ends. Idempotent."""
+
+    @abstractmethod
+    async def _receive(self, max_bytes: int) -> bytes:
+        """`receive_some` past the bytes that were taken back."""
+
+    async def write_all(self, data: bytes | memoryview) -> None:
+        """Writes all, waiting for room. Raises BrokenSink; cancelled midway, the stream is fit only for `abort`."""
+        try:
+            await self.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise BrokenSink(str(error)) from error
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes that were taken back wait in front."""
+        return bool(self._prefix)
+
+    def unread(self, data: bytes) -> None:
+        """Puts bytes back in front of everything that `receive_some` would return next."""
+        self._prefix = data + self._prefix
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """The next bytes, at most `max_bytes`; `b""` once the peer has finished sending."""
+        limit = RECEIVE_BYTES if max_bytes is None else max_bytes
+        if limit < 1:
+            raise ValueError("max_bytes must be at least 1")
+        if not self._prefix:
+            return await self._receive(limit)
+        await trio.lowlevel.checkpoint()
+        data, self._prefix = self._prefix[:limit], self._prefix[limit:]
+        return data
+
+    async def linger(self, seconds: float) -> None:
+        """Closes so that the peer still gets what was sent: closing over unread input would reset the connection.
+
+        Says that no more comes, discards what the peer still sends until it closes, for at most `seconds`.
+        """
+        with trio.move_on_after(seconds), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self._finish_sending()
+            self._prefix = b""
+            discarded = 0
+            while discarded < _LINGER_BYTES and (data := await self._receive(RECEIVE_BYTES)):
+                discarded += len(data)
+        await self.aclose()
+
+    async def _finish_sending(self) -> None:
+        """Half-closes where the transport can. TLS cannot: its peer learns the end from the reply's own framing."""
+        await trio.lowlevel.checkpoint()

@@ -1,0 +1,127 @@
+"""One accepted connection, from its first byte on: which request goes where."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Protocol, assert_never
+
+import trio
+
+from actors.errors import ErrorCode
+from transport.byte_stream import ByteStream
+from transport.drain import Drain
+from transport.head import BadHead, EndOfStream, HeadFault, Http2Preface, RequestHead, read_head
+from transport.http_error import error_reply
+from transport.hypercorn_adapter import HypercornHTTP
+from transport.listener_options import ListenerOptions
+from transport.listener_statistics import Tally
+
+
+class Handlers(Protocol):
+    """Who serves what does not go through the HTTP server.
+
+    Both handlers get a stream that stands right behind the head; one that wants the head again calls
+    `stream.unread(head.raw)`. The connection ends when they return.
+    """
+
+    def is_event_stream(self, head: RequestHead) -> bool:
+        """Whether a GET asks for an event stream that `serve_events` answers."""
+        ...
+
+    async def serve_events(self, stream: ByteStream, head: RequestHead) -> None:
+        """Answers a GET of an event stream, from the status line on."""
+        ...
+
+    async def serve_websocket(self, stream: ByteStream, head: RequestHead) -> None:
+        """Answers a WebSocket upgrade, a refused one too."""
+        ...
+
+
+class ConnectionEdge:
+    """Serves connections, each until it ends."""
+
+    def __init__(
+        self, options: ListenerOptions, handlers: Handlers, http: HypercornHTTP, drain: Drain, tally: Tally
+    ) -> None:
+        self._options = options
+        self._handlers = handlers
+        self._http = http
+        self._drain = drain
+        self._tally = tally
+
+    async def serve(self, stream: ByteStream) -> None:
+        """Returns with the stream closed. It is not closed after an exception: those are the caller's to contain."""
+        if stream.application_protocol == "h2":
+            await self._http.serve_http2(stream)
+        else:
+            await self._serve_requests(stream)
+        await stream.linger(self._options.linger_seconds)
+
+    async def _serve_requests(self, stream: ByteStream) -> None:
+        patience = self._options.head_seconds
+        while await self._another_request(stream, patience):
+            head = await read_head(stream, self._options.head_bytes, self._options.head_seconds)
+            match head:
+                case RequestHead():
+                    if not await self._serve_request(stream, head):
+                        return
+                case Http2Preface():
+                    await self._http.serve_http2(stream)
+                    return
+                case BadHead():
+                    self._tally.bad_head(head.fault)
+                    await self._refuse(stream, *_reply_to(head.fault), head.message)
+                    return
+                case EndOfStream():
+                    return
+                case _:
+                    assert_never(head)
+            patience = self._options.keep_alive_seconds
+
+    async def _another_request(self, stream: ByteStream, seconds: float) -> bool:
+        """Waits for the first byte of a request. False when none comes, or the server drains first."""
+        with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
+            self._drain.add(scope)
+            try:
+                data = await stream.receive_some()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return False
+            finally:
+                self._drain.remove(scope)
+            stream.unread(data)
+            return bool(data)
+        return False
+
+    async def _serve_request(self, stream: ByteStream, head: RequestHead) -> bool:
+        """True if the connection can carry another request."""
+        if head.wants_websocket:
+            await self._handlers.serve_websocket(stream, head)
+            return False
+        if head.method == "GET" and self._handlers.is_event_stream(head):
+            await self._handlers.serve_events(stream, head)
+            return False
+        if (head.content_length or 0) > self._options.body_bytes:
+            # Refused here, before `Expect: 100-continue` invites the body.
+            message = f"The request body exceeds {self._options.body_bytes} bytes."
+            await self._refuse(stream, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, ErrorCode.TOO_LARGE, message)
+            return False
+        return await self._http.serve_request(stream, head)
+
+    async def _refuse(self, stream: ByteStream, status: HTTPStatus, code: ErrorCode, message: str) -> None:
+        with trio.move_on_after(self._options.linger_seconds):
+            try:
+                await stream.send_all(error_reply(status, code, message))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+
+
+def _reply_to(fault: HeadFault) -> tuple[HTTPStatus, ErrorCode]:
+    match fault:
+        case HeadFault.MALFORMED | HeadFault.TRUNCATED:
+            return HTTPStatus.BAD_REQUEST, ErrorCode.INVALID_PAYLOAD
+        case HeadFault.TOO_LARGE:
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode.TOO_LARGE
+        case HeadFault.TIMEOUT:
+            return HTTPStatus.REQUEST_TIMEOUT, ErrorCode.TIMEOUT
+        case _:
+            assert_never(fault)

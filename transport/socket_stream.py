@@ -1,0 +1,165 @@
+"""One accepted socket as a stream, and as the sink that an outbox writes to without waiting."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import NoReturn, TypeVar
+
+import trio
+
+from actors.sink import BrokenSink
+from transport.byte_stream import Address, ByteStream
+
+_T = TypeVar("_T")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
+    """Takes over a connected stdlib socket.
+
+    It holds the plain socket, not trio's wrapper around one: that is one object less per connection, and the
+    direct write is a single bound method.
+    """
+
+    __slots__ = ("_last_received", "_peer", "_received", "_send", "_sent", "_sock")
+
+    def __init__(self, sock: socket.socket, peer: Address, *, send_buffer_bytes: int) -> None:
+        super().__init__()
+        sock.setblocking(False)
+        # A peer that is gone already makes these fail on some systems; the first read tells.
+        with suppress(OSError):
+            # Left alone the kernel grows it to megabytes, and a reader that stalled looks like one that keeps up.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        # Python ignores SIGPIPE, so that a plain send has the semantics of MSG_NOSIGNAL.
+        self._send = sock.send
+        self._peer = peer
+        self._last_received = trio.current_time()
+        self._received = 0
+        self._sent = 0
+
+    @property
+    def peer(self) -> Address:
+        return self._peer
+
+    @property
+    def local(self) -> Address:
+        """Which address of ours the client reached. Raises ClosedResourceError on a closed stream."""
+        try:
+            host, port = self._sock.getsockname()[:2]
+        except OSError as error:
+            _raise_stream_error(error)
+        return host, port
+
+    @property
+    def secure(self) -> bool:
+        return False
+
+    @property
+    def application_protocol(self) -> str | None:
+        return None
+
+    @property
+    def last_received(self) -> float:
+        return self._last_received
+
+    @property
+    def bytes_received(self) -> int:
+        return self._received
+
+    @property
+    def bytes_sent(self) -> int:
+        return self._sent
+
+    @property
+    def direct(self) -> bool:
+        return True
+
+    def write_nowait(self, data: bytes | memoryview) -> int:
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise BrokenSink(str(error)) from error
+        self._sent += sent
+        return sent
+
+    def abort(self) -> None:
+        if self._sock.fileno() == -1:
+            return
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._close()
+
+    async def aclose(self) -> None:
+        if self._sock.fileno() != -1:
+            self._close()
+        await trio.lowlevel.checkpoint()
+
+    def _close(self) -> None:
+        trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()
+
+    async def _receive(self, max_bytes: int) -> bytes:
+        data = await self._when_ready(partial(self._sock.recv, max_bytes), trio.lowlevel.wait_readable)
+        if data:
+            self._received += len(data)
+            self._last_received = trio.current_time()
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        with memoryview(data) as view:
+            done = 0
+            while True:
+                with view[done:] as rest:
+                    sent = await self._when_ready(partial(self._send, rest), trio.lowlevel.wait_writable)
+                self._sent += sent
+                done += sent
+                if done == len(view):
+                    return
+
+    async def wait_send_all_might_not_block(self) -> None:
+        if self._sock.fileno() == -1:
+            raise trio.ClosedResourceError("this stream was already closed")
+        await trio.lowlevel.wait_writable(self._sock)
+
+    async def send_eof(self) -> None:
+        await trio.lowlevel.checkpoint()
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            _raise_stream_error(error)
+
+    async def _finish_sending(self) -> None:
+        await self.send_eof()
+
+    async def _when_ready(self, attempt: Callable[[], _T], wait: Callable[[socket.socket], Awaitable[None]]) -> _T:
+        """Runs a non-blocking system call until it no longer would block. Always a checkpoint."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
+        while True:
+            try:
+                result = attempt()
+            except BlockingIOError:
+                await wait(self._sock)
+                waited = True
+            except OSError as error:
+                _raise_stream_error(error)
+            else:
+                break
+        if not waited:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return result
+
+
+def _raise_stream_error(error: OSError) -> NoReturn:
+    if error.errno == errno.EBADF:
+        raise trio.ClosedResourceError("this stream was already closed") from None
+    raise trio.BrokenResourceError(f"the connection broke: {error}") from error
