@@ -81,15 +81,15 @@ $(VENV)/$(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit("Callboard needs Python 3.11 or newer: make PYTHON=python3.x …" \
 		if sys.version_info < (3, 11) else 0)'
 	@test "$$($(BIN)/python -V 2>/dev/null)" = "$$($(PYTHON) -V)" || $(PYTHON) -m venv --clear $(VENV)
-	@rm -f $(VENV)/.made-by-* $(VENV)/.run $(VENV)/.test
+	@rm -f $(VENV)/.made-by-*
 	@touch $@
 
-$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/$(MADE)
+$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/$(MADE)
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
 	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: requirements-test.lock pyproject.toml | $(VENV)/$(MADE)
+$(VENV)/.test: requirements-test.lock pyproject.toml $(VENV)/$(MADE)
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements-test.lock
 	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
