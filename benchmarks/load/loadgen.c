@@ -13,7 +13,10 @@
 #include "subscriber.h"
 
 #include <getopt.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define EVENTS 256     /* of one epoll_wait */
@@ -22,7 +25,7 @@
 /* The counters at the beginning of the window. */
 struct start {
     int64_t at, cpu, run_queue;
-    uint64_t deliveries, bytes, reads;
+    uint64_t deliveries, bytes, reads, message_bytes, segments;
 };
 
 static struct {
@@ -79,8 +82,9 @@ static void open_all(void)
             progressed = now;
         before = tally.ready;
         if (tally.closed || (double)(now - progressed) / 1e9 > opt.idle) {
-            fprintf(stderr, "%d of %d connections ready, %d closed by the server; the last reply not expected: %s\n",
-                    tally.ready, opt.connections, tally.closed, *tally.last_unexpected ? tally.last_unexpected : "none");
+            fprintf(stderr, "%d of %d connections ready, %d closed by the server; last reply not expected: %s\n",
+                    tally.ready, opt.connections, tally.closed,
+                    *tally.last_unexpected ? tally.last_unexpected : "none");
             exit(1);
         }
     }
@@ -88,9 +92,23 @@ static void open_all(void)
     fflush(stdout);
 }
 
+/* TCP segments with data that all connections have received: to a server with TCP_NODELAY on loopback, its writes. */
+static uint64_t count_segments(void)
+{
+    uint64_t segments = 0;
+    for (int i = 0; i < opt.connections; i++) {
+        struct tcp_info info = {0};
+        socklen_t length = sizeof info;
+        if (subscribers[i].state != CLOSED && !getsockopt(subscribers[i].fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+            segments += info.tcpi_data_segs_in;
+    }
+    return segments;
+}
+
 static struct start take_start(void)
 {
-    return (struct start){now, cpu_ns(), run_queue_ns(), tally.deliveries, tally.bytes, tally.reads};
+    return (struct start){now,         cpu_ns(),    run_queue_ns(),      tally.deliveries,
+                          tally.bytes, tally.reads, tally.message_bytes, count_segments()};
 }
 
 /* Runs to the end of the window; returns why it ended and sets `start` to the counters at its beginning. */
@@ -135,6 +153,7 @@ static void report(const struct start *start, const char *ended)
     double wall = (double)(now - start->at) / 1e9, per_ns = wall > 0 ? 1 / (wall * 1e9) : 0;
     uint64_t deliveries = tally.deliveries - start->deliveries, fewest = UINT64_MAX, most = 0;
     uint64_t reads = tally.reads - start->reads, bytes = tally.bytes - start->bytes;
+    uint64_t message_bytes = tally.message_bytes - start->message_bytes, segments = count_segments() - start->segments;
     for (int i = 0; i < opt.connections; i++) {
         uint64_t n = subscribers[i].deliveries;
         fewest = n < fewest ? n : fewest;
@@ -142,11 +161,13 @@ static void report(const struct start *start, const char *ended)
     }
     printf("{\"ended\": \"%s\", \"connections\": %d, \"closed\": %d, \"total\": %llu, \"other_messages\": %llu, "
            "\"fewest\": %llu, \"most\": %llu, \"bad_stamps\": %llu, \"seconds\": %.6f, \"deliveries\": %llu, "
-           "\"bytes\": %llu, \"reads\": %llu, \"per_second\": %.1f, \"cpu_share\": %.3f, \"run_queue_share\": %.3f, ",
+           "\"bytes\": %llu, \"message_bytes\": %llu, \"reads\": %llu, \"segments\": %llu, "
+           "\"per_second\": %.1f, \"cpu_share\": %.3f, \"run_queue_share\": %.3f, ",
            ended, opt.connections, tally.closed, (unsigned long long)tally.deliveries,
            (unsigned long long)tally.other_messages, (unsigned long long)fewest, (unsigned long long)most,
            (unsigned long long)tally.bad_stamps, wall, (unsigned long long)deliveries, (unsigned long long)bytes,
-           (unsigned long long)reads, wall > 0 ? (double)deliveries / wall : 0,
+           (unsigned long long)message_bytes, (unsigned long long)reads, (unsigned long long)segments,
+           wall > 0 ? (double)deliveries / wall : 0,
            (double)(cpu_ns() - start->cpu) * per_ns, (double)(run_queue_ns() - start->run_queue) * per_ns);
     printf("\"latency_us\": {\"samples\": %llu, \"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, "
            "\"max\": %.1f}}\n",

@@ -56,7 +56,8 @@ void subscriber_open(struct subscriber *c, int poller, int sampled)
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     c->sampled = sampled;
-    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s%s\r\n", script.path, script.host,
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s%s\r\n", script.path,
+                          script.host,
                           script.port, script.header ? script.header : "", script.header ? "\r\n" : "",
                           script.sse ? "Accept: text/event-stream\r\n"
                                   : "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -116,7 +117,8 @@ static void on_message(struct subscriber *c, const char *message, size_t length,
             c->step++;
             advance(c);
         } else {
-            snprintf(tally.last_unexpected, sizeof tally.last_unexpected, "%.*s", (int)(length < 250 ? length : 250), message);
+            size_t room = sizeof tally.last_unexpected;
+            snprintf(tally.last_unexpected, room, "%.*s", (int)(length < room ? length : room), message);
         }
         return;
     }
@@ -127,6 +129,7 @@ static void on_message(struct subscriber *c, const char *message, size_t length,
     }
     c->deliveries++;
     tally.deliveries++;
+    tally.message_bytes += length;
     if (script.marker && now)
         record_latency(stamp, message + length, now);
 }
@@ -154,7 +157,7 @@ static size_t take_message(struct subscriber *c, const char *data, size_t have, 
         const char *end = memmem(data, have, "\n\n", 2);
         if (!end)
             return 0;
-        on_message(c, data, (size_t)(end - data), now);
+        on_message(c, data, (size_t)(end - data) + 2, now);
         return (size_t)(end - data) + 2;
     }
     if (!ws_parse(data, have, &frame))

@@ -35,7 +35,8 @@ struct script {
 
 /* What all subscribers together have seen. */
 struct tally {
-    uint64_t deliveries, bytes, reads, other_messages, bad_stamps;
+    uint64_t deliveries, message_bytes; /* messages that hold the marker, without their WebSocket head */
+    uint64_t bytes, reads, other_messages, bad_stamps;
     int ready, closed;
     struct histogram latencies;
     char last_unexpected[256];

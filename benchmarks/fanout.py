@@ -1,0 +1,334 @@
+"""Fan-out to many subscribers on one core, beside a bare send loop in the same run.
+
+    python -m benchmarks.fanout [--quick] [--transport ws|sse] [--server floor|callboard] [--json FILE]
+
+The server is pinned to one core, the load generator to another. Each measurement starts its server anew; the two servers
+take turns, and each figure is the median of the repetitions. The floor sends messages as large as Callboard's are.
+Times of a measurement are seconds, latencies microseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.callboard_server import CallboardServer
+from benchmarks.flood_agent import Flood
+from benchmarks.load.processes import Counted, Floor, LoadGenerator
+from benchmarks.machine import CpuTime, Machine, cpu_time, describe, median, pinned, two_cores
+
+EVENT_BYTES = 200
+SERVERS = ("floor", "callboard")
+TRANSPORTS = ("ws", "sse")
+GATEWAY_PATH = "/api/v1/gateway/ws"
+GENERATOR_LIMIT = 0.9
+"""A generator busier than this share of its core may have been the bottleneck."""
+WAITING_LIMIT = 0.05
+"""A server that waited for its core longer than this share of the time was disturbed by another process."""
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """One way to load a server: events joined in one write, events a second (0 = full speed), the generator's naps."""
+
+    name: str
+    batch: int
+    rate: float
+    nap_us: int
+
+
+ONE = Measure("one event a write", batch=1, rate=0, nap_us=10_000)
+JOINED = Measure("16 events a write", batch=16, rate=0, nap_us=10_000)
+PACED = Measure("10 events a second", batch=1, rate=10, nap_us=0)
+MEASURES = (ONE, JOINED, PACED)
+
+
+class Plan(msgspec.Struct, frozen=True):
+    connections: int = 1000
+    repetitions: int = 3
+    warmup: float = 1.0
+    seconds: float = 4.0
+    servers: tuple[str, ...] = SERVERS
+    transports: tuple[str, ...] = TRANSPORTS
+
+
+QUICK = Plan(connections=100, repetitions=1, warmup=0.3, seconds=1.0)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One measurement. Shares are of one core: of the server from the start of the flood to the end of the window."""
+
+    server: str
+    transport: str
+    measure: Measure
+    counted: Counted
+    server_cpu_share: float
+    server_waiting_share: float
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the figure may not mean what it seems to."""
+        found = []
+        if self.counted.cpu_share > GENERATOR_LIMIT:
+            found.append("the load generator was saturated")
+        if max(self.server_waiting_share, self.counted.run_queue_share) > WAITING_LIMIT:
+            found.append("other processes took the core")
+        if self.counted.closed or self.counted.bad_stamps or self.counted.ended != "seconds":
+            found.append(f"ended by {self.counted.ended}, {self.counted.closed} connections lost")
+        if not 0.8 <= self.counted.events_per_write / self.measure.batch <= 1.25:
+            found.append(f"{self.counted.events_per_write:.1f} events a write")
+        return found
+
+
+class Row(msgspec.Struct, frozen=True):
+    """The medians of one measure on one transport for one server; `ratio` is to the floor's figure in this run."""
+
+    transport: str
+    measure: str
+    server: str
+    per_second: float
+    p50_us: float
+    p99_us: float
+    message_bytes: float
+    events_per_write: float
+    ratio: float | None
+    doubts: list[str]
+
+
+class Report(msgspec.Struct, frozen=True):
+    machine: Machine
+    plan: Plan
+    rows: list[Row]
+    samples: list[Sample]
+
+
+class Bench:
+    """Carries a plan out."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._server_core, self._load_core = two_cores()
+        self._pads: dict[str, int] = {}
+        self._sizes = dict.fromkeys(TRANSPORTS, EVENT_BYTES)
+        """Bytes of a message, as Callboard frames it."""
+
+    def run(self) -> list[Sample]:
+        plan, samples = self._plan, []
+        if "callboard" in plan.servers:
+            for transport in plan.transports:
+                self._fit(transport)
+        jobs = [
+            (transport, measure, server)
+            for _ in range(plan.repetitions)
+            for transport in plan.transports
+            for measure in MEASURES
+            for server in plan.servers
+        ]
+        for number, (transport, measure, server) in enumerate(jobs, 1):
+            _say(f"[{number}/{len(jobs)}] {server}, {transport}, {measure.name}")
+            measured = self._floor if server == "floor" else self._callboard
+            samples.append(measured(transport, measure))
+            _say(_line(samples[-1]))
+        return samples
+
+    def _fit(self, transport: str) -> None:
+        """Finds the padding with which Callboard's message has EVENT_BYTES, or the size it has without any."""
+        self._pads[transport] = 0
+        bare = self._message_bytes(transport)
+        self._pads[transport] = max(0, EVENT_BYTES - bare)
+        self._sizes[transport] = max(EVENT_BYTES, bare)
+        _say(f"{transport}: messages of {self._sizes[transport]} bytes, {bare} of them envelope and time stamp")
+
+    def _message_bytes(self, transport: str) -> int:
+        with self._flooding(transport, Flood(rate=100)) as (server, task_id):
+            load = self._generator(transport, server.port, task_id, connections=1, total=20)
+            with load:
+                load.wait_ready()
+                server.start_flood(task_id)
+                counted = load.result()
+        return round(counted.message_bytes / counted.deliveries)
+
+    def _floor(self, transport: str, measure: Measure) -> Sample:
+        sse, size = transport == "sse", self._sizes[transport]
+        with pinned(self._server_core):
+            server = Floor(self._plan.connections, sse=sse, message_bytes=size, batch=measure.batch, rate=measure.rate)
+        with server, self._window(transport, server.port, "", measure) as load:
+            load.wait_ready()
+            return self._watch("floor", transport, measure, server.pid, load)
+
+    def _callboard(self, transport: str, measure: Measure) -> Sample:
+        order = Flood(
+            rate=measure.rate,
+            pad=self._pads[transport],
+            window=measure.batch,
+            pause=4 + self._plan.connections // 128,
+        )
+        with (
+            self._flooding(transport, order) as (server, task_id),
+            self._window(transport, server.port, task_id, measure) as load,
+        ):
+            load.wait_ready()
+            server.start_flood(task_id)
+            return self._watch("callboard", transport, measure, server.pid, load)
+
+    @contextmanager
+    def _flooding(self, transport: str, order: Flood) -> Iterator[tuple[CallboardServer, str]]:
+        with pinned(self._server_core):
+            server = CallboardServer()
+        with server:
+            server.wait_ready()
+            yield server, server.create_flood(order)
+
+    def _window(self, transport: str, port: int, task_id: str, measure: Measure) -> LoadGenerator:
+        plan = self._plan
+        return self._generator(
+            transport,
+            port,
+            task_id,
+            connections=plan.connections,
+            seconds=plan.seconds,
+            warmup=plan.warmup,
+            nap_us=measure.nap_us,
+            sample=1 if measure.rate else 16,
+        )
+
+    def _generator(
+        self,
+        transport: str,
+        port: int,
+        task_id: str,
+        *,
+        connections: int,
+        seconds: float = 0,
+        warmup: float = 0,
+        total: int = 0,
+        nap_us: int = 0,
+        sample: int = 1,
+    ) -> LoadGenerator:
+        """Subscribers of a task, or of the floor where `task_id` is empty."""
+        with pinned(self._load_core):
+            return LoadGenerator(
+                port,
+                GATEWAY_PATH if transport == "ws" else f"/api/v1/channels/task/{task_id}/events",
+                connections,
+                sse=transport == "sse",
+                script=_subscribe(transport, task_id) if task_id else (),
+                seconds=seconds,
+                warmup=warmup,
+                total=total,
+                nap_us=nap_us,
+                sample=sample,
+                progress=sys.stderr.isatty(),
+            )
+
+    def _watch(self, server: str, transport: str, measure: Measure, pid: int, load: LoadGenerator) -> Sample:
+        before, began = cpu_time(pid), time.monotonic_ns()
+        counted = load.result()
+        spent, wall = cpu_time(pid) - before, time.monotonic_ns() - began
+        return Sample(server, transport, measure, counted, *_shares(spent, wall))
+
+
+def _shares(spent: CpuTime, wall: int) -> tuple[float, float]:
+    return round(spent.running / wall, 3), round(spent.waiting / wall, 3)
+
+
+def _subscribe(transport: str, task_id: str) -> Sequence[str]:
+    if transport == "sse":
+        return ("--expect", "event: subscribed")
+    payload = {"channel": "task", "topics": [task_id]}
+    frame = msgspec.json.encode({"id": "s", "type": "subscribe", "payload": payload}).decode()
+    return ("--send", frame, "--expect", '"subscribed"')
+
+
+def rows(samples: Sequence[Sample]) -> list[Row]:
+    """The medians, Callboard's beside the floor's."""
+    found: dict[tuple[str, str, str], list[Sample]] = {}
+    for sample in samples:
+        found.setdefault((sample.transport, sample.measure.name, sample.server), []).append(sample)
+    table: dict[tuple[str, str, str], Row] = {}
+    for (transport, measure, server), group in found.items():
+        per_second = median([sample.counted.per_second for sample in group])
+        floor = table.get((transport, measure, "floor"))
+        table[transport, measure, server] = Row(
+            transport=transport,
+            measure=measure,
+            server=server,
+            per_second=per_second,
+            p50_us=median([sample.counted.latency_us.p50 for sample in group]),
+            p99_us=median([sample.counted.latency_us.p99 for sample in group]),
+            message_bytes=median([sample.counted.message_bytes / sample.counted.deliveries for sample in group]),
+            events_per_write=median([sample.counted.events_per_write for sample in group]),
+            ratio=per_second / floor.per_second if floor and server != "floor" else None,
+            doubts=sorted({doubt for sample in group for doubt in sample.doubts}),
+        )
+    return [table[key] for key in sorted(table, key=lambda key: (key[0], key[1], SERVERS.index(key[2])))]
+
+
+def table_text(found: Sequence[Row]) -> str:
+    """Latencies only where events come at a rate: at full speed they measure how long the generator naps."""
+    lines = [f"{'':4}{'':20}{'server':11}{'deliveries/s':>13}{'of floor':>10}{'p50 µs':>9}{'p99 µs':>9}{'bytes':>7}"]
+    for row in found:
+        paced = row.measure == PACED.name
+        ratio = "" if row.ratio is None or paced else f"{row.ratio:.0%}"
+        latency = f"{row.p50_us:>9.0f}{row.p99_us:>9.0f}" if paced else f"{'':18}"
+        figures = f"{row.per_second:>13,.0f}{ratio:>10}{latency}{row.message_bytes:>7.0f}"
+        doubts = f"  ! {'; '.join(row.doubts)}" if row.doubts else ""
+        lines.append(f"{row.transport:4}{row.measure:20}{row.server:11}{figures}{doubts}")
+    return "\n".join(lines)
+
+
+def _line(sample: Sample) -> str:
+    counted = sample.counted
+    doubts = f" ! {'; '.join(sample.doubts)}" if sample.doubts else ""
+    return (
+        f"    {counted.per_second:,.0f}/s, p50 {counted.latency_us.p50:.0f} µs, p99 {counted.latency_us.p99:.0f} µs, "
+        f"{counted.events_per_write:.1f} events a write, CPU {sample.server_cpu_share:.0%} server, "
+        f"{counted.cpu_share:.0%} generator{doubts}"
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _arguments(arguments: Sequence[str] | None) -> tuple[Plan, Path | None]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fanout", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="100 subscribers, one second, once: does it work?")
+    parser.add_argument("--connections", type=int, help="subscribers (1000)")
+    parser.add_argument("--repetitions", type=int, help="times that everything is measured (3)")
+    parser.add_argument("--seconds", type=float, help="length of a measurement's window (4)")
+    parser.add_argument("--transport", choices=TRANSPORTS, help="only this one")
+    parser.add_argument("--server", choices=SERVERS, help="only this one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there")
+    options = parser.parse_args(arguments)
+    given = {
+        "connections": options.connections,
+        "repetitions": options.repetitions,
+        "seconds": options.seconds,
+        "transports": options.transport and (options.transport,),
+        "servers": options.server and (options.server,),
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    return msgspec.structs.replace(QUICK if options.quick else Plan(), **changes), options.json
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    plan, json = _arguments(arguments)
+    machine = describe()
+    samples = Bench(plan).run()
+    report = Report(machine, plan, rows(samples), samples)
+    if json is not None:
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    libraries = ", ".join(f"{name} {version}" for name, version in machine.libraries.items())
+    print(f"{machine.processor}, {machine.cores} cores, Linux {machine.kernel}, Python {machine.python}, {libraries}")
+    print(f"{plan.connections} subscribers, medians of {plan.repetitions}")
+    print(table_text(report.rows))
+
+
+if __name__ == "__main__":
+    main()
