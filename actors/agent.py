@@ -85,6 +85,10 @@ class TaskContext(ABC):
         """Takes the next appended turn into this run, if one waits. Those not taken run afterwards, one by one."""
 
     @abstractmethod
+    async def next_turn(self) -> str:
+        """Waits for the next appended turn and takes it into this run. The task is `waiting` meanwhile."""
+
+    @abstractmethod
     async def call_tool(self, name: str, arguments: Json) -> Json:
         """Runs a tool between `agent.tool_call` and `agent.tool_result`. Raises ToolError."""
 

@@ -83,6 +83,10 @@ class Reply(Generic[T]):
         self._value: T | None = None
         self._error: Exception | None = None
 
+    @property
+    def is_answered(self) -> bool:
+        return self._answered.is_set()
+
     def answer(self, value: T) -> None:
         if not self._answered.is_set():
             self._value = value

@@ -1,0 +1,170 @@
+"""The actor of one live topic: it appends to the log and fans out to the subscribers."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import assert_never
+
+import msgspec
+import trio
+
+from actors.event import ChannelKey, Draft, Event
+from actors.log import Log
+from actors.mailbox import Mailbox, Reply
+from actors.outbox import Encoder, Subscription
+from actors.position import Position
+
+_CHECKPOINT_EVERY = 256
+"""Sends between checkpoints of a fan-out: about a millisecond in which nobody else runs."""
+_BATCH_BYTES = 256 * 1024
+"""Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""
+
+
+class Append(msgspec.Struct, frozen=True, gc=False):
+    """Add the drafts in one piece. The reply is the position of the last one, once it is in the log."""
+
+    drafts: tuple[Draft, ...]
+    reply: Reply[Position] | None
+
+
+class Park(msgspec.Struct, frozen=True, gc=False):
+    """Give up the task if nothing waits behind this message. It starts again with the next event."""
+
+
+class ChannelStatistics(msgspec.Struct, frozen=True):
+    subscribers: int
+    tail: int
+    retained_bytes: int
+    mailbox_waiting: int
+
+
+class Channel:
+    """The handle on one topic, and the state that outlives a crash of its actor: log, mailbox, subscribers.
+
+    Publishing goes through the mailbox. Subscribing does not: it reads the log and takes a cursor in one synchronous
+    step, which no append can come between.
+    """
+
+    __slots__ = ("_audience", "_mailbox", "_ref", "last_active", "log", "running")
+
+    def __init__(self, log: Log, mailbox_size: int) -> None:
+        self.log = log
+        self.last_active = trio.current_time()
+        self.running = False
+        """Whether the actor has a task. Who publishes sees to it that it has."""
+        self._mailbox: Mailbox[Append | Park] = Mailbox(mailbox_size)
+        self._ref = self._mailbox.ref
+        self._audience: dict[Encoder, dict[Subscription, None]] = {}
+
+    @property
+    def key(self) -> ChannelKey:
+        return self.log.key
+
+    @property
+    def is_deserted(self) -> bool:
+        """No subscriber and nothing to append: the topic can be put away without anyone noticing."""
+        return not self._audience and self._mailbox.statistics().waiting == 0
+
+    def park_nowait(self) -> None:
+        """Asks an idle actor to give up its task. Nothing happens where the mailbox is full: it is not idle then."""
+        with contextlib.suppress(trio.WouldBlock):
+            self._ref.send_nowait(Park())
+
+    async def publish(self, *drafts: Draft) -> Position:
+        """Appends and returns the last event's position. Waits while the mailbox is full."""
+        reply: Reply[Position] = Reply()
+        await self._ref.send(Append(drafts, reply))
+        return await reply.wait()
+
+    async def emit(self, *drafts: Draft) -> None:
+        """Appends without waiting for the position; in order with every other call from the same task."""
+        await self._ref.send(Append(drafts, None))
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """From its cursor on, the subscription gets everything. Nothing is sent before this call."""
+        self._audience.setdefault(subscription.encoder, {})[subscription] = None
+        if subscription.gap is not None or subscription.offset < self.log.tail:
+            subscription.outbox.wake(subscription)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Idempotent. Not one more event reaches the connection, also from a fan-out that is under way."""
+        group = self._audience.get(subscription.encoder, {})
+        group.pop(subscription, None)
+        if not group:
+            self._audience.pop(subscription.encoder, None)
+        subscription.outbox.forget(subscription)
+        self.last_active = trio.current_time()
+
+    def close(self) -> None:
+        """Ends the actor. Whoever sends from now on gets trio.BrokenResourceError."""
+        self._mailbox.close()
+
+    def statistics(self) -> ChannelStatistics:
+        log = self.log.statistics()
+        subscribers = sum(map(len, self._audience.values()))
+        return ChannelStatistics(subscribers, log.tail, log.bytes, self._mailbox.statistics().waiting)
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """The actor. After a crash it goes on from the log: whoever the last fan-out missed reads on by cursor."""
+        self._wake_all_behind()
+        task_status.started()
+        while True:
+            try:
+                message = await self._mailbox.receive()
+            except trio.ClosedResourceError:
+                break
+            match message:
+                case Append():
+                    await self._fan_out(*self._append_waiting(message))
+                case Park():
+                    if self._mailbox.statistics().waiting == 0:
+                        break
+                case _:
+                    assert_never(message)
+        self.running = False
+
+    def _append_waiting(self, first: Append) -> tuple[int, list[Event]]:
+        """Appends `first` and all that waits behind it, and returns the tail from before with what was appended."""
+        before = self.log.tail
+        events: list[Event] = []
+        size = 0
+        message: Append | None = first
+        while message is not None:
+            appended = [self.log.append(draft) for draft in message.drafts]
+            events += appended
+            if message.reply is not None:
+                message.reply.answer(self.log.position)
+            size += sum(len(event.body) for event in appended)
+            message = self._next_waiting() if size < _BATCH_BYTES else None
+        self.last_active = trio.current_time()
+        return before, events
+
+    def _next_waiting(self) -> Append | None:
+        try:
+            message = self._mailbox.receive_nowait()
+        except trio.WouldBlock:
+            return None
+        # A request to park that has a message behind it, or before it, was overtaken by events.
+        return message if isinstance(message, Append) else self._next_waiting()
+
+    async def _fan_out(self, before: int, events: list[Event]) -> None:
+        tail = self.log.tail
+        sent = 0
+        for encoder in tuple(self._audience):
+            group = self._audience.get(encoder)
+            if not group:
+                continue
+            frames = b"".join(map(encoder.encode, events))
+            for subscription in tuple(group):
+                sent += 1
+                if sent % _CHECKPOINT_EVERY == 0:
+                    await trio.lowlevel.checkpoint()
+                # Somebody may have left at a checkpoint since the group was copied.
+                if subscription in group:
+                    subscription.outbox.offer(subscription, before, tail, frames)
+
+    def _wake_all_behind(self) -> None:
+        for group in self._audience.values():
+            for subscription in group:
+                if subscription.offset < self.log.tail:
+                    subscription.outbox.wake(subscription)

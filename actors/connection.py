@@ -1,0 +1,153 @@
+"""One client's connection: who it is, what it is subscribed to, and the outbox that all of it leaves by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from actors.addresses import check_channel, system_keys
+from actors.channels import Follower
+from actors.commands import Start
+from actors.errors import CallboardError, CloseCode, ErrorCode
+from actors.event import ChannelKey, Event
+from actors.log import Resumption
+from actors.outbox import Encoder, Outbox, Subscription
+from actors.principal import Principal
+from actors.router import Router
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """What a subscription will start with, for the reply that goes before it."""
+
+    key: ChannelKey
+    epoch: str
+    start: Resumption
+    questions: tuple[Event, ...]
+    named: bool
+
+    @property
+    def recovered(self) -> bool:
+        return self.start.gap is None
+
+
+class Connection:
+    """One client. A topic held by name and through its whole channel is delivered once."""
+
+    def __init__(
+        self,
+        router: Router,
+        outbox: Outbox,
+        encoder: Encoder,
+        close: Callable[[CloseCode, str], None],
+        max_subscriptions: int,
+    ) -> None:
+        self.principal: Principal | None = None
+        self.device_id = ""
+        self.outbox = outbox
+        self.close = close
+        """Ends the connection in good order, telling the client why. Never blocks; idempotent."""
+        self._router = router
+        self._encoder = encoder
+        self._max = max_subscriptions
+        self._subscriptions: dict[ChannelKey, Subscription] = {}
+        self._named: set[ChannelKey] = set()
+        self._followers: dict[str, Follower] = {}
+        """The channels held whole. The system channel's topics are few and fixed: it is not followed as they open."""
+
+    @property
+    def subscriptions(self) -> int:
+        return len(self._subscriptions)
+
+    def admit(self, channel: str, starts: dict[str, Start], *, everything: bool) -> tuple[Admission, ...]:
+        """What a subscription to these topics would start with. Raises CallboardError and changes nothing."""
+        check_channel(channel)
+        principal = self._require_principal()
+        keys = {self._router.resolve(principal, channel, topic): start for topic, start in starts.items()}
+        if everything and channel == "system":
+            keys = dict.fromkeys(system_keys(principal), "live") | keys
+        if len(self._subscriptions.keys() | keys.keys()) > self._max:
+            raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
+        return tuple(self._admission(key, start, named=key.topic in starts) for key, start in keys.items())
+
+    def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> None:
+        """Subscribes as admitted. The reply has been put into the outbox before."""
+        for admission in admissions:
+            self._subscribe(admission)
+        if everything and channel not in self._followers:
+            self._followers[channel] = follower = Follower(channel, self._sees, self._attach)
+            if channel != "system":
+                self._router.channels.follow(follower)
+
+    def leave(self, channel: str, topics: Iterable[str]) -> None:
+        """Drops topics held by name; what is held through the whole channel stays. Raises CallboardError."""
+        check_channel(channel)
+        for topic in topics:
+            for key in [key for key in self._named if key.channel == channel and key.topic == topic]:
+                self._named.discard(key)
+                if channel not in self._followers:
+                    self._drop(key)
+
+    def leave_channel(self, channel: str) -> None:
+        """Drops the whole channel: what follows it, and what is held by name. Raises CallboardError."""
+        check_channel(channel)
+        follower = self._followers.pop(channel, None)
+        if follower is not None:
+            self._router.channels.unfollow(follower)
+        for key in [key for key in self._subscriptions if key.channel == channel]:
+            self._named.discard(key)
+            self._drop(key)
+
+    def topics(self, channel: str) -> tuple[str, ...]:
+        """The topics of a channel that are subscribed to now."""
+        return tuple(key.topic for key in self._subscriptions if key.channel == channel)
+
+    def detach(self) -> None:
+        """The connection is over: no event reaches its outbox any more."""
+        for follower in self._followers.values():
+            self._router.channels.unfollow(follower)
+        self._followers.clear()
+        for key in tuple(self._subscriptions):
+            self._drop(key)
+        self._named.clear()
+
+    def _require_principal(self) -> Principal:
+        if self.principal is None:
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
+        return self.principal
+
+    def _admission(self, key: ChannelKey, start: Start, *, named: bool) -> Admission:
+        held = self._subscriptions.get(key)
+        if held is not None and start == "live":
+            # It goes on where it is: to take it up again at the tail would lose what its connection lags behind.
+            return Admission(key, held.log.epoch, Resumption(held.offset, held.gap), (), named)
+        begin = self._router.start_of(key, start)
+        questions = tuple(event for event in self._router.open_questions(key) if event.offset <= begin.offset)
+        return Admission(key, self._router.log(key).epoch, begin, questions, named)
+
+    def _subscribe(self, admission: Admission) -> None:
+        key = admission.key
+        if admission.named:
+            self._named.add(key)
+        held = self._subscriptions.get(key)
+        if held is not None and held.offset == admission.start.offset:
+            return
+        if held is not None:
+            self._drop(key)
+        for question in admission.questions:
+            self.outbox.put_nowait(self._encoder.encode(question))
+        self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
+
+    def _sees(self, key: ChannelKey) -> bool:
+        return self._require_principal().sees(key.owner)
+
+    def _attach(self, key: ChannelKey) -> None:
+        """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""
+        if key not in self._subscriptions:
+            start = self._router.start_of(key, "live")
+            self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, start)
+
+    def _drop(self, key: ChannelKey) -> None:
+        subscription = self._subscriptions.pop(key, None)
+        if subscription is not None:
+            self._router.channels.unsubscribe(subscription)

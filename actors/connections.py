@@ -1,0 +1,139 @@
+"""The directory of connections: one per device of a user, and the round that looks after them all."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from actors.connection import Connection
+from actors.errors import CloseCode
+from actors.principal import Principal, Verifier
+
+
+class Peer(Protocol):
+    """What the round needs of a connection's transport."""
+
+    @property
+    def last_received(self) -> float:
+        """When the peer was last heard of, in trio's time."""
+        ...
+
+    @property
+    def answers(self) -> bool:
+        """Whether a living peer answers a heartbeat (a WebSocket ping) or only takes it (an event stream's comment)."""
+        ...
+
+    def beat(self) -> None:
+        """Sends a heartbeat. Never blocks."""
+        ...
+
+
+class ConnectionsOptions(msgspec.Struct, frozen=True):
+    """A peer silent for `heartbeat_seconds` is pinged; two pings unanswered and it is given up."""
+
+    heartbeat_seconds: float = 30.0
+
+
+class ConnectionsStatistics(msgspec.Struct, frozen=True):
+    open: int
+    authenticated: int
+    lagging: int
+    replaced_total: int
+    silent_total: int
+    expired_total: int
+    opened_total: int
+
+
+class _Watch:
+    __slots__ = ("beaten_at", "peer", "unanswered")
+
+    def __init__(self, peer: Peer, now: float) -> None:
+        self.peer = peer
+        self.beaten_at = now
+        self.unanswered = 0
+
+
+class Connections:
+    """All connections of the engine. Sync: one timer's round serves ten thousand, instead of a timer each."""
+
+    def __init__(self, verifier: Verifier, options: ConnectionsOptions | None = None) -> None:
+        self._verifier = verifier
+        self._options = options or ConnectionsOptions()
+        self._watches: dict[Connection, _Watch] = {}
+        self._devices: dict[tuple[str, str], Connection] = {}
+        self._replaced = self._silent = self._expired = self._opened = 0
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    def add(self, connection: Connection, peer: Peer, now: float) -> None:
+        self._watches[connection] = _Watch(peer, now)
+        self._opened += 1
+
+    def remove(self, connection: Connection) -> None:
+        """The connection is over. Idempotent."""
+        self._watches.pop(connection, None)
+        device = self._device_of(connection)
+        if device is not None and self._devices.get(device) is connection:
+            del self._devices[device]
+
+    def identify(self, connection: Connection, principal: Principal, device_id: str) -> None:
+        """Names the user and the device behind a connection; the same device's older one is closed."""
+        connection.principal, connection.device_id = principal, device_id
+        device = (principal.user_id, device_id)
+        older = self._devices.get(device)
+        self._devices[device] = connection
+        if older is not None and older is not connection:
+            self._replaced += 1
+            older.close(CloseCode.REPLACED, "this device has connected again")
+
+    def round(self, now: float, unix_now: float) -> None:
+        """Closes those whose credential has run out or was revoked, pings the silent, gives up the dead."""
+        for connection, watch in tuple(self._watches.items()):
+            if not self._credential_stands(connection, unix_now):
+                self._expired += 1
+                connection.close(CloseCode.UNAUTHORIZED, "the credential has expired or was revoked")
+            else:
+                self._beat(connection, watch, now)
+
+    def close_all(self, code: CloseCode, reason: str) -> None:
+        for connection in tuple(self._watches):
+            connection.close(code, reason)
+
+    def statistics(self) -> ConnectionsStatistics:
+        return ConnectionsStatistics(
+            open=len(self._watches),
+            authenticated=sum(connection.principal is not None for connection in self._watches),
+            lagging=sum(connection.outbox.busy for connection in self._watches),
+            replaced_total=self._replaced,
+            silent_total=self._silent,
+            expired_total=self._expired,
+            opened_total=self._opened,
+        )
+
+    def _credential_stands(self, connection: Connection, unix_now: float) -> bool:
+        principal = connection.principal
+        if principal is None:
+            return True
+        expired = principal.expires_at is not None and principal.expires_at <= unix_now
+        return not expired and self._verifier.is_valid(principal)
+
+    def _beat(self, connection: Connection, watch: _Watch, now: float) -> None:
+        interval = self._options.heartbeat_seconds
+        heard = watch.peer.last_received if watch.peer.answers else watch.beaten_at
+        if heard > watch.beaten_at:
+            watch.unanswered = 0
+        if now - max(heard, watch.beaten_at) < interval:
+            return
+        if watch.unanswered >= 2:
+            self._silent += 1
+            connection.outbox.abort()
+            return
+        watch.beaten_at = now
+        watch.unanswered += watch.peer.answers
+        watch.peer.beat()
+
+    def _device_of(self, connection: Connection) -> tuple[str, str] | None:
+        principal = connection.principal
+        return None if principal is None else (principal.user_id, connection.device_id)

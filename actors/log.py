@@ -1,0 +1,152 @@
+"""The log of one topic: dense offsets from 1, an epoch, and a bounded retention."""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from actors.event import ChannelKey, Draft, Event
+from actors.position import Position
+
+_EVENT_OVERHEAD = 200
+"""Bytes charged for an event beside its body, so that a flood of empty events is bounded too."""
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """What a log keeps: the newest events within all three bounds."""
+
+    events: int = 10_000
+    bytes: int = 8 * 1024 * 1024
+    seconds: float = 24 * 3600.0
+
+
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """Offsets `first` to `last` of `epoch` cannot be delivered.
+
+    `reason` is `retention` (they were dropped), `epoch` (the position is of another life of the log, so that what lies
+    between is unknown) or `future` (the log never had them).
+    """
+
+    epoch: str
+    first: int
+    last: int
+    reason: str
+
+
+class Resumption(msgspec.Struct, frozen=True, gc=False):
+    """Where a reader starts: after `offset`, having been told of `gap` first, if there is one."""
+
+    offset: int
+    gap: Gap | None
+
+
+class LogStatistics(msgspec.Struct, frozen=True):
+    epoch: str
+    first: int
+    tail: int
+    events: int
+    bytes: int
+
+
+class Log:
+    """An append-only sequence of events. Sync, without a clock of its own; one actor appends, anyone reads."""
+
+    __slots__ = ("_bytes", "_events", "_head", "_retention", "epoch", "key", "tail")
+
+    def __init__(self, key: ChannelKey, retention: Retention, *, epoch: str | None = None) -> None:
+        self.key = key
+        # Every life of a log has an epoch of its own: a topic that was forgotten and comes back counts from 1 again.
+        self.epoch = epoch or secrets.token_hex(5)
+        self.tail = 0
+        self._retention = retention
+        self._events: list[Event] = []
+        self._head = 0
+        self._bytes = 0
+
+    @property
+    def first(self) -> int:
+        """The oldest offset still here; `tail + 1` when nothing is."""
+        return self.tail - (len(self._events) - self._head) + 1
+
+    @property
+    def position(self) -> Position:
+        return Position(self.epoch, self.tail)
+
+    def append(self, draft: Draft) -> Event:
+        """Gives the draft the next offset, and drops what the bounds on count and bytes no longer allow."""
+        offset = self.tail + 1
+        event = Event(
+            self.key,
+            self.epoch,
+            offset,
+            offset,
+            draft.event_type,
+            draft.body,
+            draft.merge,
+            draft.merge_key,
+            draft.timestamp,
+        )
+        self._events.append(event)
+        self.tail = offset
+        self._bytes += len(event.body) + _EVENT_OVERHEAD
+        retention = self._retention
+        while len(self._events) - self._head > retention.events or self._bytes > retention.bytes:
+            self._drop_oldest()
+        return event
+
+    def trim(self, now_ms: int) -> int:
+        """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""
+        horizon = now_ms - int(self._retention.seconds * 1000)
+        dropped = 0
+        while self._head < len(self._events) and self._events[self._head].timestamp < horizon:
+            self._drop_oldest()
+            dropped += 1
+        return dropped
+
+    def resume(self, since: Position | None) -> Resumption:
+        """Where a reader that has seen `since` goes on; without one it starts at the tail."""
+        if since is None:
+            return Resumption(self.tail, None)
+        first = self.first
+        if since.epoch != self.epoch:
+            return Resumption(first - 1, Gap(self.epoch, 1, first - 1, "epoch"))
+        if since.offset > self.tail:
+            return Resumption(self.tail, Gap(self.epoch, self.tail + 1, since.offset, "future"))
+        return self._resume_after(since.offset)
+
+    def replay(self) -> Resumption:
+        """Where a reader starts that wants all there is."""
+        return self._resume_after(0)
+
+    def missed(self, offset: int) -> Gap | None:
+        """What a reader that stands at `offset` has lost to the retention since."""
+        first = self.first
+        return Gap(self.epoch, offset + 1, first - 1, "retention") if offset + 1 < first else None
+
+    def read(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """The retained events after an offset, oldest first: at least one if there is one, then up to both bounds."""
+        start = self._head + max(0, after + 1 - self.first)
+        events = self._events[start : start + max_events]
+        size = 0
+        for count, event in enumerate(events):
+            size += len(event.body) + _EVENT_OVERHEAD
+            if size > max_bytes and count:
+                return events[:count]
+        return events
+
+    def statistics(self) -> LogStatistics:
+        return LogStatistics(self.epoch, self.first, self.tail, len(self._events) - self._head, self._bytes)
+
+    def _resume_after(self, offset: int) -> Resumption:
+        gap = self.missed(offset)
+        return Resumption(offset if gap is None else gap.last, gap)
+
+    def _drop_oldest(self) -> None:
+        self._bytes -= len(self._events[self._head].body) + _EVENT_OVERHEAD
+        self._head += 1
+        # Deleting from the front of a list moves the rest: done once for as many events as remain, so each append pays
+        # a constant. (A deque would find an offset in its middle in linear time.)
+        if self._head > 64 and self._head * 2 >= len(self._events):
+            del self._events[: self._head]
+            self._head = 0

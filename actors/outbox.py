@@ -1,0 +1,240 @@
+"""The one way out of a connection: frames now while it keeps up, a cursor into each log while it lags."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+import trio
+
+from actors.event import Event, Merge
+from actors.log import Gap, Log
+from actors.merge import merge_events
+from actors.sink import BrokenSink, Sink
+
+_READ_EVENTS = 512
+
+
+class Encoder(Protocol):
+    """One dialect in one framing. One instance serves every connection, so that an event is encoded once for all."""
+
+    def encode(self, event: Event) -> bytes:
+        """The event as bytes ready for the socket."""
+        ...
+
+
+class OutboxOptions(msgspec.Struct, frozen=True):
+    """`batch_bytes`: what a lagging reader is sent in one piece. `replies_bytes`: replies that may wait; beyond it the
+    one who replies waits. `stall_seconds`: a peer that takes nothing for so long is given up."""
+
+    batch_bytes: int = 64 * 1024
+    replies_bytes: int = 256 * 1024
+    stall_seconds: float = 60.0
+
+
+class OutboxStatistics(msgspec.Struct, frozen=True):
+    lagging: int
+    replies_bytes: int
+    rest_bytes: int
+    bytes_written: int
+
+
+class Subscription:
+    """A cursor into one log on behalf of one connection.
+
+    `offset` is the last event handed to the connection's socket or to its pending rest; `gap` is told first.
+    """
+
+    __slots__ = ("encoder", "gap", "log", "offset", "outbox")
+
+    def __init__(self, log: Log, outbox: Outbox, encoder: Encoder, offset: int, gap: Gap | None) -> None:
+        self.log = log
+        self.outbox = outbox
+        self.encoder = encoder
+        self.offset = offset
+        self.gap = gap
+
+
+class Outbox:
+    """All bytes of one connection pass here, in whole frames.
+
+    While nothing is pending, what is offered is written to the socket at once and no task exists. When the socket takes
+    less than all, the rest of that one write is kept, a writer task starts, and events wait in their logs: the writer
+    reads them in batches, merged by class, until every cursor stands at its tail, and ends.
+    """
+
+    __slots__ = (
+        "_bytes_written",
+        "_closing",
+        "_lagging",
+        "_options",
+        "_replies",
+        "_replies_bytes",
+        "_rest",
+        "_room",
+        "_sink",
+        "_spawn",
+        "busy",
+    )
+
+    def __init__(
+        self, sink: Sink, spawn: Callable[[Callable[[], Awaitable[None]]], None], options: OutboxOptions
+    ) -> None:
+        self._sink = sink
+        self._spawn = spawn
+        self._options = options
+        self._rest: bytes | memoryview = b""
+        self._replies: deque[bytes] = deque()
+        self._replies_bytes = 0
+        self._lagging: dict[Subscription, None] = {}
+        self._room: trio.Event | None = None
+        self._closing = False
+        self._bytes_written = 0
+        self.busy = False
+        """True while a writer runs, and for ever once the connection is broken or closing."""
+
+    def offer(self, subscription: Subscription, before: int, tail: int, frames: bytes) -> None:
+        """Delivers the events after `before` up to `tail`, which `frames` encodes. The hot path.
+
+        A subscription that does not stand at `before`, or whose connection lags, is left to its cursor.
+        """
+        if self.busy or subscription.offset != before:
+            self.wake(subscription)
+            return
+        subscription.offset = tail
+        self._write(frames)
+
+    def wake(self, subscription: Subscription) -> None:
+        """Has the writer read on from the subscription's cursor."""
+        if not self._closing:
+            self._lagging[subscription] = None
+            self._start_writer()
+
+    def forget(self, subscription: Subscription) -> None:
+        """Nothing more of this subscription is sent, except the rest of a frame already begun."""
+        self._lagging.pop(subscription, None)
+
+    async def put(self, frame: bytes) -> None:
+        """Sends a reply, in order, before waiting events. Waits while too many replies wait for a slow peer.
+
+        Raises BrokenSink once the connection is gone.
+        """
+        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
+            self._room = self._room or trio.Event()
+            await self._room.wait()
+        if self._closing:
+            raise BrokenSink
+        self.put_nowait(frame)
+        await trio.lowlevel.checkpoint()
+
+    def put_nowait(self, frame: bytes) -> None:
+        """As `put`, without waiting. For what the engine itself sends at a bounded rate: heartbeats, a close frame."""
+        if self._closing:
+            return
+        if self.busy:
+            self._replies.append(frame)
+            self._replies_bytes += len(frame)
+        else:
+            self._write(frame)
+
+    async def drain(self) -> None:
+        """Returns when nothing is pending, or the connection is broken. The caller brings the deadline."""
+        while self.busy and not self._closing:
+            self._room = self._room or trio.Event()
+            await self._room.wait()
+        await trio.lowlevel.checkpoint()
+
+    def abort(self) -> None:
+        """Gives the connection up: all that waits is discarded, the socket is closed at once."""
+        self._closing = True
+        self.busy = True
+        self._lagging.clear()
+        self._replies.clear()
+        self._replies_bytes = 0
+        self._rest = b""
+        self._make_room()
+        self._sink.abort()
+
+    def statistics(self) -> OutboxStatistics:
+        return OutboxStatistics(len(self._lagging), self._replies_bytes, len(self._rest), self._bytes_written)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            taken = self._sink.write_nowait(data)
+        except BrokenSink:
+            self.abort()
+            return
+        self._bytes_written += taken
+        if taken != len(data):
+            self._rest = memoryview(data)[taken:] if taken else data
+            self._start_writer()
+
+    def _start_writer(self) -> None:
+        if not self.busy:
+            self.busy = True
+            self._spawn(self._run_writer)
+
+    async def _run_writer(self) -> None:
+        while data := self._next_piece():
+            with trio.move_on_after(self._options.stall_seconds) as stalled:
+                try:
+                    await self._sink.write_all(data)
+                except BrokenSink:
+                    self.abort()
+                    return
+            if stalled.cancelled_caught:
+                self.abort()
+                return
+            self._bytes_written += len(data)
+        if not self._closing:
+            # No checkpoint lies between the last look for work and this: nothing can be offered in between.
+            self.busy = False
+            self._make_room()
+
+    def _next_piece(self) -> bytes | memoryview:
+        if self._rest:
+            rest, self._rest = self._rest, b""
+            return rest
+        if self._replies:
+            replies = b"".join(self._replies)
+            self._replies.clear()
+            self._replies_bytes = 0
+            self._make_room()
+            return replies
+        while self._lagging:
+            # Round robin: a subscription that has more goes to the end of the queue.
+            subscription = next(iter(self._lagging))
+            del self._lagging[subscription]
+            if piece := self._catch_up(subscription):
+                return piece
+        return b""
+
+    def _catch_up(self, subscription: Subscription) -> bytes:
+        log = subscription.log
+        gap = subscription.gap or log.missed(subscription.offset)
+        if gap is not None:
+            subscription.gap = None
+            subscription.offset = max(subscription.offset, min(gap.last, log.tail))
+            self._lagging[subscription] = None
+            return subscription.encoder.encode(_gap_event(log, gap, subscription.offset))
+        events = log.read(subscription.offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
+        if not events:
+            return b""
+        subscription.offset = events[-1].offset
+        if subscription.offset < log.tail:
+            self._lagging[subscription] = None
+        return b"".join(map(subscription.encoder.encode, merge_events(events)))
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+
+def _gap_event(log: Log, gap: Gap, offset: int) -> Event:
+    body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
+    now = log.read(offset, max_events=1, max_bytes=0)
+    timestamp = now[0].timestamp if now else 0
+    return Event(log.key, log.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)

@@ -1,0 +1,253 @@
+"""The actor of a task whose agent runs elsewhere: it is announced, claimed under a lease, and fed by posts."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never, cast
+
+import msgspec
+import trio
+
+from actors.agent import Message
+from actors.commands import (
+    AppendTurn,
+    CancelTask,
+    ClaimTask,
+    ConfirmStep,
+    PostEvents,
+    Receipt,
+    TaskError,
+    TaskState,
+)
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.principal import Principal
+from actors.session import Session
+from actors.task import Ask, TaskHandle, failed, started_draft
+from actors.task_context import RESERVED_TYPES, TaskServices
+from actors.task_record import Ending, TaskRecord
+
+_TERMINAL_TYPES = frozenset({"task.completed", "task.failed", "task.cancelled"})
+_POSTABLE = _TERMINAL_TYPES | {"step.confirm"}
+_REMEMBERED_KEYS = 256
+
+
+class LeaseOptions(msgspec.Struct, frozen=True):
+    """`lease_seconds` after its last post a claim runs out; a task unclaimed for `claim_seconds` fails."""
+
+    lease_seconds: float = 60.0
+    claim_seconds: float = 3600.0
+
+
+class RemoteTask(TaskHandle):
+    def __init__(
+        self,
+        record: TaskRecord,
+        key: ChannelKey,
+        services: TaskServices,
+        ended: Callable[[], None],
+        *,
+        board: ChannelKey,
+        session: Session | None,
+        options: LeaseOptions,
+    ) -> None:
+        """`board` is the topic on which the agent's tasks are announced."""
+        super().__init__(record, key, services, ended)
+        self._board = board
+        self._session = session
+        self._options = options
+        self._patience = trio.CancelScope()
+        self._deadline = math.inf
+        self._history: tuple[Message, ...] = ()
+        self._said: list[Message] = []
+        self._keys: deque[str] = deque(maxlen=_REMEMBERED_KEYS)
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        try:
+            async with trio.open_nursery() as nursery:
+                if self._session is not None:
+                    nursery.start_soon(self._enter_session, self._session)
+                else:
+                    await self._announce()
+                await self._obey()
+                nursery.cancel_scope.cancel()
+        finally:
+            if not self.record.is_ended:
+                with trio.move_on_after(2.0, shield=True):
+                    await self._finish(Ending(TaskState.CANCELLED, reason="shutdown"))
+
+    async def _enter_session(self, session: Session) -> None:
+        self._history = await session.enter(self.record.id)
+        await self._announce()
+
+    async def _announce(self) -> None:
+        self._wait_until(trio.current_time() + self._options.claim_seconds)
+        command = self.record.command
+        data: Json = {
+            "task_id": self.record.id,
+            "prompt": command.prompt,
+            "context": command.context,
+            "session_id": command.session_id,
+            "user_id": self.record.user_id,
+        }
+        await self._tell_agent("task.available", data)
+
+    async def _obey(self) -> None:
+        while not self.record.is_ended:
+            ask = None
+            self._patience = trio.CancelScope(deadline=self._deadline)
+            with self._patience:
+                ask = await self._mailbox.receive()
+            if ask is None:
+                await self._run_out()
+                continue
+            try:
+                ask.reply.answer(await self._decide(ask))
+            except CallboardError as refusal:
+                ask.reply.fail(refusal)
+
+    async def _decide(self, ask: Ask) -> Receipt:
+        match ask.command:
+            case CancelTask():
+                await self._cancel()
+            case AppendTurn(prompt=prompt):
+                turn = self.record.append_turn(prompt)
+                await self._tell_agent("task.turn", {"task_id": self.record.id, "turn": turn, "prompt": prompt})
+                return self._receipt(turn)
+            case ConfirmStep(step_id=step_id, approved=approved):
+                await self._confirm(step_id, approved, ask.principal)
+            case ClaimTask():
+                await self._claim(ask.principal)
+            case PostEvents():
+                await self._post(ask.principal, ask.command)
+            case _:
+                assert_never(ask.command)
+        return self._receipt()
+
+    def _receipt(self, turn: int | None = None) -> Receipt:
+        seconds = self._options.lease_seconds if self.record.claimed_by is not None else None
+        return msgspec.structs.replace(super()._receipt(turn), lease_seconds=seconds, history=self._history)
+
+    async def _claim(self, principal: Principal) -> None:
+        record = self.record
+        if record.claimed_by is not None and record.claimed_by != principal.user_id:
+            raise CallboardError(ErrorCode.CONFLICT, f"task {record.id} is claimed already")
+        if record.claimed_by is None:
+            record.claimed_by = principal.user_id
+            record.start()
+            await self._services.channels.emit(self.key, started_draft(record), *self._next_turn())
+        self._renew()
+
+    async def _post(self, principal: Principal, command: PostEvents) -> None:
+        if self.record.claimed_by != principal.user_id:
+            raise CallboardError(ErrorCode.CONFLICT, f"claim task {self.record.id} before posting its events")
+        if command.idempotency_key is not None and command.idempotency_key in self._keys:
+            return
+        *drafts, last = _checked(command.drafts)
+        if last.event_type not in _TERMINAL_TYPES:
+            drafts.append(last)
+        for one in drafts:
+            self._note(one)
+        await self._services.channels.emit(self.key, *drafts)
+        if command.idempotency_key is not None:
+            self._keys.append(command.idempotency_key)
+        self._renew()
+        if last.event_type in _TERMINAL_TYPES:
+            await self._conclude(last)
+
+    def _note(self, posted: Draft) -> None:
+        if posted.event_type == "step.confirm":
+            step_id = _fields(posted).get("step_id")
+            if not isinstance(step_id, str):
+                raise CallboardError(ErrorCode.INVALID_PAYLOAD, "step.confirm needs a string `step_id`")
+            if step_id not in self.record.confirmations:
+                self.record.open_confirmation(step_id)
+
+    async def _conclude(self, last: Draft) -> None:
+        """The agent's last word: the task's, or the turn's where another turn waits."""
+        fields = _fields(last)
+        result = fields.get("result")
+        text = result if isinstance(result, str) else ""
+        if text:
+            self._said.append(Message("assistant", text, self.record.id, now_ms()))
+        if self.record.cancel_requested or last.event_type == "task.cancelled":
+            await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
+        elif last.event_type == "task.failed":
+            cause, message = str(fields.get("cause", "agent_failed")), str(fields.get("error", ""))
+            await self._finish(Ending(TaskState.FAILED, error=TaskError(cause, message)))
+        else:
+            completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
+            await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
+            begun = self._next_turn()
+            if begun:
+                await self._services.channels.emit(self.key, *begun)
+            else:
+                await self._finish(Ending(TaskState.COMPLETED, text, fields.get("data")))
+
+    def _next_turn(self) -> tuple[Draft, ...]:
+        prompt = self.record.take_last_turn()
+        if prompt is None:
+            return ()
+        self._said.append(Message("user", prompt, self.record.id, now_ms()))
+        data: Json = {"task_id": self.record.id, "turn": self.record.turn, "prompt": prompt}
+        return (draft("task.turn_started", data),)
+
+    async def _confirm(self, step_id: str, approved: bool, principal: Principal) -> None:
+        self.record.answer(step_id, approved, principal.user_id)
+        data: Json = {"step_id": step_id, "approved": approved, "by": principal.user_id}
+        await self._services.channels.emit(self.key, draft("step.confirmed", data))
+        await self._tell_agent("step.confirmed", {"task_id": self.record.id, **cast("dict[str, Json]", data)})
+
+    async def _cancel(self) -> None:
+        if not self.record.request_cancel():
+            return
+        await self._tell_agent("task.cancel", {"task_id": self.record.id})
+        if self.record.claimed_by is None:
+            await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
+        self._renew()
+
+    def _renew(self) -> None:
+        """Once it is asked to stop, an agent has only the time that stopping may take, however much it posts."""
+        now = trio.current_time()
+        if not self.record.cancel_requested:
+            self._wait_until(now + self._options.lease_seconds)
+        else:
+            self._wait_until(min(self._deadline, now + self._services.cancel_seconds))
+
+    def _wait_until(self, deadline: float) -> None:
+        self._deadline = self._patience.deadline = deadline
+
+    async def _run_out(self) -> None:
+        if self.record.cancel_requested:
+            await self._finish(Ending(TaskState.CANCELLED, reason="abandoned"))
+        elif self.record.claimed_by is None:
+            await self._finish(failed("unclaimed", "no agent claimed the task in time"))
+        else:
+            await self._finish(failed("abandoned", "the agent that had claimed the task fell silent"))
+
+    async def _finish(self, ending: Ending) -> None:
+        if self._session is not None:
+            await self._session.leave(self.record.id, self._said, ending.state)
+        await self._end(ending)
+
+    async def _tell_agent(self, event_type: str, data: Json) -> None:
+        await self._services.channels.emit(self._board, draft(event_type, data))
+
+
+def _checked(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
+    if not drafts:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "events is empty")
+    for index, one in enumerate(drafts):
+        if one.event_type in RESERVED_TYPES and one.event_type not in _POSTABLE:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} is for the engine alone to emit")
+        if one.event_type in _TERMINAL_TYPES and index != len(drafts) - 1:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} ends the task: nothing may follow it")
+    return drafts
+
+
+def _fields(posted: Draft) -> dict[str, Json]:
+    data = msgspec.json.decode(posted.body)
+    return data if isinstance(data, dict) else {}

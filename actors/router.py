@@ -1,0 +1,195 @@
+"""The one way in: who may do what, what it is called, and where it goes.
+
+The router has no mailbox. Each of its decisions is synchronous, so one task at a time takes them, and a mailbox would
+only put two hops and a queue of strangers in front of every command; what waits, waits in the caller's own task.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import trio
+
+from actors.addresses import Addresses, system_audiences
+from actors.agents import Agents
+from actors.batches import Batches
+from actors.channels import Channels
+from actors.commands import (
+    AgentView,
+    BatchView,
+    CreateBatch,
+    CreateSession,
+    CreateTask,
+    ExecSession,
+    ExecStarted,
+    HistoryPage,
+    Publish,
+    Published,
+    Receipt,
+    RegisterAgent,
+    SessionView,
+    Start,
+    TaskCommand,
+    TaskView,
+)
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, Event, Json, draft
+from actors.idempotency import IdempotencyKeys
+from actors.log import Log, Resumption
+from actors.mailbox import Reply
+from actors.position import Position
+from actors.principal import Principal, Scope
+from actors.sessions import Sessions
+from actors.task_context import RESERVED_TYPES
+from actors.tasks import Tasks
+
+_HISTORY_BYTES = 1024 * 1024
+
+
+class RouterOptions(msgspec.Struct, frozen=True):
+    """How long and how many idempotency keys of publications are remembered."""
+
+    idempotency_seconds: float = 300.0
+    idempotency_keys: int = 100_000
+
+
+class Router:
+    """Every request of every dialect ends in a method of this class. All raise CallboardError."""
+
+    def __init__(
+        self,
+        channels: Channels,
+        agents: Agents,
+        sessions: Sessions,
+        tasks: Tasks,
+        options: RouterOptions | None = None,
+    ) -> None:
+        chosen = options or RouterOptions()
+        self.channels = channels
+        self.agents = agents
+        self.sessions = sessions
+        self.tasks = tasks
+        self.batches = Batches(tasks)
+        self._addresses = Addresses(tasks, sessions, agents)
+        self._published: IdempotencyKeys[Reply[Position]] = IdempotencyKeys(
+            chosen.idempotency_seconds, chosen.idempotency_keys
+        )
+
+    async def create_task(self, principal: Principal, command: CreateTask) -> TaskView:
+        self.tasks.admit(principal, (command,))
+        view = self.tasks.start(principal, command).view()
+        await self._announce_task(view)
+        return view
+
+    async def create_batch(self, principal: Principal, command: CreateBatch) -> BatchView:
+        view = self.batches.create(principal, command).view()
+        for task_id in view.task_ids:
+            await self._announce_task(self.tasks.find(principal, task_id).view())
+        await self._announce(
+            "batches", view.user_id, "batch.created", {"batch_id": view.id, "tasks": len(view.task_ids)}
+        )
+        return view
+
+    async def create_session(self, principal: Principal, command: CreateSession) -> SessionView:
+        if command.agent:
+            self.agents.find(command.agent)
+        view = self.sessions.create(principal, command).view()
+        await self._announce("sessions", view.user_id, "session.created", {"session_id": view.id, "title": view.title})
+        return view
+
+    async def exec_session(self, principal: Principal, command: ExecSession) -> ExecStarted:
+        """Runs a command in a conversation, as a task of the session's agent behind those that wait there already."""
+        session = self.sessions.find(principal, command.session_id)
+        task = CreateTask(agent=session.agent, prompt=command.command, session_id=session.id)
+        view = await self.create_task(principal, task)
+        return ExecStarted(session.id, view.id)
+
+    async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
+        view, new = self.agents.register(principal, command)
+        if new:
+            self.channels.create(ChannelKey("agent", view.name, principal.user_id))
+            data: Json = {"agent_id": view.name, "name": view.name, "description": view.description}
+            await self._announce("agents", "", "agent.created", data)
+        return view, new
+
+    async def command_task(self, principal: Principal, command: TaskCommand) -> Receipt:
+        return await self.tasks.ask(principal, command)
+
+    async def publish(self, principal: Principal, command: Publish) -> Published:
+        """Adds an event from outside to a topic. The same idempotency key of the same user again publishes nothing."""
+        key = self._publishable(principal, command)
+        if command.idempotency_key is None:
+            return Published(await self.channels.publish(key, command.draft), duplicate=False)
+        named = f"{principal.user_id}\n{command.idempotency_key}"
+        return await self._publish_once(named, key, command)
+
+    def resolve(self, principal: Principal, channel: str, topic: str) -> ChannelKey:
+        """The log behind a name, if the principal may see it."""
+        return self._addresses.resolve(principal, channel, topic)
+
+    def start_of(self, key: ChannelKey, start: Start) -> Resumption:
+        """Where a subscription begins."""
+        log = self.channels.log(key)
+        match start:
+            case "live":
+                return log.resume(None)
+            case "oldest":
+                return log.replay()
+            case Position():
+                return log.resume(start)
+
+    def history(self, principal: Principal, channel: str, topic: str, start: Start, limit: int) -> HistoryPage:
+        """Retained events after `start`, at most `limit` and about a MiB of them."""
+        log = self.channels.log(self.resolve(principal, channel, topic))
+        begin = self.start_of(log.key, start)
+        events = log.read(begin.offset, max_events=limit, max_bytes=_HISTORY_BYTES)
+        end = events[-1].offset if events else begin.offset
+        return HistoryPage(tuple(events), Position(log.epoch, end), begin.gap, more=end < log.tail)
+
+    def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
+        """The confirmations that a task waits for, as events: whoever comes to watch it is asked too."""
+        return self.tasks.open_questions(key)
+
+    async def alert(self, event_type: str, data: Json) -> None:
+        """Tells everybody of the engine's own trouble."""
+        await self._announce("alerts", "", event_type, data)
+
+    def log(self, key: ChannelKey) -> Log:
+        return self.channels.log(key)
+
+    def _publishable(self, principal: Principal, command: Publish) -> ChannelKey:
+        if not principal.has(Scope.PUBLISH):
+            raise CallboardError(ErrorCode.FORBIDDEN, "publishing needs the scope `publish`")
+        key = self.resolve(principal, command.channel, command.topic)
+        if command.draft.event_type in RESERVED_TYPES:
+            message = f"{command.draft.event_type} is for the engine alone to emit"
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
+        if command.channel in ("system", "agent") and not principal.is_admin:
+            raise CallboardError(ErrorCode.FORBIDDEN, f"publishing to the channel {command.channel} is for admins")
+        if command.channel == "task" and self.tasks.find(principal, command.topic).record.is_ended:
+            raise CallboardError(ErrorCode.CONFLICT, f"task {command.topic} has ended: nothing is added to it any more")
+        return key
+
+    async def _publish_once(self, named: str, key: ChannelKey, command: Publish) -> Published:
+        known = self._published.get(named, trio.current_time())
+        if known is not None:
+            return Published(await known.wait(), duplicate=True)
+        # The key is taken before the event waits for its place, so that the same request twice at once is one as well.
+        outcome: Reply[Position] = Reply()
+        self._published.put(named, outcome, trio.current_time())
+        try:
+            position = await self.channels.publish(key, command.draft)
+            outcome.answer(position)
+        finally:
+            if not outcome.is_answered:
+                self._published.forget(named)
+                outcome.fail(CallboardError(ErrorCode.BUSY, "the first request with this key failed", retry_after=1.0))
+        return Published(position, duplicate=False)
+
+    async def _announce_task(self, view: TaskView) -> None:
+        data: Json = {"task_id": view.id, "agent": view.agent, "session_id": view.session_id, "batch_id": view.batch_id}
+        await self._announce("tasks", view.user_id, "task.created", data)
+
+    async def _announce(self, topic: str, owner: str, event_type: str, data: Json) -> None:
+        news = draft(event_type, data)
+        for key in system_audiences(topic, owner):
+            await self.channels.emit(key, news)

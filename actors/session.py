@@ -1,0 +1,140 @@
+"""The actor of one conversation: its tasks one after the other, its messages in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias, assert_never
+
+import msgspec
+import trio
+
+from actors.agent import Message
+from actors.channels import Channels
+from actors.commands import SessionView
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, draft, now_ms
+from actors.mailbox import Mailbox, Reply
+from actors.position import Position
+
+
+class Enter(msgspec.Struct, frozen=True):
+    """A task asks for its turn in the conversation. The reply is all that was said before."""
+
+    task_id: str
+    reply: Reply[tuple[Message, ...]]
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """A task is done with the conversation, or gives up waiting for it; `said` joins it."""
+
+    task_id: str
+    said: tuple[Message, ...]
+    state: str
+    reply: Reply[None]
+
+
+SessionMessage: TypeAlias = Enter | Leave
+
+
+class Session:
+    """One conversation. What outlives a crash of its actor is here: the messages and who waits for a turn."""
+
+    def __init__(self, session_id: str, user_id: str, title: str, agent: str, channels: Channels, mailbox: int) -> None:
+        self.id = session_id
+        self.user_id = user_id
+        self.key = ChannelKey("session", session_id, user_id)
+        self.messages: list[Message] = []
+        self.running = False
+        self.last_active = trio.current_time()
+        self._title = title
+        self._agent = agent
+        self._channels = channels
+        self._created_at = self._updated_at = now_ms()
+        self._origin = Position(channels.create(self.key).epoch, 0)
+        self._current: str | None = None
+        self._waiting: deque[Enter] = deque()
+        self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
+        self._ref = self._mailbox.ref
+
+    @property
+    def agent(self) -> str:
+        return self._agent
+
+    @property
+    def is_idle(self) -> bool:
+        return self._current is None and not self._waiting and self._mailbox.statistics().waiting == 0
+
+    async def enter(self, task_id: str) -> tuple[Message, ...]:
+        """Waits for the task's turn and returns the conversation so far. First come, first served.
+
+        Cancelled while it waits, the task must still `leave`.
+        """
+        reply: Reply[tuple[Message, ...]] = Reply()
+        await self._ref.send(Enter(task_id, reply))
+        return await reply.wait()
+
+    async def leave(self, task_id: str, said: Sequence[Message], state: str) -> None:
+        reply: Reply[None] = Reply()
+        await self._ref.send(Leave(task_id, tuple(said), state, reply))
+        await reply.wait()
+
+    def close(self) -> None:
+        self._mailbox.close()
+
+    def view(self) -> SessionView:
+        return SessionView(
+            id=self.id,
+            user_id=self.user_id,
+            title=self._title,
+            agent=self._agent,
+            created_at=self._created_at,
+            updated_at=self._updated_at,
+            messages=len(self.messages),
+            position=self._origin,
+        )
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """The actor. Ends when its mailbox is closed."""
+        task_status.started()
+        while True:
+            try:
+                message = await self._mailbox.receive()
+            except trio.ClosedResourceError:
+                break
+            self.last_active = trio.current_time()
+            match message:
+                case Enter():
+                    self._waiting.append(message)
+                    self._admit_next()
+                case Leave():
+                    await self._take_leave(message)
+                case _:
+                    assert_never(message)
+        self.running = False
+
+    def _admit_next(self) -> None:
+        if self._current is None and self._waiting:
+            entry = self._waiting.popleft()
+            self._current = entry.task_id
+            entry.reply.answer(tuple(self.messages))
+
+    async def _take_leave(self, leave: Leave) -> None:
+        if self._current == leave.task_id:
+            self.messages.extend(leave.said)
+            self._updated_at = now_ms()
+            self._current = None
+        else:
+            self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
+        leave.reply.answer(None)
+        self._admit_next()
+        drafts = [
+            draft("message", {"role": m.role, "content": m.content, "task_id": m.task_id}, timestamp=m.timestamp)
+            for m in leave.said
+        ]
+        drafts.append(draft("done", {"exec_id": leave.task_id, "state": leave.state}))
+        await self._channels.emit(self.key, *drafts)
+
+
+def session_not_found(session_id: str) -> CallboardError:
+    return CallboardError(ErrorCode.NOT_FOUND, f"no session {session_id}")

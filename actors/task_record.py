@@ -1,0 +1,178 @@
+"""What is true of one task: its state, its turns, its open confirmations. Decisions only; the actor acts on them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+import trio
+
+from actors.commands import CreateTask, TaskError, TaskState, TaskView
+from actors.errors import CallboardError, ErrorCode
+from actors.event import Json, now_ms
+from actors.position import Position
+
+
+class Confirmation:
+    """A question that waits for the first valid answer, from whichever device it comes."""
+
+    __slots__ = ("answered", "approved", "by", "step_id")
+
+    def __init__(self, step_id: str) -> None:
+        self.step_id = step_id
+        self.answered = trio.Event()
+        self.approved = False
+        self.by: str | None = None
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a task ended. `reason` is what a client reads of a cancellation."""
+
+    state: TaskState
+    result: str | None = None
+    data: Json = None
+    error: TaskError | None = None
+    reason: str = ""
+
+
+class TaskRecord:
+    """The state of one task. Every refusal is a CallboardError CONFLICT, RATE_LIMITED or NOT_FOUND."""
+
+    def __init__(
+        self, task_id: str, user_id: str, command: CreateTask, batch_id: str | None, position: Position, max_turns: int
+    ) -> None:
+        self.id = task_id
+        self.serial = 0
+        """Counts up over the engine's tasks in the order of their creation."""
+        self.user_id = user_id
+        self.command = command
+        self.batch_id = batch_id
+        self.position = position
+        self.state = TaskState.QUEUED
+        self.cancel_requested = False
+        self.claimed_by: str | None = None
+        self.turn = 0
+        self.created_at = now_ms()
+        self.started_at: int | None = None
+        self.ended_at: int | None = None
+        self.ending: Ending | None = None
+        self.confirmations: dict[str, Confirmation] = {}
+        self._answered: set[str] = set()
+        self._max_turns = max_turns
+        self._turns: deque[str] = deque([command.prompt])
+        self._takes_turns = True
+        self._turn_arrived = trio.Event()
+
+    @property
+    def is_ended(self) -> bool:
+        return self.ending is not None
+
+    def start(self) -> None:
+        if self.state is TaskState.QUEUED:
+            self.state = TaskState.RUNNING
+            self.started_at = now_ms()
+
+    def append_turn(self, prompt: str) -> int:
+        """Queues a turn and returns its number."""
+        if not self._takes_turns or self.cancel_requested:
+            raise CallboardError(ErrorCode.CONFLICT, f"task {self.id} takes no more turns: it is {self.state}")
+        if len(self._turns) >= self._max_turns:
+            raise CallboardError(ErrorCode.RATE_LIMITED, f"task {self.id} has {self._max_turns} turns waiting already")
+        self._turns.append(prompt)
+        self._turn_arrived.set()
+        return self.turn + len(self._turns)
+
+    def take_turn(self) -> str | None:
+        """The next turn's prompt, or None where no turn waits."""
+        if not self._turns:
+            return None
+        self.turn += 1
+        return self._turns.popleft()
+
+    def take_last_turn(self) -> str | None:
+        """As `take_turn`; but where none waits the task takes no more, so that none can arrive too late to be run."""
+        prompt = self.take_turn()
+        self._takes_turns = prompt is not None
+        return prompt
+
+    async def wait_turn(self) -> None:
+        """Returns once a turn waits."""
+        self._pause()
+        while not self._turns:
+            self._turn_arrived = trio.Event()
+            await self._turn_arrived.wait()
+        await trio.lowlevel.checkpoint()
+        self._resume()
+
+    def open_confirmation(self, step_id: str) -> Confirmation:
+        """Raises ValueError where the step waits for one already: the agent's mistake, not a client's."""
+        if step_id in self.confirmations:
+            raise ValueError(f"step {step_id!r} waits for a confirmation already")
+        self._answered.discard(step_id)
+        confirmation = Confirmation(step_id)
+        self.confirmations[step_id] = confirmation
+        self._pause()
+        return confirmation
+
+    def answer(self, step_id: str, approved: bool, by: str) -> None:
+        """The first answer wins; a later one is a conflict."""
+        confirmation = self.confirmations.get(step_id)
+        if confirmation is None and step_id in self._answered:
+            raise CallboardError(ErrorCode.CONFLICT, f"step {step_id} has been answered already")
+        if confirmation is None:
+            raise CallboardError(ErrorCode.NOT_FOUND, f"no step {step_id} of task {self.id} waits for a confirmation")
+        confirmation.approved, confirmation.by = approved, by
+        self.close_confirmation(confirmation)
+        confirmation.answered.set()
+
+    def close_confirmation(self, confirmation: Confirmation) -> None:
+        """It is answered, or nobody waits for an answer any more."""
+        if self.confirmations.pop(confirmation.step_id, None) is not None:
+            self._answered.add(confirmation.step_id)
+            self._resume()
+
+    def request_cancel(self) -> bool:
+        """True for the first request, which has something to do."""
+        first = not self.cancel_requested and not self.is_ended
+        if first:
+            self.cancel_requested = True
+            self.state = TaskState.CANCELLING
+        return first
+
+    def finish(self, ending: Ending) -> None:
+        """The task has ended and its last event is in the log."""
+        self.ending = ending
+        self.state = ending.state
+        self.ended_at = now_ms()
+        self._takes_turns = False
+        self._turns.clear()
+        self.confirmations.clear()
+
+    def view(self) -> TaskView:
+        ending = self.ending or Ending(self.state)
+        return TaskView(
+            id=self.id,
+            agent=self.command.agent,
+            prompt=self.command.prompt,
+            state=self.state,
+            user_id=self.user_id,
+            session_id=self.command.session_id,
+            batch_id=self.batch_id,
+            created_at=self.created_at,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            turns=self.turn,
+            result=ending.result,
+            data=ending.data,
+            error=ending.error,
+            claimed_by=self.claimed_by,
+            position=self.position,
+        )
+
+    def _pause(self) -> None:
+        if self.state is TaskState.RUNNING:
+            self.state = TaskState.WAITING
+
+    def _resume(self) -> None:
+        if self.state is TaskState.WAITING and not self.confirmations:
+            self.state = TaskState.RUNNING

@@ -1,0 +1,212 @@
+"""The directory of tasks: admits them, starts their actors, finds, lists and at last forgets them."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import sys
+from collections import Counter
+from itertools import islice
+
+import msgspec
+import trio
+
+from actors.agents import Agents, RemoteAgent
+from actors.childspec import ChildSpec, Restart
+from actors.commands import (
+    ClaimTask,
+    CreateTask,
+    PostEvents,
+    Receipt,
+    TaskCommand,
+    TaskPage,
+    TaskQuery,
+    TaskState,
+)
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, Event
+from actors.principal import Principal
+from actors.remote_task import LeaseOptions, RemoteTask
+from actors.reports import TaskReporter
+from actors.session import Session
+from actors.sessions import Sessions
+from actors.spawner import Spawner
+from actors.task import LocalTask, TaskHandle
+from actors.task_context import TaskServices
+from actors.task_record import TaskRecord
+
+
+class TasksOptions(msgspec.Struct, frozen=True):
+    """`running`: not yet ended, beyond it a new one is refused as busy. `ended`: kept for reading, beyond it the oldest
+    goes. `ask_seconds`: how long a command may wait for the task's answer."""
+
+    running: int = 1000
+    ended: int = 10_000
+    turns: int = 100
+    ask_seconds: float = 10.0
+    stop_seconds: float = 5.0
+    lease: LeaseOptions = LeaseOptions()
+
+
+class TasksStatistics(msgspec.Struct, frozen=True):
+    running: int
+    ended: int
+    started_total: int
+    ended_total: dict[TaskState, int]
+
+
+class Tasks:
+    """All tasks of the engine."""
+
+    def __init__(
+        self,
+        supervisor: Spawner,
+        services: TaskServices,
+        agents: Agents,
+        sessions: Sessions,
+        reporter: TaskReporter,
+        options: TasksOptions | None = None,
+    ) -> None:
+        self._supervisor = supervisor
+        self._services = services
+        self._agents = agents
+        self._sessions = sessions
+        self._reporter = reporter
+        self._options = options or TasksOptions()
+        self._running: dict[str, TaskHandle] = {}
+        self._ended: dict[str, TaskHandle] = {}
+        self._all: dict[str, TaskHandle] = {}
+        self._started_total = 0
+        self._ended_total: Counter[TaskState] = Counter()
+        self._quiet = trio.Event()
+
+    def admit(self, principal: Principal, commands: tuple[CreateTask, ...]) -> None:
+        """Raises CallboardError where not all of them can be accepted: BUSY, or NOT_FOUND for an agent or session."""
+        free = self._options.running - len(self._running)
+        if len(commands) > free:
+            limit = self._options.running
+            raise CallboardError(ErrorCode.BUSY, f"{limit} tasks run at once, {max(free, 0)} are free", retry_after=1.0)
+        for command in commands:
+            self._agents.find(command.agent)
+            if command.session_id is not None:
+                self._sessions.find(principal, command.session_id)
+
+    def start(self, principal: Principal, command: CreateTask, batch_id: str | None = None) -> TaskHandle:
+        """Starts an admitted task. Those who follow all tasks are attached to its topic before its actor runs."""
+        task_id = f"task-{secrets.token_hex(8)}"
+        session = None if command.session_id is None else self._sessions.find(principal, command.session_id)
+        # A task belongs to its session's owner: an admin who extends a conversation does not take it over.
+        owner = principal.user_id if session is None else session.user_id
+        key = ChannelKey("task", task_id, owner)
+        position = self._services.channels.create(key)
+        record = TaskRecord(task_id, owner, command, batch_id, position, self._options.turns)
+        record.serial = self._started_total + 1
+        task = self._make(record, key, session)
+        self._all[task_id] = self._running[task_id] = task
+        self._started_total += 1
+        spec = ChildSpec(f"task {task_id}", task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
+        self._supervisor.start_child_nowait(spec)
+        return task
+
+    def find(self, principal: Principal, task_id: str) -> TaskHandle:
+        """Raises CallboardError NOT_FOUND, also for somebody else's task: that it exists is not told."""
+        task = self._all.get(task_id)
+        if task is None or not principal.sees(task.record.user_id):
+            raise task_not_found(task_id)
+        return task
+
+    def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
+        """The confirmations that the task of this topic waits for, as they stand in its log."""
+        task = self._running.get(key.topic)
+        if task is None or task.key != key or not task.record.confirmations:
+            return ()
+        log = self._services.channels.log(key)
+        retained = log.read(0, max_events=log.tail, max_bytes=sys.maxsize)
+        asked = [event for event in retained if event.event_type == "step.confirm"]
+        latest = {_step_of(event): event for event in asked}
+        return tuple(event for step_id, event in latest.items() if step_id in task.record.confirmations)
+
+    async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
+        """Has the task carry out a command. Raises CallboardError as the task refuses, or BUSY at the deadline."""
+        match command:
+            case ClaimTask() | PostEvents():
+                task = self._find_as_agent(principal, command.task_id)
+            case _:
+                task = self.find(principal, command.task_id)
+        with trio.move_on_after(self._options.ask_seconds):
+            return await task.ask(principal, command)
+        raise CallboardError(ErrorCode.BUSY, f"task {command.task_id} does not answer", retry_after=1.0)
+
+    def page(self, principal: Principal, query: TaskQuery) -> TaskPage:
+        """Newest first."""
+        serial = self._serial_of(query.after)
+        visible = (
+            task
+            for task in reversed(self._all.values())
+            if task.record.serial < serial
+            and principal.sees(task.record.user_id)
+            and (query.state is None or task.record.state is query.state)
+            and (query.session_id is None or task.record.command.session_id == query.session_id)
+        )
+        chosen = list(islice(visible, query.limit + 1))
+        page = tuple(task.view() for task in chosen[: query.limit])
+        return TaskPage(page, page[-1].id if len(chosen) > query.limit else None)
+
+    async def wait_quiet(self) -> None:
+        """Returns when no task runs."""
+        while self._running:
+            self._quiet = trio.Event()
+            await self._quiet.wait()
+        await trio.lowlevel.checkpoint()
+
+    def statistics(self) -> TasksStatistics:
+        return TasksStatistics(len(self._running), len(self._ended), self._started_total, dict(self._ended_total))
+
+    def _find_as_agent(self, principal: Principal, task_id: str) -> TaskHandle:
+        """A task for the one whose agent is to run it: nobody else claims it or speaks for it."""
+        task = self._all.get(task_id)
+        if task is not None:
+            registrant = self._agents.registrant(task.record.command.agent)
+            if registrant == principal.user_id:
+                return task
+            if principal.sees(task.record.user_id):
+                raise CallboardError(ErrorCode.FORBIDDEN, f"task {task_id} is not for an agent of yours")
+        raise task_not_found(task_id)
+
+    def _make(self, record: TaskRecord, key: ChannelKey, session: Session | None) -> TaskHandle:
+        def ended() -> None:
+            self._note_end(record.id)
+
+        agent = self._agents.find(record.command.agent)
+        if isinstance(agent, RemoteAgent):
+            board = ChannelKey("agent", agent.name, agent.user_id)
+            lease = self._options.lease
+            return RemoteTask(record, key, self._services, ended, board=board, session=session, options=lease)
+        return LocalTask(record, key, self._services, ended, agent=agent, session=session, reporter=self._reporter)
+
+    def _note_end(self, task_id: str) -> None:
+        task = self._running.pop(task_id)
+        self._ended[task_id] = task
+        self._ended_total[task.record.state] += 1
+        if not self._running:
+            self._quiet.set()
+        while len(self._ended) > self._options.ended:
+            oldest = next(iter(self._ended))
+            self._services.channels.forget(self._ended.pop(oldest).key)
+            del self._all[oldest]
+
+    def _serial_of(self, task_id: str | None) -> float:
+        """Where a page begins. What was forgotten since has nothing older behind it."""
+        if task_id is None:
+            return math.inf
+        task = self._all.get(task_id)
+        return 0 if task is None else task.record.serial
+
+
+def task_not_found(task_id: str) -> CallboardError:
+    return CallboardError(ErrorCode.NOT_FOUND, f"no task {task_id}")
+
+
+def _step_of(event: Event) -> object:
+    data = event.data
+    return data.get("step_id") if isinstance(data, dict) else None
