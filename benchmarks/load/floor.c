@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LARGEST (512 << 10)
 #define STAMP_DIGITS 19 /* what a nanosecond clock needs until the year 2262 */
 
 static struct {
@@ -31,21 +32,18 @@ static void prepare(void)
     static const char ws_open[] = "{\"t\":", sse_open[] = "event: tick\ndata: {\"t\":";
     const char *open = opt.sse ? sse_open : ws_open, *pad = ",\"pad\":\"", *close = opt.sse ? "\"}\n\n" : "\"}";
     size_t fixed = strlen(open) + STAMP_DIGITS + strlen(pad) + strlen(close);
-    if ((size_t)opt.bytes < fixed || opt.bytes > 65535) {
-        fprintf(stderr, "--bytes is %zu to 65535\n", fixed);
+    if ((size_t)opt.bytes < fixed || opt.bytes > LARGEST) {
+        fprintf(stderr, "--bytes is %zu to %d\n", fixed, LARGEST);
         exit(2);
     }
-    unsigned char head[4];
+    unsigned char head[10];
     size_t head_length = 0;
     if (!opt.sse) {
         head[head_length++] = 0x81; /* FIN, text */
-        if (opt.bytes < 126) {
-            head[head_length++] = (unsigned char)opt.bytes;
-        } else {
-            head[head_length++] = 126;
-            head[head_length++] = (unsigned char)(opt.bytes >> 8);
-            head[head_length++] = (unsigned char)opt.bytes;
-        }
+        int extra = opt.bytes < 126 ? 0 : opt.bytes < 65536 ? 2 : 8;
+        head[head_length++] = (unsigned char)(extra == 0 ? opt.bytes : extra == 2 ? 126 : 127);
+        for (int i = extra - 1; i >= 0; i--)
+            head[head_length++] = (unsigned char)((uint64_t)opt.bytes >> (8 * i));
     }
     event_length = head_length + (size_t)opt.bytes;
     batch_length = event_length * (size_t)opt.batch;
