@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import msgspec
 
 from benchmarks.callboard_server import CallboardServer
@@ -32,7 +33,7 @@ from benchmarks.fanout_report import (
     table_text,
 )
 from benchmarks.flood_agent import Flood
-from benchmarks.load.processes import Floor, LoadGenerator
+from benchmarks.load.processes import Counted, Floor, LoadGenerator
 from benchmarks.machine import CpuTime, cpu_time, describe, pinned, two_cores
 
 EVENT_BYTES = 200
@@ -84,7 +85,7 @@ class Bench:
             with load:
                 load.wait_ready()
                 server.start_flood(task_id)
-                counted = load.result()
+                counted = _delivered(load)
         return round(counted.message_bytes / counted.deliveries)
 
     def _floor(self, transport: str, measure: Measure) -> Sample:
@@ -162,9 +163,17 @@ class Bench:
 
     def _watch(self, server: str, transport: str, measure: Measure, pid: int, load: LoadGenerator) -> Sample:
         before, began = cpu_time(pid), time.monotonic_ns()
-        counted = load.result()
+        counted = _delivered(load)
         spent, wall = cpu_time(pid) - before, time.monotonic_ns() - began
         return Sample(server, transport, measure, counted, *_shares(spent, wall))
+
+
+def _delivered(load: LoadGenerator) -> Counted:
+    """The generator's result. Raises RuntimeError where not one event arrived."""
+    counted = load.result()
+    if not counted.deliveries:
+        raise RuntimeError(f"no event arrived: ended by {counted.ended}, {counted.closed} connections closed")
+    return counted
 
 
 def _shares(spent: CpuTime, wall: int) -> tuple[float, float]:
@@ -207,7 +216,10 @@ def _arguments(arguments: Sequence[str] | None) -> tuple[Plan, Path | None]:
 def main(arguments: Sequence[str] | None = None) -> None:
     plan, json = _arguments(arguments)
     machine = describe()
-    samples = Bench(plan).run()
+    try:
+        samples = Bench(plan).run()
+    except (RuntimeError, httpx2.HTTPError) as error:
+        sys.exit(f"fanout: {error}")
     report = Report(machine, plan, rows(samples), samples)
     if json is not None:
         json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
