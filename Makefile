@@ -1,0 +1,95 @@
+# `make help` lists the targets. Needed beforehand: Python 3.11 or newer and, for the tests, Node.
+
+PYTHON ?= python3
+VENV ?= .venv
+VENV_313 ?= .venv-3.13
+
+# A shim that stands for no interpreter and a free-threaded build are passed over.
+PYTHON_313 ?= $(shell for python in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13) or "t" in sys.abiflags)' 2>/dev/null \
+	&& echo "$$python" && break; done)
+
+BIN := $(VENV)/bin
+MADE := .made-by-$(subst /,_,$(PYTHON))
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(VENV)/.run ## Make the environment and serve the offline agent on http://localhost:18080
+	$(BIN)/callboard serve
+
+.PHONY: test
+test: check pytest pytest-3.13 ## Linters, types, import direction, and all tests on two Pythons
+
+.PHONY: check
+check: $(VENV)/.test ## Linters, types and import direction only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+.PHONY: pytest
+pytest: $(VENV)/.test ## The tests, on the default Python (ARGS="-k word" is handed on)
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: pytest-3.13
+ifneq ($(strip $(PYTHON_313)),)
+pytest-3.13: $(VENV_313)/.test
+	$(VENV_313)/bin/python -m pytest $(ARGS)
+
+$(VENV_313)/.test: requirements-test.lock pyproject.toml
+	"$(strip $(PYTHON_313))" -m venv $(VENV_313)
+	$(VENV_313)/bin/python $(PIP_INSTALL) --require-hashes -r requirements-test.lock
+	$(VENV_313)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+else
+pytest-3.13:
+	@echo "The tests did not run on Python 3.13, which is not here: install it (apt, brew, 'pyenv install 3.13')" \
+		"or name it: make test PYTHON_313=/path/to/python3.13"
+	@test -z "$$CI" # in CI both Pythons are required
+endif
+
+.PHONY: bench
+bench: $(VENV)/.test ## Fan-out to 1,000 subscribers beside a bare send loop, on two cores (ARGS="--quick" is handed on)
+	$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+.PHONY: lock
+lock: ## Renew the locks from pyproject.toml (the newest versions that it allows)
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python $(PIP_INSTALL) uv
+	rm -f requirements.lock requirements-test.lock
+	$(COMPILE) pyproject.toml requirements-build.in -o requirements.lock
+	$(COMPILE) --extra test -c requirements.lock pyproject.toml requirements-build.in -o requirements-test.lock
+
+# One set of versions for all Pythons and systems: what is tested on one is what runs on the other.
+COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## Remove the environments, caches and build directories
+	rm -rf $(VENV) $(VENV_313) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache tests/node/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit("Callboard needs Python 3.11 or newer: make PYTHON=python3.x …" \
+		if sys.version_info < (3, 11) else 0)'
+	@test "$$($(BIN)/python -V 2>/dev/null)" = "$$($(PYTHON) -V)" || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $(VENV)/.made-by-*
+	@touch $@
+
+$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/$(MADE)
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
+	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock pyproject.toml $(VENV)/$(MADE)
+	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements-test.lock
+	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@

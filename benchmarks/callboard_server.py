@@ -1,0 +1,92 @@
+"""A Callboard process for benchmarks, and the few requests they make of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx2
+import msgspec
+
+from benchmarks.flood_agent import Flood
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 30.0
+STOP_SECONDS = 5.0
+
+
+class _Task(msgspec.Struct, frozen=True):
+    id: str
+
+
+class CallboardServer:
+    """`callboard serve` with the flood agent, on loopback without credentials, in a directory of its own."""
+
+    def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="callboard-bench-")
+        self._log = Path(self._directory.name) / "server.log"
+        self.port = _free_port()
+        command = [sys.executable, "-m", "engine", "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*command, "--agent", "benchmarks.flood_agent:flood"],
+                cwd=self._directory.name,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.pid = self._process.pid
+        self._http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False)
+
+    def wait_ready(self) -> None:
+        """Returns once it answers. Raises RuntimeError with the end of its log where it does not."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                if self._http.get("/readyz").is_success:
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"callboard did not start:\n{self._log.read_text()[-2000:]}")
+
+    def create_flood(self, order: Flood) -> str:
+        """A task that waits for `start_flood`; returns its id."""
+        body = {"agent": "flood", "prompt": msgspec.json.encode(order).decode()}
+        answer = self._http.post("/api/v1/tasks", json=body)
+        answer.raise_for_status()
+        return msgspec.json.decode(answer.content, type=_Task).id
+
+    def start_flood(self, task_id: str) -> None:
+        self._http.post(f"/api/v1/tasks/{task_id}/turns", json={"prompt": "go"}).raise_for_status()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            self._process.send_signal(sign)
+            try:
+                self._process.wait(STOP_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        self._directory.cleanup()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

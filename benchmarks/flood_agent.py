@@ -1,0 +1,51 @@
+"""The agent that the fan-out benchmark runs: it emits small events, alone or in bursts, at a rate or at full speed."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import trio
+
+from actors.agent import Result, TaskContext
+
+
+class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The task's prompt, as JSON.
+
+    `events`: how many in all, 0 for as many as it is let. `rate`: events a second, 0 for full speed. `pad`: bytes that
+    fill each event up. `window`: events in one burst. `pause`: how often it steps aside after a burst at full speed;
+    as often as a fan-out does or more, and each burst is one write to each subscriber.
+    """
+
+    events: int = 0
+    rate: float = 0.0
+    pad: int = 0
+    window: int = 1
+    pause: int = 0
+
+
+async def flood(task: TaskContext) -> Result:
+    """Waits for the first appended turn, so that the subscribers are there, then emits `bench.tick` events."""
+    order = msgspec.json.decode(task.prompt, type=Flood)
+    pad = "x" * order.pad
+    await task.next_turn()
+
+    async def tick() -> None:
+        await task.emit("bench.tick", {"t": time.monotonic_ns(), "pad": pad})
+
+    began = trio.current_time()
+    sent = 0
+    while not order.events or sent < order.events:
+        if order.rate:
+            await trio.sleep_until(began + sent / order.rate)
+        burst = min(order.window, order.events - sent) if order.events else order.window
+        # Each emit steps aside for the channel: only side by side do all of a burst wait in its mailbox at once.
+        async with trio.open_nursery() as nursery:
+            for _ in range(burst):
+                nursery.start_soon(tick)
+        sent += burst
+        if not order.rate:
+            for _ in range(order.pause):
+                await trio.lowlevel.checkpoint()
+    return Result(f"{sent} events")

@@ -1,0 +1,92 @@
+"""What a figure depends on besides the code: the machine, the versions, the cores, and who else was running."""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+LIBRARIES = ("trio", "trio-websocket", "hypercorn", "quart", "msgspec", "orjson")
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where a figure was taken. `load` is the run queue's mean length over the minute before."""
+
+    processor: str
+    cores: int
+    kernel: str
+    python: str
+    libraries: dict[str, str]
+    load: float
+    gc_thresholds: tuple[int, int, int]
+
+
+def describe() -> Machine:
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)),
+        kernel=platform.release(),
+        python=platform.python_version(),
+        libraries={name: version(name) for name in LIBRARIES},
+        load=os.getloadavg()[0],
+        gc_thresholds=gc.get_threshold(),
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+@contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Processes started inside inherit the pin to one core, all their threads included."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def two_cores() -> tuple[int, int]:
+    """A core for the server and one for the load generator: the same one where there is no other."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[0], cores[-1]
+
+
+class CpuTime(msgspec.Struct, frozen=True):
+    """Nanoseconds that a process's threads ran, and that they were ready but waited for a core."""
+
+    running: int
+    waiting: int
+
+    def __sub__(self, earlier: CpuTime) -> CpuTime:
+        return CpuTime(self.running - earlier.running, self.waiting - earlier.waiting)
+
+
+def cpu_time(pid: int) -> CpuTime:
+    """Sums /proc/<pid>/task/*/schedstat; a thread that ends meanwhile is left out."""
+    running = waiting = 0
+    for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            fields = stat.read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        running += int(fields[0])
+        waiting += int(fields[1])
+    return CpuTime(running, waiting)
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value, the lower of the two where their number is even: a figure that was really measured."""
+    return sorted(values)[(len(values) - 1) // 2]
