@@ -120,6 +120,8 @@ class _Reading:
             self._values[setting.path] = convert(leaf, setting.value, text=setting.text, base=setting.base)
         except msgspec.ValidationError as error:
             expected = _GOT_TYPE.sub("", str(error)).replace("Expected", "expected").replace(" - at `$", " at `$")
+            if leaf.choices:
+                expected = f"expected one of {', '.join(leaf.choices)}"
             got = "" if leaf.secret else f", got {setting.value!r}"
             return f"`{dotted(setting.path)}`: {expected}{got}"
         self._failed.discard(setting.path)

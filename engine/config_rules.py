@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from engine.agent_reference import AgentReferenceError, load_agent
 from engine.config import BUILT_IN_AGENTS, Config, Jwt, ModelEndpoint, agent_name, is_loopback
 from engine.config_schema import KeyPath
 from engine.jwt_tokens import load_key
@@ -117,6 +118,11 @@ def _agents(config: Config) -> Rules:
             yield Broken((key,), f"`engine.agents`: {reference!r} is not written `module:function`")
         elif name in names:
             yield Broken((key,), f"`engine.agents`: {reference!r} is a second agent of the name {name!r}")
+        else:
+            try:
+                load_agent(reference)
+            except AgentReferenceError as error:
+                yield Broken((key,), f"`engine.agents`: {error}")
         names.append(name)
     if config.engine.default_agent not in names:
         known = ", ".join(names)

@@ -7,7 +7,7 @@ from collections import abc
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 
@@ -25,6 +25,11 @@ class Leaf(msgspec.Struct, frozen=True):
     @property
     def secret(self) -> bool:
         return Secret in _parts(self.type)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values allowed, where they are a list; else empty."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
 
     @property
     def many(self) -> bool:

@@ -114,7 +114,7 @@ def _fixed_leaves(node: Node = ROOT, path: KeyPath = ()) -> Iterator[KeyPath]:
 def from_flags(flags: Mapping[str, tuple[KeyPath, object]]) -> list[Setting]:
     """Each flag's name with its key and value; None and empty tuples were not given."""
     return [
-        Setting(path, value, flag, text=False, base=Path())
+        Setting(path, value, flag, text=True, base=Path())
         for flag, (path, value) in flags.items()
         if value is not None and value != ()
     ]

@@ -101,7 +101,8 @@ def _stream_handler(settings: Logging, stream: TextIO) -> logging.Handler:
     if readable:
         # The prettier tracebacks show local variables, keys and tokens among them.
         plain = structlog.dev.plain_traceback
-        handler.setFormatter(_formatter(structlog.dev.ConsoleRenderer(stream.isatty(), exception_formatter=plain)))
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)
+        handler.setFormatter(_formatter(renderer))
     else:
         handler.setFormatter(_json_formatter())
     return handler
