@@ -1,0 +1,5 @@
+"""`python -m engine` is `callboard`."""
+
+from engine.cli import main
+
+main()

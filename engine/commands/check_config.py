@@ -1,0 +1,39 @@
+"""`callboard check-config`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.commands.options import config_option, read_config
+from engine.config import BUILT_IN_AGENTS, Config, agent_name
+
+
+@click.command("check-config")
+@config_option
+def check_config(config_file: Path | None) -> None:
+    """Read the configuration as `serve` would, and print every mistake, or what it comes to."""
+    click.echo(summary(read_config(config_file)))
+
+
+def summary(config: Config) -> str:
+    """What matters of a configuration, in a few lines and without secrets."""
+    server, jwt = config.server, config.auth.jwt
+    scheme = "https" if server.tls_cert else "http"
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    agents = [*BUILT_IN_AGENTS, *map(agent_name, config.engine.agents)]
+    models = [f"{name} ({endpoint.model} at {endpoint.base_url})" for name, endpoint in config.models.items()]
+    return "\n".join(
+        (
+            "The configuration is good.",
+            f"address  {scheme}://{host}:{server.port}",
+            f"auth     {'required' if config.auth_required else 'not required'}; API keys"
+            + (f" and JWT ({jwt.algorithm})" if jwt else ""),
+            f"store    {config.store.path}",
+            f"agents   {', '.join(agents)}; {config.engine.default_agent} unless named",
+            f"models   {', '.join(models) or 'none'}",
+            f"logging  {config.logging.format}, {config.logging.level}"
+            + (f", also to {config.logging.file}" if config.logging.file else ""),
+        )
+    )

@@ -1,0 +1,233 @@
+"""What can be configured: every key, its type, its unit and its default.
+
+`engine.config_load.load_config` fills these; nothing here reads a file or the environment. Fields that end in
+`_seconds` or `seconds` are seconds, `_bytes` or `bytes` are bytes, all other numbers are counts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from engine.secret import Secret
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=315_360_000)]
+
+BUILT_IN_AGENTS = ("offline", "openai")
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of the configuration."""
+
+
+class Server(Section, frozen=True, kw_only=True):
+    """Where the one port is, and how it ends."""
+
+    host: Text = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 18080
+    """0 lets the system choose."""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    drain_seconds: Seconds = 10
+    """How long running tasks may go on after SIGTERM."""
+    public_without_auth: bool = False
+    """Allows `auth.required = false` on an address that others can reach."""
+
+
+class Jwt(Section, frozen=True, kw_only=True):
+    """How JSON Web Tokens are checked. Once loaded, the key is in `secret` or `public_key`, whichever way it came."""
+
+    algorithm: Literal["HS256", "RS256", "EdDSA"]
+    secret: Secret | None = None
+    secret_file: Path | None = None
+    public_key: Text | None = None
+    """PEM."""
+    public_key_file: Path | None = None
+    issuer: Text | None = None
+    audience: Text | None = None
+    user_claim: Text = "sub"
+    scopes_claim: Text = "scopes"
+    leeway_seconds: Annotated[float, msgspec.Meta(ge=0, le=300)] = 0
+    """How far the issuer's clock may be off."""
+
+
+class Auth(Section, frozen=True, kw_only=True):
+    """Who is let in. API keys are always accepted, tokens where `jwt` is given."""
+
+    required: bool | None = None
+    """Unset: not on loopback, yes anywhere else. Read `Config.auth_required`."""
+    jwt: Jwt | None = None
+
+
+class Store(Section, frozen=True, kw_only=True):
+    path: Path = Path("callboard.db")
+    """The SQLite file that holds API keys."""
+
+
+class Engine(Section, frozen=True, kw_only=True):
+    """The agents beside the built-in ones, each `module:function` and named after its function."""
+
+    agents: tuple[str, ...] = ()
+    default_agent: Text = "offline"
+
+
+class Limits(Section, frozen=True, kw_only=True):
+    """How much of everything. What goes beyond is refused with an error that names the limit."""
+
+    connections: Count = 10_000
+    running_tasks: Count = 1_000
+    finished_tasks: Count = 10_000
+    """How many ended tasks are kept; beyond it the oldest are forgotten."""
+    sessions: Count = 10_000
+    session_messages: Count = 1_000
+    """How many messages of one conversation are kept."""
+    turns: Count = 100
+    """Appended turns that may wait in one task."""
+    batch_tasks: Count = 1_000
+    """Tasks in one batch."""
+    agents: Count = 1_000
+    """Registered agents that run elsewhere."""
+    subscriptions: Count = 1_000
+    """Topics of one connection."""
+    page_items: Count = 1_000
+    """Items in one page of a list or of a history."""
+    head_bytes: Bytes = 64 << 10
+    """One request's line and headers."""
+    body_bytes: Bytes = 4 << 20
+    """One request's body."""
+    message_bytes: Bytes = 1 << 20
+    """One frame from a client."""
+    outbox_bytes: Bytes = 256 << 10
+    """What may wait unsent for one connection before it falls back to its cursors."""
+    send_buffer_bytes: Bytes = 128 << 10
+    """SO_SNDBUF of one connection."""
+    mailbox: Count = 1_024
+    """Messages that may wait for one actor."""
+    commands_per_second: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 100
+    """Of one connection, on average."""
+    commands_burst: Count = 200
+    """Of one connection, at once."""
+    idempotency_seconds: Seconds = 300
+    idempotency_keys: Count = 100_000
+    tickets: Count = 10_000
+    """Tickets for event streams that are valid at the same time."""
+
+
+class Retention(Section, frozen=True, kw_only=True):
+    """What one log keeps. Whichever bound is reached first discards the oldest events."""
+
+    events: Count = 10_000
+    bytes: Bytes = 8 << 20
+    seconds: Seconds = 86_400
+
+
+class Retentions(Section, frozen=True, kw_only=True):
+    """The retention of each kind of channel."""
+
+    task: Retention = Retention()
+    session: Retention = Retention(events=20_000, bytes=16 << 20, seconds=7 * 86_400)
+    system: Retention = Retention(events=1_000, bytes=1 << 20, seconds=3_600)
+    agent: Retention = Retention(events=1_000, bytes=4 << 20, seconds=86_400)
+    app: Retention = Retention()
+
+
+class Timeouts(Section, frozen=True, kw_only=True):
+    """How long is waited for whom."""
+
+    handshake_seconds: Seconds = 10
+    """TLS and the request head of a new connection."""
+    idle_seconds: Seconds = 75
+    """A keep-alive connection between two requests."""
+    auth_seconds: Seconds = 10
+    """A socket's first successful `auth`."""
+    heartbeat_seconds: Seconds = 30
+    """Between two signs of life to a silent client; two unanswered close the connection."""
+    write_seconds: Seconds = 30
+    """A client that takes no byte, before its connection is aborted."""
+    start_seconds: Seconds = 30
+    """A supervised child's start."""
+    stop_seconds: Seconds = 10
+    """A supervised child's stop."""
+    cancel_seconds: Seconds = 10
+    """An agent that was told to stop, before it is reported."""
+    confirm_seconds: Seconds = 300
+    """A person's answer to a confirmation."""
+    lease_seconds: Seconds = 60
+    """A claimed task of an agent elsewhere, between two posts."""
+    tool_seconds: Seconds = 10
+    """One tool call."""
+    ticket_seconds: Seconds = 60
+    """The life of a ticket for an event stream."""
+
+
+class ModelEndpoint(Section, frozen=True, kw_only=True):
+    """An OpenAI-compatible endpoint. Once loaded, the key is in `api_key`, whichever way it came."""
+
+    base_url: Text
+    """With http:// or https://, up to and without `/chat/completions`."""
+    model: Text
+    api_key: Secret | None = None
+    api_key_env: Text | None = None
+    """The environment variable that holds the key."""
+    connect_seconds: Seconds = 10
+    first_token_seconds: Seconds = 60
+    token_seconds: Seconds = 60
+    """Between two pieces of a stream."""
+    retries: CountOrNone = 2
+    """Further attempts, before the first token only."""
+    tool_rounds: Count = 10
+    """Rounds of tool calls in one turn."""
+
+
+class Logging(Section, frozen=True, kw_only=True):
+    """`auto` is readable on a terminal and JSON lines otherwise. A file always gets JSON lines."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole configuration."""
+
+    server: Server = Server()
+    auth: Auth = Auth()
+    store: Store = Store()
+    engine: Engine = Engine()
+    limits: Limits = Limits()
+    retention: Retentions = Retentions()
+    timeouts: Timeouts = Timeouts()
+    models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
+    logging: Logging = Logging()
+
+    @property
+    def auth_required(self) -> bool:
+        """Whether a client must show a credential: as configured, else only where others can reach the port."""
+        if self.auth.required is None:
+            return not is_loopback(self.server.host)
+        return self.auth.required
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`: 127.0.0.0/8, ::1, localhost. Other names are not looked up."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def agent_name(reference: str) -> str:
+    """The name under which `module:function` is known."""
+    return reference.rpartition(":")[2]

@@ -1,0 +1,84 @@
+"""The SQLite file: made private, opened alike by every part, its schema kept in step."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+_API_KEYS = """
+CREATE TABLE api_key (
+    id TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created REAL NOT NULL,
+    expires REAL,
+    revoked REAL
+) STRICT;
+CREATE TABLE api_key_generation (value INTEGER NOT NULL) STRICT;
+INSERT INTO api_key_generation VALUES (0);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_API_KEYS,)
+"""Each brings the schema from its index to the next `user_version`. Only ever appended to."""
+
+
+class SchemaError(Exception):
+    """The file was written by a newer Callboard, or is no database."""
+
+
+def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connection:
+    """Opens the file, which is made where there is none, readable by its owner alone, and brings its schema up to date.
+
+    The connection is in autocommit mode; `transaction` groups statements. It may pass between threads if only one
+    uses it at a time. `wait_seconds` is how long a statement waits for another process's lock. Blocks. Raises
+    SchemaError, sqlite3.Error and OSError.
+    """
+    # SQLite gives its -wal and -shm files the mode of the main one, so making that private is enough.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        _migrate(db)
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise SchemaError(f"{path} is not usable as Callboard's database: {error}") from error
+    except SchemaError as error:
+        db.close()
+        raise SchemaError(f"{path}: {error}") from None
+    return db
+
+
+def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]) -> None:
+    """Runs `work` in one write transaction: all of it, or, when it raises, nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        work(db)
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    if _version(db) < len(MIGRATIONS):
+        transaction(db, _apply_missing)
+    if _version(db) > len(MIGRATIONS):
+        raise SchemaError(f"schema version {_version(db)} is newer than this Callboard's, {len(MIGRATIONS)}")
+
+
+def _apply_missing(db: sqlite3.Connection) -> None:
+    # The version is read again under the write lock: another process may have migrated meanwhile.
+    for version in range(_version(db), len(MIGRATIONS)):
+        for statement in MIGRATIONS[version].split(";"):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {version + 1}")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
