@@ -60,16 +60,25 @@ class Connection:
         return len(self._subscriptions)
 
     def admit(self, channel: str, starts: dict[str, Start], *, everything: bool) -> tuple[Admission, ...]:
-        """What a subscription to these topics would start with. Raises CallboardError and changes nothing."""
+        """What a subscription to these topics would start with; with `everything` also to the rest of the channel.
+
+        Raises CallboardError, and changes nothing.
+        """
         check_channel(channel)
         principal = self._require_principal()
         keys: dict[ChannelKey, Start] = {}
         if everything and channel == "system":
             keys.update(dict.fromkeys(system_keys(principal), "live"))
-        keys.update((self._router.resolve(principal, channel, topic), start) for topic, start in starts.items())
+        for topic, start in starts.items():
+            try:
+                keys[self._router.resolve(principal, channel, topic)] = start
+            except CallboardError as error:
+                # Who follows all of a channel may come back with the position of a topic that is gone meanwhile.
+                if not everything or error.code is not ErrorCode.NOT_FOUND:
+                    raise
         if len(self._named.union(keys)) > self._max:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
-        return tuple(self._admission(key, start, named=key.topic in starts) for key, start in keys.items())
+        return tuple(self._admission(key, start, named=not everything) for key, start in keys.items())
 
     def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> None:
         """Subscribes as admitted. The reply has been put into the outbox before."""

@@ -10,6 +10,29 @@ import msgspec
 from actors.errors import ErrorCode
 
 
+_STATUS = {
+    ErrorCode.INVALID_JSON: HTTPStatus.BAD_REQUEST,
+    ErrorCode.INVALID_PAYLOAD: HTTPStatus.BAD_REQUEST,
+    ErrorCode.INVALID_CHANNEL: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNKNOWN_TYPE: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+    ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.EXEC_FAILED: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+def http_status(code: ErrorCode) -> HTTPStatus:
+    """The status under which an error of the table is told over HTTP."""
+    return _STATUS[code]
+
+
 class _Error(msgspec.Struct):
     code: ErrorCode
     message: str

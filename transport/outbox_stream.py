@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from actors.outbox import Outbox
@@ -15,11 +17,13 @@ class OutboxStream(trio.abc.Stream):
     Closing it does not close the socket, which belongs to the connection's edge; it only ends the use of it here.
     """
 
-    def __init__(self, stream: ByteStream, outbox: Outbox, drain_seconds: float) -> None:
+    def __init__(self, stream: ByteStream, outbox: Outbox, drain_seconds: float, *, closed: Callable[[], None]) -> None:
+        """`closed` is called once trio-websocket has closed this stream."""
         self._stream = stream
         self._outbox = outbox
         self._drain_seconds = drain_seconds
         self._closed = False
+        self._on_closed = closed
         self._reading: trio.CancelScope | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
@@ -47,4 +51,5 @@ class OutboxStream(trio.abc.Stream):
             await self._outbox.drain()
         if self._reading is not None:
             self._reading.cancel()
+        self._on_closed()
         await trio.lowlevel.checkpoint()

@@ -39,6 +39,12 @@ class Subscribe(msgspec.Struct, frozen=True):
     topics: tuple[str, ...]
     since: dict[str, Start]
 
+    def starts(self) -> dict[str, Start]:
+        """Where each topic that is named begins."""
+        starts: dict[str, Start] = dict.fromkeys(self.topics, "live")
+        starts.update(self.since)
+        return starts
+
 
 class Unsubscribe(msgspec.Struct, frozen=True):
     channel: str

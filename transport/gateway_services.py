@@ -1,0 +1,44 @@
+"""What the gateway's socket and event streams need of the engine."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from actors.connections import Connections
+from actors.outbox import Encoder, OutboxOptions
+from actors.principal import Principal, Verifier
+from actors.router import Router
+
+
+class TicketRedeemer(Protocol):
+    def redeem(self, ticket: str) -> Principal:
+        """Whose ticket it is. Raises CallboardError UNAUTHORIZED for an unknown or expired one."""
+        ...
+
+
+class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Times are seconds. `auth_seconds`: a socket that has not authenticated by then is closed. `close_seconds`: how
+    long a closing handshake may take."""
+
+    auth_required: bool
+    auth_seconds: float = 10.0
+    close_seconds: float = 3.0
+    message_bytes: int = 1024 * 1024
+    commands_per_second: float = 100.0
+    commands_burst: float = 200.0
+    subscriptions: int = 1000
+    outbox: OutboxOptions = OutboxOptions()
+
+
+class GatewayServices(msgspec.Struct, frozen=True, kw_only=True):
+    """One encoder of each framing serves all connections, so that an event is encoded once for all of them."""
+
+    router: Router
+    connections: Connections
+    verifier: Verifier
+    tickets: TicketRedeemer
+    socket_encoder: Encoder
+    stream_encoder: Encoder
+    options: GatewayOptions

@@ -1,0 +1,219 @@
+"""One WebSocket client of the gateway dialect."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from typing import assert_never
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from wsproto.frame_protocol import FrameProtocol
+from wsproto.utilities import LocalProtocolError
+
+from actors.commands import CreateTask, ExecSession
+from actors.connection import Connection
+from actors.errors import CallboardError, CloseCode, ErrorCode
+from actors.outbox import Outbox
+from actors.principal import ANONYMOUS, Principal
+from actors.rate import TokenBucket
+from actors.sink import BrokenSink
+from transport.byte_stream import ByteStream
+from transport.dialects import gateway
+from transport.gateway_services import GatewayServices
+from transport.head import RequestHead
+from transport.outbox_stream import OutboxStream
+
+GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
+
+_PING = bytes(FrameProtocol(client=False, extensions=[]).ping())
+_MESSAGES_AHEAD = 16
+"""Messages read before they are handled. While so many wait, trio-websocket answers no ping either."""
+
+
+class GatewaySocket:
+    """Serves one client from its upgrade to its end: reads requests one by one, and answers each in that order."""
+
+    def __init__(self, stream: ByteStream, services: GatewayServices) -> None:
+        self._stream = stream
+        self._services = services
+        self._options = services.options
+        self._reading = trio.CancelScope()
+        self._closing: tuple[CloseCode, str] | None = None
+        now = trio.current_time()
+        self._bucket = TokenBucket(self._options.commands_per_second, self._options.commands_burst, now)
+
+    @property
+    def last_received(self) -> float:
+        return self._stream.last_received
+
+    @property
+    def answers(self) -> bool:
+        return True
+
+    def beat(self) -> None:
+        self._outbox.put_nowait(_PING)
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Ends the connection in good order. The first reason counts."""
+        self._closing = self._closing or (code, reason)
+        self._reading.cancel()
+
+    async def serve(self, head: RequestHead) -> None:
+        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's."""
+        self._stream.unread(head.raw)
+        try:
+            async with trio.open_nursery() as nursery:
+                await self._serve_in(nursery)
+                nursery.cancel_scope.cancel()
+        except* LocalProtocolError:
+            # trio-websocket's reader answers a ping that comes in after our close frame, which wsproto refuses: the
+            # connection is over, and nobody else's business.
+            pass
+
+    async def _serve_in(self, nursery: trio.Nursery) -> None:
+        services, options = self._services, self._options
+        self._outbox = Outbox(self._stream, nursery.start_soon, options.outbox)
+        self._connection = Connection(
+            services.router, self._outbox, services.socket_encoder, self.close, options.subscriptions
+        )
+        try:
+            socket = await self._shake_hands(nursery)
+            if socket is not None:
+                services.connections.add(self._connection, self, trio.current_time())
+                await self._converse(socket)
+        finally:
+            self._connection.detach()
+            services.connections.remove(self._connection)
+            if self._outbox.busy:
+                # What is still to be written will not be: a socket left in mid-frame is fit for nothing else.
+                self._outbox.abort()
+
+    async def _shake_hands(self, nursery: trio.Nursery) -> WebSocketConnection | None:
+        """The open socket; None for an upgrade that was refused, or that did not come to an end."""
+        options = self._options
+        # A malformed upgrade is refused by trio-websocket's reader, which leaves the one who waits for it waiting.
+        with trio.move_on_after(options.close_seconds) as patience:
+            upgrade = OutboxStream(self._stream, self._outbox, options.close_seconds, closed=patience.cancel)
+            request = await wrap_server_stream(nursery, upgrade, _MESSAGES_AHEAD, options.message_bytes)
+            return await request.accept()
+        return None
+
+    async def _converse(self, socket: WebSocketConnection) -> None:
+        if self._options.auth_required:
+            self._reading.deadline = trio.current_time() + self._options.auth_seconds
+        else:
+            self._identify(ANONYMOUS, None)
+        with self._reading:
+            await self._answer_all(socket)
+        if self._reading.cancelled_caught:
+            code, reason = self._closing or (CloseCode.UNAUTHORIZED, "not authenticated in time")
+            self._connection.detach()
+            with trio.move_on_after(self._options.close_seconds):
+                await socket.aclose(code, reason)
+
+    async def _answer_all(self, socket: WebSocketConnection) -> None:
+        while True:
+            try:
+                message = await socket.get_message()
+                if isinstance(message, bytes):
+                    self.close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
+                else:
+                    await self._answer(message)
+            except (ConnectionClosed, BrokenSink):
+                return
+
+    async def _answer(self, text: str) -> None:
+        """Handles one frame. Exactly one reply goes out, whatever it holds."""
+        try:
+            request = gateway.decode(text)
+        except gateway.RefusedError as refused:
+            await self._outbox.put(gateway.error_frame(refused.id, refused.error))
+            return
+        try:
+            self._admit(request.command)
+            await self._carry_out(request.id, request.command)
+        except CallboardError as error:
+            await self._outbox.put(gateway.error_frame(request.id, error))
+
+    def _admit(self, command: gateway.Command) -> None:
+        delay = self._bucket.take(trio.current_time())
+        if delay:
+            limit = f"{self._options.commands_per_second:g} commands a second"
+            raise CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
+        if self._connection.principal is None and not isinstance(command, gateway.Ping | gateway.Auth):
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
+
+    async def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> None:
+        match command:
+            case gateway.Ping():
+                await self._outbox.put(gateway.pong(request_id))
+            case gateway.Auth():
+                await self._authenticate(request_id, command)
+            case gateway.Subscribe():
+                await self._subscribe(request_id, command)
+            case gateway.Unsubscribe():
+                await self._unsubscribe(request_id, command)
+            case gateway.TaskAction():
+                await self._outbox.put(await self._act(request_id, command))
+            case ExecSession():
+                started = await self._services.router.exec_session(self._principal, command)
+                await self._outbox.put(gateway.exec_started(request_id, started.session_id, started.exec_id))
+            case _:
+                assert_never(command)
+
+    @property
+    def _principal(self) -> Principal:
+        principal = self._connection.principal
+        if principal is None:
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
+        return principal
+
+    async def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> None:
+        try:
+            principal = await self._services.verifier.verify(auth.token)
+        except CallboardError as error:
+            await self._outbox.put(gateway.auth_failed(request_id, error.message))
+            return
+        device_id = self._identify(principal, auth.device_id)
+        await self._outbox.put(gateway.auth_result(request_id, principal, device_id))
+
+    def _identify(self, principal: Principal, device_id: str | None) -> str:
+        """Makes this the connection of a user's device. The same user again renews its credential; another one starts
+        with nothing subscribed."""
+        connection = self._connection
+        same_user = connection.principal is not None and connection.principal.user_id == principal.user_id
+        if not same_user:
+            connection.detach()
+        device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
+        self._services.connections.identify(connection, principal, device)
+        self._reading.deadline = math.inf
+        return device
+
+    async def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> None:
+        everything = not asked.topics
+        admissions = self._connection.admit(asked.channel, asked.starts(), everything=everything)
+        await self._outbox.put(gateway.subscribed(request_id, asked, admissions))
+        self._connection.enter(asked.channel, admissions, everything=everything)
+
+    async def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
+        if asked.topics:
+            self._connection.leave(asked.channel, asked.topics)
+        else:
+            self._connection.leave_channel(asked.channel)
+        await self._outbox.put(gateway.unsubscribed(request_id, asked))
+
+    async def _act(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> bytes:
+        router = self._services.router
+        try:
+            match asked.command:
+                case None:
+                    raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"no task action {asked.action[:64]!r}")
+                case CreateTask():
+                    created = await router.create_task(self._principal, asked.command)
+                    return gateway.task_result(request_id, asked.action, created)
+                case _:
+                    receipt = await router.command_task(self._principal, asked.command)
+                    return gateway.task_result(request_id, asked.action, receipt)
+        except CallboardError as error:
+            return gateway.task_refused(request_id, asked, error)
