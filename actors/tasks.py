@@ -27,7 +27,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event
 from actors.principal import Principal
 from actors.remote_task import LeaseOptions, RemoteTask
-from actors.reports import TaskReporter
+from actors.task_reports import TaskReporter
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.spawner import Spawner

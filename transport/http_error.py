@@ -9,7 +9,6 @@ import msgspec
 
 from actors.errors import ErrorCode
 
-
 _STATUS = {
     ErrorCode.INVALID_JSON: HTTPStatus.BAD_REQUEST,
     ErrorCode.INVALID_PAYLOAD: HTTPStatus.BAD_REQUEST,

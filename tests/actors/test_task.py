@@ -7,7 +7,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.agent import AgentError, Result, TaskContext
 from actors.commands import AppendTurn, CancelTask, ConfirmStep, CreateTask, TaskState
 from actors.errors import CallboardError, ErrorCode
-from actors.reports import AgentCrashed, AgentOverstays
+from actors.task_reports import AgentCrashed, AgentOverstays
 from tests.support.world import ALICE, BOB, MemorySink, World
 
 

@@ -18,7 +18,7 @@ from actors.event import Event, Json
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope
-from actors.reports import TaskReport
+from actors.task_reports import TaskReport
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
