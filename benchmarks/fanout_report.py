@@ -57,6 +57,11 @@ class Sample(msgspec.Struct, frozen=True):
     server_waiting_share: float
 
     @property
+    def per_cpu_second(self) -> float:
+        """Deliveries for a second of the server's core: what stays comparable when other processes take the core."""
+        return self.counted.per_second / max(self.server_cpu_share, 0.001)
+
+    @property
     def doubts(self) -> list[str]:
         """Why the figure may not mean what it seems to."""
         found = []
@@ -72,17 +77,22 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The medians of one measure on one transport for one server; `ratio` is to the floor's figure in this run."""
+    """The medians of one measure on one transport for one server.
+
+    `ratio` and `cpu_ratio` are deliveries a second, and for a second of CPU, as a part of the floor's in this run.
+    """
 
     transport: str
     measure: str
     server: str
     per_second: float
+    per_cpu_second: float
     p50_us: float
     p99_us: float
     message_bytes: float
     events_per_write: float
     ratio: float | None
+    cpu_ratio: float | None
     doubts: list[str]
 
 
@@ -101,17 +111,20 @@ def rows(samples: Sequence[Sample]) -> list[Row]:
     table: dict[tuple[str, str, str], Row] = {}
     for (transport, measure, server), group in found.items():
         per_second = median([sample.counted.per_second for sample in group])
+        per_cpu_second = median([sample.per_cpu_second for sample in group])
         floor = table.get((transport, measure, "floor"))
         table[transport, measure, server] = Row(
             transport=transport,
             measure=measure,
             server=server,
             per_second=per_second,
+            per_cpu_second=per_cpu_second,
             p50_us=median([sample.counted.latency_us.p50 for sample in group]),
             p99_us=median([sample.counted.latency_us.p99 for sample in group]),
             message_bytes=median([sample.counted.message_bytes / sample.counted.deliveries for sample in group]),
             events_per_write=median([sample.counted.events_per_write for sample in group]),
-            ratio=per_second / floor.per_second if floor and server != "floor" else None,
+            ratio=per_second / floor.per_second if floor else None,
+            cpu_ratio=per_cpu_second / floor.per_cpu_second if floor else None,
             doubts=sorted({doubt for sample in group for doubt in sample.doubts}),
         )
     return [table[key] for key in sorted(table, key=lambda key: (key[0], key[1], SERVERS.index(key[2])))]
@@ -119,15 +132,21 @@ def rows(samples: Sequence[Sample]) -> list[Row]:
 
 def table_text(found: Sequence[Row]) -> str:
     """Latencies only where events come at a rate: at full speed they measure how long the generator naps."""
-    lines = [f"{'':4}{'':20}{'server':11}{'deliveries/s':>13}{'of floor':>10}{'p50 µs':>9}{'p99 µs':>9}{'bytes':>7}"]
+    rates = f"{'deliveries/s':>13}{'of floor':>10}{'per CPU s':>13}{'of floor':>10}"
+    lines = [f"{'':4}{'':20}{'server':11}{rates}{'p50 µs':>9}{'p99 µs':>9}{'bytes':>7}"]
     for row in found:
-        paced = row.measure == PACED.name
-        ratio = "" if row.ratio is None or paced else f"{row.ratio:.0%}"
-        latency = f"{row.p50_us:>9.0f}{row.p99_us:>9.0f}" if paced else f"{'':18}"
-        figures = f"{row.per_second:>13,.0f}{ratio:>10}{latency}{row.message_bytes:>7.0f}"
+        if row.measure == PACED.name:
+            figures = f"{row.per_second:>13,.0f}{'':33}{row.p50_us:>9.0f}{row.p99_us:>9.0f}"
+        else:
+            speed = f"{row.per_second:>13,.0f}{_percent(row.ratio):>10}"
+            figures = f"{speed}{row.per_cpu_second:>13,.0f}{_percent(row.cpu_ratio):>10}{'':18}"
         doubts = f"  ! {'; '.join(row.doubts)}" if row.doubts else ""
-        lines.append(f"{row.transport:4}{row.measure:20}{row.server:11}{figures}{doubts}")
+        lines.append(f"{row.transport:4}{row.measure:20}{row.server:11}{figures}{row.message_bytes:>7.0f}{doubts}")
     return "\n".join(lines)
+
+
+def _percent(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.0%}"
 
 
 def sample_text(sample: Sample) -> str:

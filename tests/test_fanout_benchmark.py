@@ -14,7 +14,7 @@ from benchmarks.load.compiler import find_compiler
 from benchmarks.load.processes import Counted, Latency
 
 
-def sample(server: str, per_second: float, **changes: object) -> Sample:
+def sample(server: str, per_second: float, *, server_cpu: float = 1.0, **changes: float) -> Sample:
     counted = Counted(
         ended="seconds",
         connections=10,
@@ -35,7 +35,7 @@ def sample(server: str, per_second: float, **changes: object) -> Sample:
         run_queue_share=0.0,
         latency_us=Latency(1000, 100.0, 200.0, 300.0, 400.0, 500.0),
     )
-    return Sample(server, "ws", ONE, msgspec.structs.replace(counted, **changes), 1.0, 0.0)
+    return Sample(server, "ws", ONE, msgspec.structs.replace(counted, **changes), server_cpu, 0.0)
 
 
 def test_rows_hold_medians_and_the_ratio_to_the_floor() -> None:
@@ -47,6 +47,11 @@ def test_rows_hold_medians_and_the_ratio_to_the_floor() -> None:
     assert "60%" in table_text([floor, callboard])
 
 
+def test_a_second_of_cpu_compares_servers_that_did_not_have_the_core_for_themselves() -> None:
+    _, callboard = rows([sample("floor", 100.0, server_cpu=0.5), sample("callboard", 75.0, server_cpu=0.75)])
+    assert (callboard.ratio, callboard.cpu_ratio) == (0.75, 0.5)
+
+
 @pytest.mark.parametrize(
     ("changes", "doubt"),
     [
@@ -56,7 +61,7 @@ def test_rows_hold_medians_and_the_ratio_to_the_floor() -> None:
         ({"segments": 250}, "4.0 events a write"),
     ],
 )
-def test_a_doubtful_figure_is_marked(changes: dict[str, object], doubt: str) -> None:
+def test_a_doubtful_figure_is_marked(changes: dict[str, float], doubt: str) -> None:
     assert sample("floor", 1.0).doubts == []
     assert sample("floor", 1.0, **changes).doubts == [doubt]
     assert doubt in table_text(rows([sample("floor", 1.0, **changes)]))
