@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from contextlib import suppress
 from typing import TypeAlias
 
 import trio
@@ -14,7 +13,6 @@ Address: TypeAlias = tuple[str, int]
 """Host and port."""
 
 RECEIVE_BYTES = 65_536
-_LINGER_BYTES = 4 * 1024 * 1024
 
 
 class ByteStream(trio.abc.Stream):
@@ -78,6 +76,13 @@ class ByteStream(trio.abc.Stream):
         """Resets the connection, discarding what the kernel still holds. Any wait on it ends. Idempotent."""
 
     @abstractmethod
+    async def linger(self, seconds: float) -> None:
+        """Closes so that the peer still gets what was sent: closing over unread input would reset the connection.
+
+        Says that no more comes, and discards what the peer still sends until it closes, for at most `seconds`.
+        """
+
+    @abstractmethod
     async def _receive(self, max_bytes: int) -> bytes:
         """`receive_some` past the bytes that were taken back."""
 
@@ -107,20 +112,3 @@ class ByteStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
         data, self._prefix = self._prefix[:limit], self._prefix[limit:]
         return data
-
-    async def linger(self, seconds: float) -> None:
-        """Closes so that the peer still gets what was sent: closing over unread input would reset the connection.
-
-        Says that no more comes, discards what the peer still sends until it closes, for at most `seconds`.
-        """
-        with trio.move_on_after(seconds), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._finish_sending()
-            self._prefix = b""
-            discarded = 0
-            while discarded < _LINGER_BYTES and (data := await self._receive(RECEIVE_BYTES)):
-                discarded += len(data)
-        await self.aclose()
-
-    async def _finish_sending(self) -> None:
-        """Half-closes where the transport can. TLS cannot: its peer learns the end from the reply's own framing."""
-        await trio.lowlevel.checkpoint()

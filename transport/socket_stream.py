@@ -13,9 +13,10 @@ from typing import NoReturn, TypeVar
 import trio
 
 from actors.sink import BrokenSink
-from transport.byte_stream import Address, ByteStream
+from transport.byte_stream import RECEIVE_BYTES, Address, ByteStream
 
 _T = TypeVar("_T")
+_LINGER_BYTES = 4 * 1024 * 1024
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -26,7 +27,7 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     direct write is a single bound method.
     """
 
-    __slots__ = ("_last_received", "_peer", "_received", "_send", "_sent", "_sock")
+    __slots__ = ("_finished", "_last_received", "_peer", "_received", "_send", "_sending", "_sent", "_sock")
 
     def __init__(self, sock: socket.socket, peer: Address, *, send_buffer_bytes: int) -> None:
         super().__init__()
@@ -43,6 +44,8 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         self._last_received = trio.current_time()
         self._received = 0
         self._sent = 0
+        self._sending = False
+        self._finished = False
 
     @property
     def peer(self) -> Address:
@@ -103,6 +106,14 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
             self._close()
         await trio.lowlevel.checkpoint()
 
+    async def linger(self, seconds: float) -> None:
+        with trio.move_on_after(seconds), suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.send_eof()
+            discarded = 0
+            while discarded < _LINGER_BYTES and (data := await self._receive(RECEIVE_BYTES)):
+                discarded += len(data)
+        await self.aclose()
+
     def _close(self) -> None:
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
@@ -115,30 +126,45 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         return data
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        with memoryview(data) as view:
-            done = 0
-            while True:
-                with view[done:] as rest:
-                    sent = await self._when_ready(partial(self._send, rest), trio.lowlevel.wait_writable)
-                self._sent += sent
-                done += sent
-                if done == len(view):
-                    return
+        self._begin_send()
+        try:
+            with memoryview(data) as view:
+                done = 0
+                while True:
+                    with view[done:] as rest:
+                        sent = await self._when_ready(partial(self._send, rest), trio.lowlevel.wait_writable)
+                    self._sent += sent
+                    done += sent
+                    if done == len(view):
+                        return
+        finally:
+            self._sending = False
 
     async def wait_send_all_might_not_block(self) -> None:
-        if self._sock.fileno() == -1:
-            raise trio.ClosedResourceError("this stream was already closed")
-        await trio.lowlevel.wait_writable(self._sock)
+        self._begin_send()
+        try:
+            await trio.lowlevel.wait_writable(self._sock)
+        finally:
+            self._sending = False
 
     async def send_eof(self) -> None:
         await trio.lowlevel.checkpoint()
+        if self._finished:
+            return
+        self._begin_send()
+        self._sending = False
+        self._finished = True
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError as error:
             _raise_stream_error(error)
 
-    async def _finish_sending(self) -> None:
-        await self.send_eof()
+    def _begin_send(self) -> None:
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
+        if self._finished or self._sock.fileno() == -1:
+            raise trio.ClosedResourceError("this side has finished sending")
+        self._sending = True
 
     async def _when_ready(self, attempt: Callable[[], _T], wait: Callable[[socket.socket], Awaitable[None]]) -> _T:
         """Runs a non-blocking system call until it no longer would block. Always a checkpoint."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 import trio
@@ -96,6 +97,14 @@ class TlsStream(ByteStream):
         # Saying goodbye writes, and a client that stopped reading would hold it up.
         with trio.move_on_after(_CLOSE_SECONDS):
             await self._secured.aclose()
+        await self._transport.aclose()
+
+    async def linger(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            # Fails where the peer goes on sending, or closes without a word; ours has been said by then.
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+                await self._secured.unwrap()
+            await self._transport.linger(seconds)
         await self._transport.aclose()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
