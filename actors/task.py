@@ -27,10 +27,10 @@ from actors.mailbox import Mailbox, Reply
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
 from actors.principal import Principal
-from actors.task_reports import AgentCrashed, AgentOverstays, TaskReporter
 from actors.session import Session
 from actors.task_context import RunningContext, TaskServices
 from actors.task_record import Ending, TaskRecord
+from actors.task_reports import AgentCrashed, AgentOverstays, TaskReporter
 
 _MAILBOX = 64
 _LAST_WORDS_SECONDS = 2.0

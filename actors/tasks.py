@@ -27,13 +27,13 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event
 from actors.principal import Principal
 from actors.remote_task import LeaseOptions, RemoteTask
-from actors.task_reports import TaskReporter
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.spawner import Spawner
 from actors.task import LocalTask, TaskHandle
 from actors.task_context import TaskServices
 from actors.task_record import TaskRecord
+from actors.task_reports import TaskReporter
 
 
 class TasksOptions(msgspec.Struct, frozen=True):
@@ -79,9 +79,16 @@ class Tasks:
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
         self._quiet = trio.Event()
+        self._admitting = True
+
+    def stop_admitting(self) -> None:
+        """The engine drains: what runs may end, nothing new begins."""
+        self._admitting = False
 
     def admit(self, principal: Principal, commands: tuple[CreateTask, ...]) -> None:
         """Raises CallboardError where not all of them can be accepted: BUSY, or NOT_FOUND for an agent or session."""
+        if not self._admitting:
+            raise CallboardError(ErrorCode.BUSY, "the engine is stopping", retry_after=5.0)
         free = self._options.running - len(self._running)
         if len(commands) > free:
             limit = self._options.running

@@ -18,11 +18,11 @@ from actors.event import Event, Json
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope
-from actors.task_reports import TaskReport
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
 from actors.task_context import TaskServices
+from actors.task_reports import TaskReport
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import ToolError, ToolSpec
 

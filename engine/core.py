@@ -1,0 +1,91 @@
+"""The actors' side of the engine, put together from its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from actors.agent import Agent
+from actors.agents import Agents
+from actors.channels import Channels, ChannelsOptions
+from actors.connections import Connections, ConnectionsOptions
+from actors.dynamic_supervisor import DynamicSupervisor
+from actors.log import Retention
+from actors.model import Model
+from actors.principal import Verifier
+from actors.remote_task import LeaseOptions
+from actors.router import Router, RouterOptions
+from actors.sessions import Sessions, SessionsOptions
+from actors.task_context import TaskServices
+from actors.tasks import Tasks, TasksOptions
+from actors.tool import Toolbox
+from engine.config import Config
+from engine.reporter import EngineReporter
+
+_MOST_TOPICS = 1_000_000
+
+
+class Extensions(msgspec.Struct, frozen=True):
+    """What the core runs and calls, and does not know: agents, tools, models, credentials."""
+
+    agents: Mapping[str, Agent]
+    toolbox: Toolbox
+    models: Mapping[str, Model]
+    verifier: Verifier
+
+
+class Core:
+    """Supervisors, directories and the router. Nothing runs yet."""
+
+    def __init__(self, config: Config, extensions: Extensions) -> None:
+        limits = config.limits
+        self.toolbox = extensions.toolbox
+        self.reporter = EngineReporter()
+        self.channel_actors = self._supervisor("channels", _MOST_TOPICS, config)
+        self.session_actors = self._supervisor("sessions", limits.sessions, config)
+        self.task_actors = self._supervisor("tasks", limits.running_tasks, config)
+        self.connection_actors = self._supervisor("connections", limits.connections, config)
+        self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
+        self.agents = Agents(extensions.agents, limits.agents)
+        options = SessionsOptions(limits.sessions, limits.mailbox, config.engine.default_agent)
+        self.sessions = Sessions(self.session_actors, self.channels, options)
+        self.tasks = Tasks(
+            self.task_actors,
+            self._task_services(config, extensions),
+            self.agents,
+            self.sessions,
+            self.reporter,
+            _tasks_options(config),
+        )
+        idempotency = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, idempotency)
+        heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
+        self.connections = Connections(extensions.verifier, heartbeat)
+
+    def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
+        # A child that has ended is forgotten a moment after its directory has: some room keeps that from showing.
+        most += most // 10 + 10
+        deadline = config.timeouts.stop_seconds + 1
+        return DynamicSupervisor(name, reporter=self.reporter, max_children=most, stop_deadline=deadline)
+
+    def _task_services(self, config: Config, extensions: Extensions) -> TaskServices:
+        timeouts = config.timeouts
+        return TaskServices(
+            self.channels, extensions.toolbox, extensions.models, timeouts.confirm_seconds, timeouts.cancel_seconds
+        )
+
+
+def _tasks_options(config: Config) -> TasksOptions:
+    return TasksOptions(
+        running=config.limits.running_tasks,
+        ended=config.limits.finished_tasks,
+        turns=config.limits.turns,
+        stop_seconds=config.timeouts.stop_seconds,
+        lease=LeaseOptions(lease_seconds=config.timeouts.lease_seconds),
+    )
+
+
+def _retention(config: Config) -> Mapping[str, Retention]:
+    kinds = msgspec.structs.asdict(config.retention)
+    return {kind: Retention(kept.events, kept.bytes, kept.seconds) for kind, kept in kinds.items()}

@@ -1,0 +1,134 @@
+"""The transport's side of the engine, put together from its configuration and the core."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+
+import trio
+from transport.http.app import create_app
+from transport.http.services import HttpOptions, HttpServices, Readiness
+
+from actors.childspec import ChildSpec, Restart
+from actors.errors import CloseCode
+from actors.outbox import OutboxOptions
+from actors.principal import Verifier
+from engine.config import Config
+from engine.core import Core
+from engine.tickets import TicketOffice
+from transport.byte_stream import ByteStream
+from transport.connection_edge import ConnectionEdge
+from transport.dialects.gateway import WebSocketEncoder
+from transport.dialects.gateway_events import GatewayPayload, SseEncoder
+from transport.drain import Drain
+from transport.event_stream import ChunkedEncoder
+from transport.gateway_services import GatewayOptions, GatewayServices
+from transport.handlers import GatewayHandlers
+from transport.hypercorn_adapter import HypercornHTTP
+from transport.listener import Listener
+from transport.listener_options import Bind, ListenerOptions
+from transport.listener_statistics import Tally
+
+
+class Front:
+    """The one port and all that answers on it. Nothing runs yet."""
+
+    def __init__(self, config: Config, core: Core, verifier: Verifier, tickets: TicketOffice) -> None:
+        self._core = core
+        self._readiness = Readiness.STARTING
+        self._stop_seconds = config.timeouts.stop_seconds
+        self._drain = Drain()
+        options = _listener_options(config)
+        payload = GatewayPayload()
+        services = GatewayServices(
+            router=core.router,
+            connections=core.connections,
+            verifier=verifier,
+            tickets=tickets,
+            socket_encoder=WebSocketEncoder(payload),
+            stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+            options=_gateway_options(config),
+        )
+        tally = Tally()
+        self.listener = Listener(options, self._serve_connection, self._spawn, tally)
+        app = create_app(self._http_services(config, services, tickets))
+        self.http = HypercornHTTP(app, options, self._drain)
+        self._edge = ConnectionEdge(options, GatewayHandlers(services), self.http, self._drain, tally)
+
+    def say_ready(self) -> None:
+        """Everything runs: `/readyz` says so from now on."""
+        self._readiness = Readiness.READY
+
+    async def drain(self) -> None:
+        """Takes no more connections and no more tasks, and tells every client that has one to come back later."""
+        self._readiness = Readiness.DRAINING
+        self._core.tasks.stop_admitting()
+        self.listener.stop_accepting()
+        await self.http.drain()
+        self._core.connections.close_all(CloseCode.RESTARTING, "the server restarts")
+
+    def _http_services(self, config: Config, services: GatewayServices, tickets: TicketOffice) -> HttpServices:
+        return HttpServices(
+            router=services.router,
+            verifier=services.verifier,
+            tickets=tickets,
+            toolbox=self._core.toolbox,
+            connections=services.connections,
+            listener=self.listener,
+            readiness=lambda: self._readiness,
+            options=_http_options(config),
+        )
+
+    async def _serve_connection(self, stream: ByteStream) -> None:
+        await self._edge.serve(stream)
+
+    async def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        async def body(task_status: trio.TaskStatus[None]) -> None:
+            task_status.started()
+            await run()
+
+        spec = ChildSpec(name, body, Restart.TEMPORARY, stop_deadline=self._stop_seconds)
+        self._core.connection_actors.start_child_nowait(spec)
+        await trio.lowlevel.checkpoint()
+
+
+def _listener_options(config: Config) -> ListenerOptions:
+    server, limits, timeouts = config.server, config.limits, config.timeouts
+    return ListenerOptions(
+        binds=(Bind(server.host, server.port),),
+        max_connections=limits.connections,
+        tls_certificate=server.tls_cert,
+        tls_key=server.tls_key,
+        handshake_seconds=timeouts.handshake_seconds,
+        send_buffer_bytes=limits.send_buffer_bytes,
+        head_bytes=limits.head_bytes,
+        head_seconds=timeouts.handshake_seconds,
+        keep_alive_seconds=timeouts.idle_seconds,
+        body_bytes=limits.body_bytes,
+        write_seconds=timeouts.write_seconds,
+    )
+
+
+def _http_options(config: Config) -> HttpOptions:
+    limits = config.limits
+    return HttpOptions(
+        version=version("callboard"),
+        auth_required=config.auth_required,
+        body_bytes=limits.body_bytes,
+        requests_per_second=limits.commands_per_second,
+        requests_burst=limits.commands_burst,
+        event_streams=limits.connections,
+    )
+
+
+def _gateway_options(config: Config) -> GatewayOptions:
+    limits, timeouts = config.limits, config.timeouts
+    return GatewayOptions(
+        auth_required=config.auth_required,
+        auth_seconds=timeouts.auth_seconds,
+        message_bytes=limits.message_bytes,
+        commands_per_second=limits.commands_per_second,
+        commands_burst=limits.commands_burst,
+        subscriptions=limits.subscriptions,
+        outbox=OutboxOptions(replies_bytes=limits.outbox_bytes, stall_seconds=timeouts.write_seconds),
+    )

@@ -1,0 +1,61 @@
+"""What is done now and then: heartbeats and expiry, putting idle topics away, figures, alerts."""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+from actors.addresses import EVERYTHING
+from actors.event import ChannelKey, Json, draft
+from engine.core import Core
+
+_EVERY_SECONDS = 1.0
+_SWEEP_EVERY = 5
+_STATS_EVERY = 5
+_STATS = ChannelKey("system", "stats", EVERYTHING)
+
+
+class Rounds:
+    """One task for all that a timer drives: a timer each would cost more than the work."""
+
+    def __init__(self, core: Core) -> None:
+        self._router = core.router
+        self._channels = core.channels
+        self._connections = core.connections
+        self._reporter = core.reporter
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._send_alerts)
+            count = 0
+            while True:
+                await trio.sleep(_EVERY_SECONDS)
+                count += 1
+                self._connections.round(trio.current_time(), time.time())
+                if count % _SWEEP_EVERY == 0:
+                    self._channels.sweep()
+                if count % _STATS_EVERY == 0:
+                    await self._channels.emit(_STATS, draft("stats", self.figures()))
+
+    def figures(self) -> Json:
+        """What the topic `stats` and the admin's page say."""
+        channels, tasks = self._channels.statistics(), self._router.tasks.statistics()
+        connections = self._connections.statistics()
+        return {
+            "connections": connections.open,
+            "authenticated": connections.authenticated,
+            "lagging": connections.lagging,
+            "topics": channels.live + channels.shelved,
+            "subscriptions": channels.subscriptions,
+            "events": channels.events,
+            "retained_bytes": channels.retained_bytes,
+            "tasks_running": tasks.running,
+            "tasks_started": tasks.started_total,
+            "sessions": len(self._router.sessions),
+        }
+
+    async def _send_alerts(self) -> None:
+        async for alert in self._reporter.alerts:
+            await self._router.alert("alert", alert)

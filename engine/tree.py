@@ -1,0 +1,35 @@
+"""The supervision tree, on one page.
+
+    engine (rest_for_one)
+    ├── channels      dynamic, transient    one actor per live topic
+    ├── sessions      dynamic, transient    one per conversation in use
+    ├── tasks         dynamic, temporary    one per run of an agent
+    ├── connections   dynamic, temporary    one per accepted connection
+    ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
+    ├── http          permanent             the application behind Hypercorn, and its lifespan
+    └── listener      permanent             the one port
+
+They start in this order and stop in reverse, so that whoever uses a part ends before it.
+"""
+
+from __future__ import annotations
+
+from actors.childspec import ChildSpec, Strategy
+from actors.supervisor import Supervisor
+from engine.core import Core
+from engine.front import Front
+from engine.rounds import Rounds
+
+
+def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
+    """The engine's root. Cancelled or stopped it stops everything in order."""
+    children = [
+        core.channel_actors.as_child(),
+        core.session_actors.as_child(),
+        core.task_actors.as_child(),
+        core.connection_actors.as_child(),
+        ChildSpec("rounds", rounds.run),
+        ChildSpec("http", front.http.run, start_deadline=15.0, stop_deadline=15.0),
+        ChildSpec("listener", front.listener.run),
+    ]
+    return Supervisor("engine", children, reporter=core.reporter, strategy=Strategy.REST_FOR_ONE)
