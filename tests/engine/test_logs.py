@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, Literal
 
 import pytest
 import structlog
+import trio
 
 from engine.config import Logging
 from engine.logs import WAITING_LINES, logging_to
@@ -150,6 +153,24 @@ def test_a_reader_that_stops_reading_stops_nobody() -> None:
     assert events[:2] == ["first", "0"]
     assert "log lines were dropped: the reader of the log is too slow (7)" in events
     assert len(events) == 1 + WAITING_LINES + 1
+
+
+async def test_a_log_that_nobody_ever_reads_keeps_no_process_alive() -> None:
+    program = """
+import logging, engine.logs
+from engine.config import Logging
+engine.logs.CLOSING_SECONDS = 0.1
+with engine.logs.logging_to(Logging()):
+    for number in range(engine.logs.WAITING_LINES + 1):
+        logging.warning("a line that soon fills the pipe to its brim: %d", number)
+"""
+    command = [sys.executable, "-c", program]
+    root = Path(__file__).parents[2]
+    process = await trio.lowlevel.open_process(command, cwd=root, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    with trio.fail_after(30):
+        assert await process.wait() == 0
+    await process.stderr.aclose()
 
 
 def test_everything_is_as_before_afterwards() -> None:
