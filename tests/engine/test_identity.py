@@ -77,6 +77,32 @@ async def test_a_key_that_was_unknown_a_moment_ago_works(identity: Identity, tab
     assert (await identity.verify(other)).user_id == "bob"
 
 
+async def test_a_revoked_key_is_refused_by_the_very_next_verify(identity: Identity, table: ApiKeys) -> None:
+    key, record = table.create("ada", [])
+    await identity.verify(key)
+    await identity.verify(key)
+    table.revoke(record.id)
+    assert await refusal(identity, key) == "the API key was revoked"
+
+
+async def test_a_revocation_during_a_look_up_is_seen_afterwards(
+    identity: Identity, table: ApiKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, record = table.create("ada", [])
+    original = ApiKeys.by_hash
+
+    def revoked_meanwhile(keys: ApiKeys, wanted: bytes) -> object:
+        found = original(keys, wanted)
+        table.revoke(record.id)
+        return found
+
+    monkeypatch.setattr(ApiKeys, "by_hash", revoked_meanwhile)
+    principal = await identity.verify(key)
+    assert not identity.is_valid(principal)
+    monkeypatch.undo()
+    assert await refusal(identity, key) == "the API key was revoked"
+
+
 async def test_validity_is_known_without_an_earlier_verify(identity: Identity, table: ApiKeys) -> None:
     _, record = table.create("ada", [])
     assert identity.is_valid(record.principal)
