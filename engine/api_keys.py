@@ -68,8 +68,9 @@ class ApiKeys:
     def create(self, user_id: str, scopes: Iterable[Scope], *, expires: float | None = None) -> tuple[str, ApiKey]:
         """A new key and its record. The key cannot be had a second time."""
         key = PREFIX + secrets.token_urlsafe(32)
-        record = ApiKey("k" + secrets.token_hex(6), digest(key), user_id, frozenset(scopes), self._now(), expires, None)
-        row = (record.id, record.hash, user_id, " ".join(sorted(scopes)), record.created, expires, None)
+        granted = frozenset(scopes)
+        record = ApiKey("k" + secrets.token_hex(6), digest(key), user_id, granted, self._now(), expires, None)
+        row = (record.id, record.hash, user_id, " ".join(sorted(granted)), record.created, expires, None)
 
         def insert(db: sqlite3.Connection) -> None:
             db.execute(f"INSERT INTO api_key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)  # noqa: S608  # constant

@@ -32,7 +32,6 @@ from engine.config_sources import Problem, Setting, from_environment, from_file,
 DEFAULT_FILE = Path("callboard.toml")
 FILE_VARIABLE = "CALLBOARD_CONFIG"
 
-_TABLE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _GOT_TYPE = re.compile(r", got `\w+`")
 S = TypeVar("S", bound=Section)
 
@@ -101,10 +100,10 @@ class _Reading:
         node: Node = ROOT
         for depth, name in enumerate(setting.path, start=1):
             inner = child(node, name)
+            if inner is None and isinstance(node, NamedTables):
+                return f"`{dotted(setting.path[:depth])}`: a name is made of a-z 0-9 _ -"
             if inner is None:
                 return f"unknown key `{dotted(setting.path[:depth])}`{suggestion(node, setting.path[:depth])}"
-            if isinstance(node, NamedTables) and not _TABLE_NAME.fullmatch(name):
-                return f"`{dotted(setting.path[:depth])}`: a name is made of a-z 0-9 _ -"
             node = inner
         if isinstance(node, Leaf):
             message = self._take_value(node, setting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import abc
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,8 @@ Node: TypeAlias = Leaf | Table | NamedTables
 
 ROOT = Table(Config)
 
+_TABLE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
 
 def children(table: Table) -> dict[str, Node]:
     """The keys of a table, in the order in which they are declared."""
@@ -67,7 +70,7 @@ def child(node: Node, name: str) -> Node | None:
         case Table():
             return children(node).get(name)
         case NamedTables():
-            return Table(node.type)
+            return Table(node.type) if _TABLE_NAME.fullmatch(name) else None
 
 
 def suggestion(node: Node, path: KeyPath) -> str:

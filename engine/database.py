@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _API_KEYS = """
@@ -36,8 +37,7 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
     uses it at a time. `wait_seconds` is how long a statement waits for another process's lock. Blocks. Raises
     SchemaError, sqlite3.Error and OSError.
     """
-    # SQLite gives its -wal and -shm files the mode of the main one, so making that private is enough.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    _make_private(path)
     db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
@@ -51,6 +51,16 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
         db.close()
         raise SchemaError(f"{path}: {error}") from None
     return db
+
+
+def _make_private(path: Path) -> None:
+    """Makes the file where there is none. SQLite gives its -wal and -shm files the same mode.
+
+    A file that is there is not opened: closing it again would drop the POSIX locks of every connection that this
+    process has to it, and another process would then take itself for the last user and delete the log beneath us.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]) -> None:

@@ -129,5 +129,6 @@ def error_message(response: httpx2.Response) -> str:
     try:
         error = msgspec.json.decode(response.content, type=_ErrorBody).error
     except msgspec.DecodeError:
-        return f"HTTP {response.status_code} {response.reason_phrase} from {response.request.url.copy_with(query=None)}"
+        phrase = httpx2.codes.get_reason_phrase(response.status_code)
+        return f"HTTP {response.status_code} {phrase} from {response.request.url.copy_with(query=None)}"
     return f"{error.code}: {error.message}"

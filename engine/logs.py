@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import os
 import queue
 import sys
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -18,6 +21,7 @@ from engine.config import Logging
 from engine.redaction import redact_names, redact_text
 
 WAITING_LINES = 10_000
+CLOSING_SECONDS = 5.0
 
 # Each logs a line a request at `info`, URLs included: more than a reader of our log wants.
 _TALKATIVE = ("httpx2", "httpcore2", "hypercorn.access")
@@ -29,47 +33,43 @@ def logging_to(settings: Logging, stream: TextIO | None = None) -> Iterator[None
 
     Lines are rendered and written by a thread, so that a terminal or a pipe that stops reading never stops the event
     loop. Full-policy: beyond WAITING_LINES waiting lines new ones are dropped, and their number is logged afterwards.
-    All that waits is written before the block is left. Raises OSError where the file cannot be opened.
+    What waits is written before the block is left, as far as CLOSING_SECONDS allow. Raises OSError where the file
+    cannot be opened.
     """
-    stream = sys.stderr if stream is None else stream
-    handlers = [_stream_handler(settings, stream), *_file_handlers(settings)]
-    entry = _QueueHandler(queue.Queue(WAITING_LINES))
-    listener = logging.handlers.QueueListener(entry.queue, *handlers)
+    handlers = [_stream_handler(settings, sys.stderr if stream is None else stream), *_file_handlers(settings)]
+    writer = _Writer(handlers)
     root = logging.getLogger()
     before = root.handlers[:], root.level, {name: logging.getLogger(name).level for name in _TALKATIVE}
-    root.handlers, level = [entry], settings.level.upper()
-    root.setLevel(level)
+    root.handlers = [writer]
+    root.setLevel(settings.level.upper())
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
     _configure_structlog()
-    listener.start()
     try:
         yield
     finally:
-        entry.report_dropped()
-        listener.stop()
-        for handler in handlers:
-            handler.close()
         logging.captureWarnings(False)
-        root.handlers, root.level = before[0], before[1]
+        root.handlers = before[0]
+        root.setLevel(before[1])
         for name, old in before[2].items():
             logging.getLogger(name).setLevel(old)
         structlog.reset_defaults()
+        writer.finish()
 
 
-class _QueueHandler(logging.handlers.QueueHandler):
-    """Hands records to the writing thread, unrendered, and counts those for which there is no room."""
+class _Writer(logging.Handler):
+    """Takes records in, unrendered, and has a thread write them; counts those for which there is no room."""
 
-    def __init__(self, waiting: queue.Queue[Any]) -> None:
-        super().__init__(waiting)
-        self._waiting = waiting
+    def __init__(self, handlers: Sequence[logging.Handler]) -> None:
+        super().__init__()
+        self._handlers = handlers
+        self._waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(WAITING_LINES)
         self._dropped = 0
+        self._thread = threading.Thread(target=self._write, name="log writer", daemon=True)
+        self._thread.start()
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record
-
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
         try:
             if self._dropped:
                 self._waiting.put_nowait(_dropped_record(self._dropped))
@@ -78,11 +78,60 @@ class _QueueHandler(logging.handlers.QueueHandler):
         except queue.Full:
             self._dropped += 1
 
-    def report_dropped(self) -> None:
-        """Waits for room: for the end, when nothing is in a hurry."""
-        if self._dropped:
-            self._waiting.put(_dropped_record(self._dropped))
-            self._dropped = 0
+    def finish(self) -> None:
+        """Has the rest written, and waits for it, but not for ever: a log that nobody reads must not keep us alive."""
+        deadline = time.monotonic() + CLOSING_SECONDS
+        with suppress(queue.Full):
+            if self._dropped:
+                self._waiting.put(_dropped_record(self._dropped), timeout=CLOSING_SECONDS)
+            self._waiting.put(None, timeout=max(0.0, deadline - time.monotonic()))
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        if not self._thread.is_alive():
+            for handler in self._handlers:
+                handler.close()
+
+    def _write(self) -> None:
+        while (record := self._waiting.get()) is not None:
+            for handler in self._handlers:
+                handler.handle(record)
+
+
+class _StreamHandler(logging.Handler):
+    """Writes to a stream from the writing thread alone, holding no lock while it does.
+
+    At exit Python takes the lock of every logging handler and of standard error's buffer; a write that nobody reads
+    would hold either for ever. So this handler has none, and writes to the file descriptor, where there is one.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        try:
+            self._descriptor = stream.fileno()
+        except OSError:
+            self._descriptor = -1
+
+    def createLock(self) -> None:  # noqa: N802  # the standard library's name
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = self.format(record) + "\n"
+        try:
+            if self._descriptor < 0:
+                self._stream.write(line)
+            else:
+                _write_all(self._descriptor, line.encode("utf-8", "backslashreplace"))
+        except (OSError, ValueError):
+            self.handleError(record)  # the stream was closed, or its reader is gone: that must not end the thread
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _dropped_record(count: int) -> logging.LogRecord:
@@ -97,7 +146,7 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
 
 def _stream_handler(settings: Logging, stream: TextIO) -> logging.Handler:
     readable = stream.isatty() if settings.format == "auto" else settings.format == "console"
-    handler = logging.StreamHandler(stream)
+    handler = _StreamHandler(stream)
     if readable:
         # The prettier tracebacks show local variables, keys and tokens among them.
         plain = structlog.dev.plain_traceback

@@ -1,0 +1,145 @@
+"""Configuration: where values come from and what wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from engine.config import Config, Retention, is_loopback
+from engine.config_load import ConfigError, load_config
+from engine.config_schema import ROOT, KeyPath, Leaf, NamedTables, Node, Table, children, dotted
+from engine.secret import Secret
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture(name="write")
+def _write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str) -> Path:
+        path = tmp_path / "callboard.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_defaults(write: Write) -> None:
+    config = load_config(environ={})
+    assert config == Config()
+    assert (config.server.host, config.server.port, config.store.path) == ("127.0.0.1", 18080, Path("callboard.db"))
+    assert config.limits.connections == 10_000
+
+
+def test_the_later_source_wins(write: Write) -> None:
+    path = write("[server]\nport = 1\nhost = 'localhost'\ndrain_seconds = 3\n")
+    flags = {"--port": (("server", "port"), "4")}
+    assert load_config(path, environ={}).server.port == 1
+    assert load_config(path, environ={"PORT": "2"}).server.port == 2
+    assert load_config(path, environ={"CALLBOARD_SERVER__PORT": "3", "PORT": "2"}).server.port == 3
+    config = load_config(path, environ={"CALLBOARD_SERVER__PORT": "3", "PORT": "2", "HOST": ""}, flags=flags)
+    assert (config.server.port, config.server.host, config.server.drain_seconds) == (4, "localhost", 3)
+
+
+def test_a_flag_not_given_changes_nothing(write: Write) -> None:
+    flags = {"--host": (("server", "host"), None), "--agent": (("engine", "agents"), ())}
+    path = write("[engine]\nagents = ['tests.engine.agents:researcher']\n")
+    assert load_config(path, environ={}, flags=flags).engine.agents == ("tests.engine.agents:researcher",)
+
+
+def test_which_file_is_read(write: Write, tmp_path: Path) -> None:
+    write("[server]\nport = 1\n")
+    other = tmp_path / "other.toml"
+    other.write_text("[server]\nport = 2\n")
+    assert load_config(environ={}).server.port == 1
+    assert load_config(environ={"CALLBOARD_CONFIG": "other.toml"}).server.port == 2
+    assert load_config(tmp_path / "callboard.toml", environ={"CALLBOARD_CONFIG": "other.toml"}).server.port == 1
+
+
+def test_part_of_a_table_keeps_that_tables_own_defaults(write: Write) -> None:
+    config = load_config(write("[retention.session]\nevents = 5\n"), environ={})
+    assert config.retention.session == msgspec.structs.replace(Config().retention.session, events=5)
+    assert config.retention.session.seconds != Retention().seconds
+
+
+def test_environment_types(write: Write) -> None:
+    config = load_config(
+        environ={
+            "CALLBOARD_AUTH__REQUIRED": "true",
+            "CALLBOARD_TIMEOUTS__TOOL_SECONDS": "2.5",
+            "CALLBOARD_ENGINE__AGENTS": "tests.engine.agents:researcher, ",
+            "CALLBOARD_MODELS__DEFAULT__BASE_URL": "http://localhost/v1",
+            "CALLBOARD_MODELS__DEFAULT__MODEL": "small",
+            "CALLBOARD_MODELS__DEFAULT__API_KEY": "12345",
+        }
+    )
+    assert config.auth.required is True
+    assert config.timeouts.tool_seconds == 2.5
+    assert config.engine.agents == ("tests.engine.agents:researcher",)
+    assert config.models["default"].api_key == Secret("12345")
+
+
+def test_every_key_can_come_from_the_environment(write: Write) -> None:
+    """A value of no type that any key has is refused by name: so each name is known."""
+
+    def names(node: Node, path: KeyPath) -> list[KeyPath]:
+        match node:
+            case Leaf():
+                return [path]
+            case NamedTables(type=inner):
+                return names(Table(inner), (*path, "default"))
+            case Table():
+                return [leaf for name, inner in children(node).items() for leaf in names(inner, (*path, name))]
+
+    numbers = [path for path in names(ROOT, ()) if path[0] in ("limits", "retention", "timeouts")]
+    assert len(numbers) > 40
+    with pytest.raises(ConfigError) as caught:
+        load_config(environ={f"CALLBOARD_{'__'.join(path).upper()}": "much" for path in numbers})
+    assert sorted(p.message.split("`")[1] for p in caught.value.problems) == sorted(map(dotted, numbers))
+
+
+def test_variables_of_others_are_left_alone(write: Write) -> None:
+    environ = {"CALLBOARD_PORT": "tcp://10.0.0.1:80", "CALLBOARD_SERVICE_HOST": "10.0.0.1", "CALLBOARD_TOKEN": "ab_x"}
+    assert load_config(environ=environ | {"CALLBOARD_SERVER_PORT": "tcp://10.0.0.1:80"}) == Config()
+
+
+def test_paths_are_relative_to_the_file_that_names_them(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    file = tmp_path / "etc" / "c.toml"
+    file.write_text("[store]\npath = 'keys.db'\n")
+    assert load_config(file, environ={}).store.path == tmp_path / "etc" / "keys.db"
+    assert load_config(file, environ={"CALLBOARD_STORE__PATH": "keys.db"}).store.path == Path("keys.db")
+
+
+def test_secrets_show_in_no_repr(write: Write, tmp_path: Path) -> None:
+    secret = "correct-horse-battery-staple-0123456789"
+    (tmp_path / "jwt.secret").write_text(secret + "\n")
+    text = (
+        "[auth.jwt]\nalgorithm = 'HS256'\nsecret_file = 'jwt.secret'\n[models.m]\nbase_url = 'http://x'\nmodel = 'm'\n"
+    )
+    config = load_config(write(text + "api_key_env = 'M_KEY'\n"), environ={"M_KEY": secret})
+    assert config.auth.jwt is not None
+    assert config.auth.jwt.secret is not None
+    assert config.auth.jwt.secret.reveal() == secret
+    assert config.auth.jwt.secret == config.models["m"].api_key
+    assert secret not in f"{config!r} {config} {config.auth.jwt.secret} {[config.models['m'].api_key]}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "LocalHost", "::ffff:127.0.0.1"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example.org", "128.0.0.1", "example.org"])  # noqa: S104  # the point
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(("host", "required"), [("127.0.0.1", False), ("::1", False), ("::", True), ("10.0.0.1", True)])
+def test_auth_is_required_where_others_can_reach_the_port(write: Write, host: str, required: bool) -> None:
+    assert load_config(environ={"HOST": host}).auth_required is required
+    assert load_config(environ={"HOST": host, "CALLBOARD_AUTH__REQUIRED": "true"}).auth_required
