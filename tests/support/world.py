@@ -17,7 +17,7 @@ from actors.errors import CloseCode
 from actors.event import Event, Json
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
-from actors.principal import Principal, Scope
+from actors.principal import Principal, Scope, Verifier
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
@@ -158,6 +158,7 @@ class World:
         agents: Mapping[str, Agent],
         limits: Limits | None = None,
         tasks_nursery: trio.Nursery | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.nursery = nursery
@@ -173,7 +174,7 @@ class World:
         runs = NurserySpawner(tasks_nursery or nursery)
         self.tasks = Tasks(runs, services, self.agents, self.sessions, self.reports, self.limits.tasks)
         self.router = Router(self.channels, self.agents, self.sessions, self.tasks)
-        self.connections = Connections(AllValid())
+        self.connections = Connections(verifier or AllValid())
 
     def connect(self, principal: Principal | None, sink: MemorySink | None = None) -> tuple[Connection, MemorySink]:
         """A connection over a sink that takes everything, if none is given."""

@@ -1,0 +1,177 @@
+"""The gateway on a real port of this machine, over the core in memory, and a client for it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import orjson
+import trio
+from trio_websocket import WebSocketConnection, wrap_client_stream
+
+from actors.errors import CallboardError, ErrorCode
+from actors.principal import Principal
+from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, Limits, World
+from tests.transport.server import small_app
+from transport.connection_edge import ConnectionEdge
+from transport.dialects.gateway import WebSocketEncoder
+from transport.dialects.gateway_events import GatewayPayload, SseEncoder
+from transport.drain import Drain
+from transport.event_stream import ChunkedEncoder
+from transport.gateway_services import GatewayOptions, GatewayServices
+from transport.gateway_socket import GATEWAY_SOCKET_PATH
+from transport.handlers import GatewayHandlers
+from transport.hypercorn_adapter import HypercornHTTP
+from transport.listener import Listener
+from transport.listener_options import Bind, ListenerOptions
+from transport.listener_statistics import Tally
+
+PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
+
+
+class NamesAreKeys:
+    """A verifier that takes a user's name for a key, but for `expired` and names it does not know."""
+
+    def __init__(self) -> None:
+        self.revoked: set[str] = set()
+
+    async def verify(self, token: str) -> Principal:
+        await trio.lowlevel.checkpoint()
+        if token == "expired":
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "the token has expired")
+        name, _, expires = token.partition("@")
+        if name not in PRINCIPALS:
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "the API key is unknown")
+        principal = PRINCIPALS[name]
+        return msgspec.structs.replace(principal, expires_at=float(expires)) if expires else principal
+
+    def is_valid(self, principal: Principal) -> bool:
+        return principal.user_id not in self.revoked
+
+
+class NoTickets:
+    def redeem(self, ticket: str) -> Principal:
+        raise CallboardError(ErrorCode.UNAUTHORIZED, "the ticket is unknown or has expired")
+
+
+class Client:
+    """A client of the gateway over trio-websocket, which nobody here wrote."""
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self.socket = socket
+        self.events: list[dict[str, Any]] = []
+        self._ids = itertools.count(1)
+
+    async def send(self, text: str) -> None:
+        await self.socket.send_message(text)
+
+    async def receive(self) -> dict[str, Any]:
+        """The next frame that is no event; events are put by."""
+        while True:
+            frame: dict[str, Any] = orjson.loads(await self.socket.get_message())
+            if frame["type"] != "event":
+                return frame
+            self.events.append(frame["payload"])
+
+    async def event(self) -> dict[str, Any]:
+        """The next event."""
+        while not self.events:
+            frame = orjson.loads(await self.socket.get_message())
+            assert frame["type"] == "event", frame
+            self.events.append(frame["payload"])
+        return self.events.pop(0)
+
+    async def events_until(self, *last: str) -> list[dict[str, Any]]:
+        """All events up to one of these types."""
+        seen = [await self.event()]
+        while seen[-1]["event_type"] not in last:
+            seen.append(await self.event())
+        return seen
+
+    async def request(self, kind: str, payload: object = None) -> dict[str, Any]:
+        """Sends a request and returns its reply."""
+        named = f"r{next(self._ids)}"
+        frame: dict[str, object] = {"id": named, "type": kind}
+        if payload is not None:
+            frame["payload"] = payload
+        await self.send(orjson.dumps(frame).decode())
+        reply = await self.receive()
+        assert reply["id"] == named
+        return reply
+
+    async def login(self, user: str, device: str | None = None) -> dict[str, Any]:
+        payload = {"token": user} if device is None else {"token": user, "device_id": device}
+        reply = await self.request("auth", payload)
+        assert reply["payload"]["success"], reply
+        return reply
+
+
+class Gateway:
+    """A running gateway. `clients` is where its clients' tasks live."""
+
+    def __init__(self, world: World, services: GatewayServices, verifier: NamesAreKeys, listener: Listener) -> None:
+        self.world = world
+        self.services = services
+        self.verifier = verifier
+        self.listener = listener
+
+    @property
+    def port(self) -> int:
+        return self.listener.addresses[0][1]
+
+    @asynccontextmanager
+    async def client(self, user: str | None = None, device: str | None = None) -> AsyncIterator[Client]:
+        # The stream is opened here because trio-websocket leaves it open where the server was the first to close.
+        async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream, trio.open_nursery() as nursery:
+            socket = await wrap_client_stream(nursery, stream, "127.0.0.1", GATEWAY_SOCKET_PATH)
+            client = Client(socket)
+            if user is not None:
+                await client.login(user, device)
+            yield client
+            await socket.aclose()
+
+
+@asynccontextmanager
+async def running_gateway(
+    agents: dict[str, Any],
+    limits: Limits | None = None,
+    options: GatewayOptions | None = None,
+    listener_options: ListenerOptions | None = None,
+) -> AsyncIterator[Gateway]:
+    """A gateway on a free port of loopback. All of it ends with the block."""
+    chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
+    async with trio.open_nursery() as nursery, trio.open_nursery() as tasks:
+        verifier = NamesAreKeys()
+        world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
+        payload = GatewayPayload()
+        services = GatewayServices(
+            router=world.router,
+            connections=world.connections,
+            verifier=verifier,
+            tickets=NoTickets(),
+            socket_encoder=WebSocketEncoder(payload),
+            stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+            options=options or GatewayOptions(auth_required=True),
+        )
+        drain, tally = Drain(), Tally()
+        http = HypercornHTTP(small_app(), chosen, drain)
+        edge = ConnectionEdge(chosen, GatewayHandlers(services), http, drain, tally)
+        listener = Listener(chosen, edge.serve, _spawn_in(nursery), tally)
+        await nursery.start(http.run)
+        await nursery.start(listener.run)
+        yield Gateway(world, services, verifier, listener)
+        # Tasks end before the topics on which they say so.
+        tasks.cancel_scope.cancel()
+        await world.tasks.wait_quiet()
+        nursery.cancel_scope.cancel()
+
+
+def _spawn_in(nursery: trio.Nursery) -> Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]:
+    async def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
+        nursery.start_soon(run, name=name)
+        await trio.lowlevel.checkpoint()
+
+    return spawn
