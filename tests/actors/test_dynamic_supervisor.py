@@ -233,6 +233,16 @@ async def test_stop_child_stops_for_good_and_is_idempotent(autojump_clock: MockC
         assert supervisor.count == 0
 
 
+async def test_a_permanent_child_that_raises_while_being_stopped_is_not_restarted(autojump_clock: MockClock) -> None:
+    trace = Trace()
+    async with running(dynamic(trace)) as supervisor:
+        handle = await supervisor.start_child(child(trace, "a", Life(stop_raises=True)))
+        assert await supervisor.stop_child(handle)
+        await trio.sleep_until(30)
+        assert trace.of("start") == ["a"]
+        assert supervisor.statistics().crashed == 0
+
+
 async def test_stop_child_answers_at_the_deadline_of_one_that_will_not_stop(autojump_clock: MockClock) -> None:
     trace = Trace()
     async with running(dynamic(trace)) as supervisor:

@@ -168,6 +168,33 @@ async def test_a_restart_that_passes_its_start_deadline_counts(autojump_clock: M
     assert isinstance(trace.reported(ChildStartFailed)[0].error, TimeoutError)
 
 
+async def test_a_restart_acknowledged_too_late_counts_once(autojump_clock: MockClock) -> None:
+    first = [True]
+
+    async def late(task_status: trio.TaskStatus[None]) -> None:
+        if first:
+            first.clear()
+            task_status.started()
+            raise Failure
+        try:
+            await trio.sleep_forever()
+        finally:
+            task_status.started()
+
+    trace = Trace()
+    with pytest.raises(RestartsExceeded):
+        await watch(trace, ChildSpec("late", late), intensity=FEW)
+    assert len(trace.reported(ChildStartFailed)) == 2
+
+
+async def test_a_sibling_that_raises_while_its_group_is_stopped_has_not_crashed(autojump_clock: MockClock) -> None:
+    trace = Trace()
+    specs = [child(trace, "a", CRASH), child(trace, "b", Life(stop_raises=True)), child(trace, "c")]
+    await watch(trace, *specs, strategy=Strategy.ONE_FOR_ALL, intensity=Intensity(1, 100.0))
+    assert trace.of("start") == ["a", "b", "c", "a", "b", "c"]
+    assert [report.child for report in trace.reported(ChildCrashed)] == ["a"]
+
+
 async def test_back_off_grows_between_restarts_and_begins_anew_after_a_good_run(autojump_clock: MockClock) -> None:
     trace = Trace()
     await watch(trace, child(trace, "a", CRASH, CRASH, Life(lasts=30), CRASH))

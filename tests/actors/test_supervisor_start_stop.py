@@ -90,6 +90,16 @@ async def test_a_start_that_passes_its_deadline_fails(autojump_clock: MockClock)
     assert [report.child for report in trace.reported(ChildStartFailed)] == ["b"]
 
 
+async def test_a_start_that_fails_and_will_not_end_gets_one_stop_deadline(autojump_clock: MockClock) -> None:
+    trace = Trace()
+    stubborn = child(trace, "b", Life(ack=None, stop_takes=30), start_deadline=2, stop_deadline=3)
+    with pytest.raises(StartFailed):
+        await Supervisor("s", [child(trace, "a"), stubborn], reporter=trace).run()
+    assert trace.times("b", "outlived") == [5]
+    assert trace.times("a", "gone") == [5]
+    assert trio.current_time() == 32
+
+
 async def test_an_acknowledgement_after_the_deadline_is_dropped(autojump_clock: MockClock) -> None:
     async def late(task_status: trio.TaskStatus[None]) -> None:
         try:
