@@ -142,7 +142,7 @@ async def test_what_is_meant_for_the_process_passes_on_after_an_ordered_stop(
     supervisor = Supervisor(
         "s", [child(trace, "a"), ChildSpec("b", spec.run, restart), child(trace, "c")], reporter=trace
     )
-    with pytest.raises(BaseExceptionGroup) as caught:
+    with pytest.raises(BaseExceptionGroup) as caught, trio.fail_after(60):
         await supervisor.run()
     assert caught.group_contains(kind)
     assert not caught.group_contains(Failure)
