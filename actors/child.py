@@ -109,7 +109,7 @@ class Run:
 class ChildHandle:
     """One child over all its runs: what a dynamic supervisor hands out."""
 
-    __slots__ = ("delay", "run", "spec")
+    __slots__ = ("__weakref__", "delay", "run", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec

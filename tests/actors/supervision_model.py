@@ -221,9 +221,11 @@ class Model:
         """The same for one child, as events, since several may be under way."""
         if place.running:
             self.at(place.gone_at, place, lambda: self.restart_alone(place), own=False)
-        elif self.begin(place):
-            self.at(self.now + (place.life.ack or 0), place, lambda: self.up_again(place), own=True)
-        else:
+            return
+        in_time = self.begin(place)
+        if place.life.ack is not None:
+            self.at(self.now + place.life.ack, place, lambda: self.up_again(place), own=True)
+        if not in_time:
             self.at(self.now + self.case.start_deadline, place, lambda: self.refuse(place), own=False)
 
     def up_again(self, place: Place) -> None:

@@ -93,7 +93,7 @@ def by_instant(trace: list[tuple[float, str, str]]) -> list[tuple[float, str, st
     return sorted(trace, key=lambda noted: noted[:2])
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_a_supervisor_does_what_the_model_says(case: Case) -> None:
     model = Model(case)
