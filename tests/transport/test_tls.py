@@ -111,6 +111,15 @@ async def test_http2_without_tls_by_its_preface(nursery: trio.Nursery) -> None:
     assert (reply.http_version, reply.text) == ("HTTP/2", "hello")
 
 
+async def test_websockets_are_not_offered_inside_http2(nursery: trio.Nursery) -> None:
+    server = await start_server(nursery)
+    client = await server.connect()
+    await client.send(HTTP2_PREFACE + b"\0\0\0\4\0\0\0\0\0")
+    length = int.from_bytes((await client.exactly(9))[:3], "big")
+    settings = await client.exactly(length)
+    assert b"\0\x08" not in {settings[start : start + 2] for start in range(0, length, 6)}
+
+
 async def test_an_idle_http2_connection_is_closed(nursery: trio.Nursery) -> None:
     server = await start_server(nursery, msgspec.structs.replace(OPTIONS, keep_alive_seconds=0.05))
     client = await server.connect()
@@ -120,7 +129,7 @@ async def test_an_idle_http2_connection_is_closed(nursery: trio.Nursery) -> None
 
 
 async def test_draining_closes_an_idle_http2_connection(nursery: trio.Nursery) -> None:
-    server = await start_server(nursery)
+    server = await start_server(nursery, msgspec.structs.replace(OPTIONS, keep_alive_seconds=3600))
     client = await server.connect()
     await client.send(HTTP2_PREFACE + b"\0\0\0\4\0\0\0\0\0")
     assert (await client.exactly(4))[3:] == b"\4"
