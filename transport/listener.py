@@ -70,6 +70,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._connections: dict[str, SocketStream] = {}
         self._refusing = 0
+        self._exhausted = False
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -113,6 +114,7 @@ class Listener:
             except OSError as error:
                 await self._after_accept_error(error)
                 continue
+            self._exhausted = False
             await self._admit(sock, _address(address), refusals)
 
     async def _after_accept_error(self, error: OSError) -> None:

@@ -92,9 +92,10 @@ async def start_server(
     app: ASGIFramework | None = None,
     accept: Accept = socket.socket.accept,
     clients: trio.Nursery | None = None,
+    handlers: RecordingHandlers | None = None,
 ) -> Server:
     """Starts everything in `nursery`, where the clients are closed as well unless they are given one of their own."""
-    drain, tally, handlers = Drain(), Tally(), RecordingHandlers()
+    drain, tally, handlers = Drain(), Tally(), handlers or RecordingHandlers()
     http = HypercornHTTP(small_app() if app is None else app, options, drain)
     edge = ConnectionEdge(options, handlers, http, drain, tally)
     connections: trio.Nursery = await nursery.start(_hold_nursery)

@@ -9,13 +9,17 @@ import httpx2
 import msgspec
 import pytest
 import trio
+import trio.testing
 import trustme
 
+from actors.sink import BrokenSink
 from tests.transport.client import Client
 from tests.transport.server import EVENTS, OPTIONS, SWITCHING, Server, start_server
 from tests.transport.test_keep_alive import EVENT_GET, UPGRADE
+from tests.transport.test_socket_stream import stream_over, tcp_pair
 from transport.head import HTTP2_PREFACE
 from transport.listener_options import ListenerOptions
+from transport.tls import TlsStream, accept_tls, server_context
 
 AUTHORITY = trustme.CA()
 
@@ -101,6 +105,37 @@ async def test_a_handshake_that_does_not_come_hits_its_deadline(
         await client.rest()
     statistics = server.listener.statistics()
     assert (statistics.handshake_failures, statistics.crashed) == (1, 0)
+
+
+async def test_abort_ends_a_wait_above_tls(tls_options: ListenerOptions) -> None:
+    assert tls_options.tls_certificate is not None
+    context = server_context(tls_options.tls_certificate)
+    server, plain = tcp_pair()
+    with plain:
+        client = trio.SSLStream(stream_over(plain), client_context(), server_hostname="127.0.0.1")
+        accepted: list[TlsStream] = []
+
+        async def accept() -> None:
+            accepted.append(await accept_tls(stream_over(server), context, 10))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(accept)
+            nursery.start_soon(client.do_handshake)
+        (stream,) = accepted
+        assert (stream.direct, stream.write_nowait(b"x"), stream.secure) == (False, 0, True)
+
+        async def read() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await stream.receive_some()
+
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                await trio.testing.wait_all_tasks_blocked()
+                stream.abort()
+        with pytest.raises(BrokenSink):
+            await stream.write_all(b"x")
+        await stream.aclose()
 
 
 async def test_http2_without_tls_by_its_preface(nursery: trio.Nursery) -> None:
