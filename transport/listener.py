@@ -120,9 +120,10 @@ class Listener:
     async def _after_accept_error(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
             self._tally.accept_errors += 1
-            _log.error(
-                "Cannot accept a connection, trying again in %g s: %s", self._options.accept_retry_seconds, error
-            )
+            # One line for a whole run of failures: this comes round many times a second.
+            if not self._exhausted:
+                _log.error("Cannot accept, trying every %g s: %s", self._options.accept_retry_seconds, error)
+            self._exhausted = True
             await trio.sleep(self._options.accept_retry_seconds)
         elif error.errno not in _GONE:
             raise error
