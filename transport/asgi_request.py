@@ -9,9 +9,7 @@ import trio
 from hypercorn.config import Config
 from hypercorn.typing import (
     AppWrapper,
-    ASGIReceiveCallable,
     ASGIReceiveEvent,
-    ASGISendCallable,
     ASGISendEvent,
     Scope,
 )
@@ -19,38 +17,14 @@ from hypercorn.typing import (
 _log = logging.getLogger("callboard.http")
 
 
-class LateDisconnect:
-    """Keeps `http.disconnect` back while the last part of an answer is being sent.
-
-    Hypercorn puts it in front of the application as soon as the answer is complete. Quart takes it for a client that
-    left and cancels the request, and with it Hypercorn's own steps that make the connection ready for the next one.
-    """
-
-    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        self._receive = receive
-        self._send = send
-        self._ending = False
-        self._ended = trio.Event()
-
-    async def receive(self) -> ASGIReceiveEvent:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and self._ending:
-            await self._ended.wait()
-        return message
-
-    async def send(self, message: ASGISendEvent) -> None:
-        if message["type"] != "http.response.body" or message.get("more_body", False):
-            await self._send(message)
-            return
-        self._ending = True
-        try:
-            await self._send(message)
-        finally:
-            self._ended.set()
-
-
 class Inbox:
-    """What one request's handler receives. The news that its client left never waits for room behind a body."""
+    """What one request's handler receives.
+
+    Hypercorn reports a disconnect as soon as an answer is complete, inside the handler's own last `send`. Quart takes
+    that for a client that left and cancels the request, with Hypercorn's steps towards the next request in it. So the
+    news is passed on without a checkpoint: the handler's `send` has returned before anyone can act on it. Nor does it
+    wait for room behind a body that the handler does not read.
+    """
 
     def __init__(self, size: int) -> None:
         self._writer, self._reader = trio.open_memory_channel[ASGIReceiveEvent](size)

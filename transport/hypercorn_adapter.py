@@ -32,7 +32,7 @@ from hypercorn.typing import (
     Scope,
 )
 
-from transport.asgi_request import LateDisconnect, RequestTasks
+from transport.asgi_request import RequestTasks
 from transport.byte_stream import ByteStream
 from transport.drain import Drain
 from transport.head import RequestHead
@@ -123,14 +123,9 @@ class HypercornHTTP:
         sync_spawn: Callable[..., object],
         call_soon: Callable[..., object],
     ) -> None:
-        match scope["type"]:
-            case "http":
-                answer = LateDisconnect(receive, send)
-                await self._app(scope, answer.receive, answer.send)
-            case "lifespan":
-                await self._app(scope, receive, self._note_failed_startup(send))
-            case _:
-                await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            send = self._note_failed_startup(send)
+        await self._app(scope, receive, send)
 
     def _note_failed_startup(self, send: ASGISendCallable) -> ASGISendCallable:
         async def noting(message: ASGISendEvent) -> None:

@@ -70,6 +70,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._connections: dict[str, SocketStream] = {}
         self._refusing = 0
+        self._exhausted = False
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -113,14 +114,16 @@ class Listener:
             except OSError as error:
                 await self._after_accept_error(error)
                 continue
+            self._exhausted = False
             await self._admit(sock, _address(address), refusals)
 
     async def _after_accept_error(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
             self._tally.accept_errors += 1
-            _log.error(
-                "Cannot accept a connection, trying again in %g s: %s", self._options.accept_retry_seconds, error
-            )
+            # One line for a whole run of failures: this comes round many times a second.
+            if not self._exhausted:
+                _log.error("Cannot accept, trying every %g s: %s", self._options.accept_retry_seconds, error)
+            self._exhausted = True
             await trio.sleep(self._options.accept_retry_seconds)
         elif error.errno not in _GONE:
             raise error

@@ -91,9 +91,11 @@ async def start_server(
     options: ListenerOptions = OPTIONS,
     app: ASGIFramework | None = None,
     accept: Accept = socket.socket.accept,
+    clients: trio.Nursery | None = None,
+    handlers: RecordingHandlers | None = None,
 ) -> Server:
-    """Starts everything in `nursery`; the connections run in a nursery of their own inside it."""
-    drain, tally, handlers = Drain(), Tally(), RecordingHandlers()
+    """Starts everything in `nursery`, where the clients are closed as well unless they are given one of their own."""
+    drain, tally, handlers = Drain(), Tally(), handlers or RecordingHandlers()
     http = HypercornHTTP(small_app() if app is None else app, options, drain)
     edge = ConnectionEdge(options, handlers, http, drain, tally)
     connections: trio.Nursery = await nursery.start(_hold_nursery)
@@ -104,7 +106,7 @@ async def start_server(
     listener = Listener(options, edge.serve, spawn, tally, accept)
     await nursery.start(partial(http.run))
     await nursery.start(listener.run)
-    return Server(listener, http, handlers, connections, nursery)
+    return Server(listener, http, handlers, connections, clients or nursery)
 
 
 async def _hold_nursery(task_status: trio.TaskStatus[trio.Nursery]) -> None:

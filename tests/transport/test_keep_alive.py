@@ -122,6 +122,15 @@ async def test_connection_close_is_honoured(nursery: trio.Nursery) -> None:
     assert await client.rest() == b""
 
 
+async def test_http_1_0_is_answered_and_closed(nursery: trio.Nursery) -> None:
+    server = await start_server(nursery)
+    client = await server.connect()
+    await client.send(b"GET / HTTP/1.0\r\n\r\n")
+    reply = await client.reply()
+    assert (reply.status, reply.body) == (200, b"hello")
+    assert await client.rest() == b""
+
+
 @pytest.mark.parametrize("by_client", [True, False])
 async def test_an_idle_connection_ends_without_a_sound(
     nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, by_client: bool

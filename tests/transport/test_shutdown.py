@@ -54,19 +54,22 @@ class Stages:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def test_a_client_that_stops_reading_does_not_block_a_stop() -> None:
+PATIENT = msgspec.structs.replace(OPTIONS, head_seconds=3600, keep_alive_seconds=3600)
+
+
+async def test_a_client_that_stops_reading_does_not_block_a_stop(nursery: trio.Nursery) -> None:
     app = Stages(endless=True)
     # No deadline of the write ends it: only being told to stop.
     options = msgspec.structs.replace(OPTIONS, write_seconds=math.inf)
     with trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            server = await start_server(nursery, options, app)
+        async with trio.open_nursery() as stopping:
+            server = await start_server(stopping, options, app, clients=nursery)
             client = await server.connect()
             await client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
             await app.started.wait()
             await trio.testing.wait_all_tasks_blocked(0.05)
             assert not app.ended.is_set()
-            nursery.cancel_scope.cancel()
+            stopping.cancel_scope.cancel()
     assert app.ended.is_set()
 
 
@@ -84,7 +87,7 @@ async def test_a_client_that_stops_reading_is_cut_off(nursery: trio.Nursery) -> 
 
 async def test_draining_closes_idle_connections_and_lets_answers_finish(nursery: trio.Nursery) -> None:
     app = Stages()
-    server = await start_server(nursery, app=app)
+    server = await start_server(nursery, PATIENT, app)
     busy, idle, silent = await server.connect(), await server.connect(), await server.connect()
     app.go_on.set()
     assert (await idle.get()).body == b"first second"

@@ -9,13 +9,17 @@ import httpx2
 import msgspec
 import pytest
 import trio
+import trio.testing
 import trustme
 
+from actors.sink import BrokenSink
 from tests.transport.client import Client
 from tests.transport.server import EVENTS, OPTIONS, SWITCHING, Server, start_server
 from tests.transport.test_keep_alive import EVENT_GET, UPGRADE
+from tests.transport.test_socket_stream import stream_over, tcp_pair
 from transport.head import HTTP2_PREFACE
 from transport.listener_options import ListenerOptions
+from transport.tls import TlsStream, accept_tls, server_context
 
 AUTHORITY = trustme.CA()
 
@@ -103,12 +107,52 @@ async def test_a_handshake_that_does_not_come_hits_its_deadline(
     assert (statistics.handshake_failures, statistics.crashed) == (1, 0)
 
 
+async def test_abort_ends_a_wait_above_tls(tls_options: ListenerOptions) -> None:
+    assert tls_options.tls_certificate is not None
+    context = server_context(tls_options.tls_certificate)
+    server, plain = tcp_pair()
+    with plain:
+        client = trio.SSLStream(stream_over(plain), client_context(), server_hostname="127.0.0.1")
+        accepted: list[TlsStream] = []
+
+        async def accept() -> None:
+            accepted.append(await accept_tls(stream_over(server), context, 10))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(accept)
+            nursery.start_soon(client.do_handshake)
+        (stream,) = accepted
+        assert (stream.direct, stream.write_nowait(b"x"), stream.secure) == (False, 0, True)
+
+        async def read() -> None:
+            with pytest.raises(trio.ClosedResourceError):
+                await stream.receive_some()
+
+        with trio.fail_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(read)
+                await trio.testing.wait_all_tasks_blocked()
+                stream.abort()
+        with pytest.raises(BrokenSink):
+            await stream.write_all(b"x")
+        await stream.aclose()
+
+
 async def test_http2_without_tls_by_its_preface(nursery: trio.Nursery) -> None:
     server = await start_server(nursery)
     url = f"http://127.0.0.1:{server.listener.addresses[0][1]}"
     async with httpx2.AsyncClient(http1=False, http2=True) as client:
         reply = await client.get(f"{url}/")
     assert (reply.http_version, reply.text) == ("HTTP/2", "hello")
+
+
+async def test_websockets_are_not_offered_inside_http2(nursery: trio.Nursery) -> None:
+    server = await start_server(nursery)
+    client = await server.connect()
+    await client.send(HTTP2_PREFACE + b"\0\0\0\4\0\0\0\0\0")
+    length = int.from_bytes((await client.exactly(9))[:3], "big")
+    settings = await client.exactly(length)
+    assert b"\0\x08" not in {settings[start : start + 2] for start in range(0, length, 6)}
 
 
 async def test_an_idle_http2_connection_is_closed(nursery: trio.Nursery) -> None:
@@ -120,7 +164,7 @@ async def test_an_idle_http2_connection_is_closed(nursery: trio.Nursery) -> None
 
 
 async def test_draining_closes_an_idle_http2_connection(nursery: trio.Nursery) -> None:
-    server = await start_server(nursery)
+    server = await start_server(nursery, msgspec.structs.replace(OPTIONS, keep_alive_seconds=3600))
     client = await server.connect()
     await client.send(HTTP2_PREFACE + b"\0\0\0\4\0\0\0\0\0")
     assert (await client.exactly(4))[3:] == b"\4"
