@@ -143,30 +143,41 @@ async def running_gateway(
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
-    async with trio.open_nursery() as nursery, trio.open_nursery() as tasks:
-        verifier = NamesAreKeys()
-        world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
-        payload = GatewayPayload()
-        services = GatewayServices(
-            router=world.router,
-            connections=world.connections,
-            verifier=verifier,
-            tickets=NoTickets(),
-            socket_encoder=WebSocketEncoder(payload),
-            stream_encoder=ChunkedEncoder(SseEncoder(payload)),
-            options=options or GatewayOptions(auth_required=True),
-        )
-        drain, tally = Drain(), Tally()
-        http = HypercornHTTP(small_app(), chosen, drain)
-        edge = ConnectionEdge(chosen, GatewayHandlers(services), http, drain, tally)
-        listener = Listener(chosen, edge.serve, _spawn_in(nursery), tally)
-        await nursery.start(http.run)
-        await nursery.start(listener.run)
-        yield Gateway(world, services, verifier, listener)
-        # Tasks end before the topics on which they say so.
-        tasks.cancel_scope.cancel()
-        await world.tasks.wait_quiet()
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as tasks:
+            yield await _start(nursery, tasks, agents, limits, options or GatewayOptions(auth_required=True), chosen)
+            # Tasks end before the topics on which they say so.
+            tasks.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
+
+
+async def _start(
+    nursery: trio.Nursery,
+    tasks: trio.Nursery,
+    agents: dict[str, Any],
+    limits: Limits | None,
+    options: GatewayOptions,
+    listener_options: ListenerOptions,
+) -> Gateway:
+    verifier = NamesAreKeys()
+    world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
+    payload = GatewayPayload()
+    services = GatewayServices(
+        router=world.router,
+        connections=world.connections,
+        verifier=verifier,
+        tickets=NoTickets(),
+        socket_encoder=WebSocketEncoder(payload),
+        stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+        options=options,
+    )
+    drain, tally = Drain(), Tally()
+    http = HypercornHTTP(small_app(), listener_options, drain)
+    edge = ConnectionEdge(listener_options, GatewayHandlers(services), http, drain, tally)
+    listener = Listener(listener_options, edge.serve, _spawn_in(nursery), tally)
+    await nursery.start(http.run)
+    await nursery.start(listener.run)
+    return Gateway(world, services, verifier, listener)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]:

@@ -111,6 +111,13 @@ class _ConfirmData(msgspec.Struct):
     approved: bool
 
 
+class _CreateData(msgspec.Struct):
+    agent: str
+    prompt: str
+    session_id: str | None = None
+    context: dict[str, Any] = {}
+
+
 class _ExecPayload(msgspec.Struct):
     session_id: str
     command: str
@@ -196,7 +203,8 @@ def _task_action(asked: _TaskActionPayload) -> TaskAction:
             confirmed = _convert(asked.data, _ConfirmData)
             command = ConfirmStep(asked.task_id, confirmed.step_id, confirmed.approved)
         case "create":
-            command = _convert(asked.data, CreateTask)
+            new = _convert(asked.data, _CreateData)
+            command = CreateTask(agent=new.agent, prompt=new.prompt, session_id=new.session_id, context=new.context)
         case _:
             command = None
     return TaskAction(asked.task_id, asked.action, command)
