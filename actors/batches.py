@@ -11,27 +11,27 @@ from actors.commands import BatchView, CreateBatch, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.event import now_ms
 from actors.principal import Principal
-from actors.task import TaskHandle
+from actors.task_record import TaskRecord
 from actors.tasks import Tasks
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """It holds on to its tasks, so that its counts stay right when the directory forgets them."""
+    """It holds on to its tasks' records, so that its counts stay right when the directory forgets them."""
 
     id: str
     user_id: str
     created_at: int
-    tasks: tuple[TaskHandle, ...]
+    records: tuple[TaskRecord, ...]
 
     def view(self) -> BatchView:
-        counts = Counter(task.record.state for task in self.tasks)
+        counts = Counter(record.state for record in self.records)
         return BatchView(
             id=self.id,
             user_id=self.user_id,
             created_at=self.created_at,
-            task_ids=tuple(task.record.id for task in self.tasks),
+            task_ids=tuple(record.id for record in self.records),
             counts={state: counts[state] for state in TaskState},
-            done=all(task.record.is_ended for task in self.tasks),
+            done=all(record.is_ended for record in self.records),
         )
 
 
@@ -50,8 +50,8 @@ class Batches:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"a batch has 1 to {self._largest} tasks")
         self._tasks.admit(principal, command.tasks)
         batch_id = f"batch-{secrets.token_hex(8)}"
-        tasks = tuple(self._tasks.start(principal, task, batch_id) for task in command.tasks)
-        batch = Batch(batch_id, principal.user_id, now_ms(), tasks)
+        records = tuple(self._tasks.start(principal, task, batch_id).record for task in command.tasks)
+        batch = Batch(batch_id, principal.user_id, now_ms(), records)
         self._batches[batch_id] = batch
         while len(self._batches) > self._limit:
             del self._batches[next(iter(self._batches))]

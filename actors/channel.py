@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 import trio
 
+from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
 from actors.log import Log
 from actors.mailbox import Mailbox, Reply
@@ -51,7 +52,7 @@ class Channel:
         self.log = log
         self.last_active = trio.current_time()
         self.running = False
-        """Whether the actor has a task. Who publishes sees to it that it has."""
+        """Whether the actor has a task, or will have one again after a crash. Who publishes sees to it that it has."""
         self._mailbox: Mailbox[Append | Park] = Mailbox(mailbox_size)
         self._ref = self._mailbox.ref
         self._audience: dict[Encoder, dict[Subscription, None]] = {}
@@ -65,19 +66,29 @@ class Channel:
         """No subscriber and nothing to append: the topic can be put away without anyone noticing."""
         return not self._audience and self._mailbox.statistics().waiting == 0
 
+    @property
+    def has_work(self) -> bool:
+        """Something waits to be appended, or a subscriber has not been offered all there is."""
+        tail = self.log.tail
+        behind = any(subscription.offset < tail for group in self._audience.values() for subscription in group)
+        return behind or self._mailbox.statistics().waiting > 0
+
     def park_nowait(self) -> None:
         """Asks an idle actor to give up its task. Nothing happens where the mailbox is full: it is not idle then."""
         with contextlib.suppress(trio.WouldBlock):
             self._ref.send_nowait(Park())
 
-    async def publish(self, *drafts: Draft) -> Position:
-        """Appends and returns the last event's position. Waits while the mailbox is full."""
+    async def submit(self, *drafts: Draft) -> Reply[Position]:
+        """Hands the drafts over, waiting while the mailbox is full; cancelled meanwhile, nothing is appended.
+
+        The reply is the last event's position, once it is in the log.
+        """
         reply: Reply[Position] = Reply()
         await self._ref.send(Append(drafts, reply))
-        return await reply.wait()
+        return reply
 
     async def emit(self, *drafts: Draft) -> None:
-        """Appends without waiting for the position; in order with every other call from the same task."""
+        """As `submit`, without a reply; in order with every other call from the same task."""
         await self._ref.send(Append(drafts, None))
 
     def subscribe(self, subscription: Subscription) -> None:
@@ -96,7 +107,10 @@ class Channel:
         self.last_active = trio.current_time()
 
     def close(self) -> None:
-        """Ends the actor. Whoever sends from now on gets trio.BrokenResourceError."""
+        """Ends the actor. What waits is refused; whoever sends from now on gets trio.BrokenResourceError."""
+        while (waiting := self._next_waiting()) is not None:
+            if waiting.reply is not None:
+                waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
         self._mailbox.close()
 
     def statistics(self) -> ChannelStatistics:
@@ -136,12 +150,13 @@ class Channel:
         return before, events
 
     def _next_waiting(self) -> Append | None:
-        try:
-            message = self._mailbox.receive_nowait()
-        except trio.WouldBlock:
-            return None
-        # A request to park that has a message behind it, or before it, was overtaken by events.
-        return message if isinstance(message, Append) else self._next_waiting()
+        # A request to park that has a message before it or behind it was overtaken by events.
+        with contextlib.suppress(trio.WouldBlock, trio.ClosedResourceError):
+            while True:
+                message = self._mailbox.receive_nowait()
+                if isinstance(message, Append):
+                    return message
+        return None
 
     async def _fan_out(self, before: int, events: list[Event]) -> None:
         tail = self.log.tail

@@ -12,6 +12,7 @@ from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.log import Log, Resumption, Retention
+from actors.mailbox import Reply
 from actors.outbox import Encoder, Outbox, Subscription
 from actors.position import Position
 from actors.spawner import Spawner
@@ -42,6 +43,8 @@ class Follower(msgspec.Struct, frozen=True, eq=False):
     channel: str
     sees: Callable[[ChannelKey], bool]
     attach: Callable[[ChannelKey], None]
+    detach: Callable[[ChannelKey], None]
+    """The topic is no more. What the follower lags behind with it may still read."""
 
 
 class Channels:
@@ -81,9 +84,12 @@ class Channels:
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
+        """Idempotent, also where the topic is no more."""
         channel = self._live.get(subscription.log.key)
         if channel is not None:
             channel.unsubscribe(subscription)
+        else:
+            subscription.outbox.forget(subscription)
 
     def follow(self, follower: Follower) -> None:
         """Attaches the follower to every live topic it may see, and to each that opens later."""
@@ -100,13 +106,27 @@ class Channels:
 
     async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
         """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long."""
+        reply: Reply[Position] | None = None
         with trio.move_on_after(self._options.publish_seconds):
-            return await self._open(key).publish(*drafts)
-        raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
+            reply = await self.submit(key, *drafts)
+        if reply is None:
+            raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
+        # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
+        return await reply.wait()
+
+    async def submit(self, key: ChannelKey, *drafts: Draft) -> Reply[Position]:
+        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position.
+
+        Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
+        """
+        try:
+            return await self._awake(key).submit(*drafts)
+        except trio.BrokenResourceError:
+            raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
     async def emit(self, key: ChannelKey, *drafts: Draft) -> None:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        await self._open(key).emit(*drafts)
+        await self._awake(key).emit(*drafts)
 
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""
@@ -114,8 +134,20 @@ class Channels:
         log = self._shelf.pop(key, None) if channel is None else channel.log
         if channel is not None:
             channel.close()
+            for follower in tuple(self._followers.get(key.channel, ())):
+                follower.detach(key)
         if log is not None:
             self._retired_events += log.tail
+
+    def revive(self) -> None:
+        """The supervisor has lost its children and runs again: starts the actors that have something to do.
+
+        A single crash is the supervisor's to mend; this is for its own.
+        """
+        for channel in self._live.values():
+            channel.running = False
+            if channel.has_work:
+                self._start(channel)
 
     def sweep(self) -> None:
         """Puts idle topics away, drops what is too old, forgets beyond the limit. Called now and then."""
@@ -149,18 +181,22 @@ class Channels:
         )
 
     def _open(self, key: ChannelKey) -> Channel:
-        """The topic with a running actor: the one in use, or one made of its log, or a new one."""
+        """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
             log = self._shelf.get(key) or Log(key, self._retention.get(key.channel, Retention()))
             channel = Channel(log, self._options.mailbox)
-            self._start(channel)
             self._shelf.pop(key, None)
             self._live[key] = channel
             for follower in tuple(self._followers.get(key.channel, ())):
                 if follower.sees(key):
                     follower.attach(key)
-        elif not channel.running:
+        return channel
+
+    def _awake(self, key: ChannelKey) -> Channel:
+        """The topic with a running actor, to publish to."""
+        channel = self._open(key)
+        if not channel.running:
             self._start(channel)
         return channel
 

@@ -25,6 +25,8 @@ class Admission(msgspec.Struct, frozen=True):
     start: Resumption
     questions: tuple[Event, ...]
     named: bool
+    live: bool
+    """Asked for what comes, without a position: a topic that is held already goes on where it is."""
 
     @property
     def recovered(self) -> bool:
@@ -84,8 +86,12 @@ class Connection:
         """Subscribes as admitted. The reply has been put into the outbox before."""
         for admission in admissions:
             self._subscribe(admission)
+        if everything and channel == "task":
+            # A task that waits for an answer may have been put away for lack of watchers.
+            for key in self._router.tasks.asking(self._require_principal()):
+                self._attach(key)
         if everything and channel not in self._followers:
-            self._followers[channel] = follower = Follower(channel, self._sees, self._attach)
+            self._followers[channel] = follower = Follower(channel, self._sees, self._attach, self._forget)
             if channel != "system":
                 self._router.channels.follow(follower)
 
@@ -129,26 +135,25 @@ class Connection:
     def _admission(self, key: ChannelKey, start: Start, *, named: bool) -> Admission:
         held = self._subscriptions.get(key)
         if held is not None and start == "live":
-            # It goes on where it is: to take it up again at the tail would lose what its connection lags behind.
-            return Admission(key, held.log.epoch, Resumption(held.offset, held.gap), (), named)
+            # To take it up again at the tail would lose what its connection lags behind.
+            return Admission(key, held.log.epoch, Resumption(held.offset, held.gap), (), named, live=True)
         begin = self._router.start_of(key, start)
-        # Asked anew they stand where the subscription starts: their old place would set a client's position back.
+        # Asked again in the place where the reader starts, so that a client's position never goes back.
         questions = tuple(
-            msgspec.structs.replace(event, offset=begin.offset, first=begin.offset)
+            msgspec.structs.replace(event, first=begin.offset, offset=begin.offset)
             for event in self._router.open_questions(key)
             if event.offset <= begin.offset
         )
-        return Admission(key, self._router.log(key).epoch, begin, questions, named)
+        return Admission(key, self._router.log(key).epoch, begin, questions, named, live=start == "live")
 
     def _subscribe(self, admission: Admission) -> None:
         key = admission.key
         if admission.named:
             self._named.add(key)
         held = self._subscriptions.get(key)
-        if held is not None and held.offset == admission.start.offset:
+        if held is not None and (admission.live or held.offset == admission.start.offset):
             return
-        if held is not None:
-            self._drop(key)
+        self._drop(key)
         for question in admission.questions:
             self.outbox.put_nowait(self._encoder.encode(question))
         self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
@@ -159,8 +164,12 @@ class Connection:
     def _attach(self, key: ChannelKey) -> None:
         """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""
         if key not in self._subscriptions:
-            start = self._router.start_of(key, "live")
-            self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, start)
+            self._subscribe(self._admission(key, "live", named=False))
+
+    def _forget(self, key: ChannelKey) -> None:
+        """The topic is no more: nothing comes, and what still waits in the outbox is sent."""
+        self._subscriptions.pop(key, None)
+        self._named.discard(key)
 
     def _drop(self, key: ChannelKey) -> None:
         subscription = self._subscriptions.pop(key, None)

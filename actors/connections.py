@@ -46,12 +46,14 @@ class ConnectionsStatistics(msgspec.Struct, frozen=True):
 
 
 class _Watch:
-    __slots__ = ("beaten_at", "peer", "unanswered")
+    __slots__ = ("beaten_at", "given_up", "peer", "unanswered")
 
     def __init__(self, peer: Peer, now: float) -> None:
         self.peer = peer
         self.beaten_at = now
         self.unanswered = 0
+        self.given_up = False
+        """Closed by a round; its transport removes it in its own time."""
 
 
 class Connections:
@@ -74,12 +76,18 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         """The connection is over. Idempotent."""
         self._watches.pop(connection, None)
-        device = self._device_of(connection)
-        if device is not None and self._devices.get(device) is connection:
-            del self._devices[device]
+        self._leave_device(connection)
 
     def identify(self, connection: Connection, principal: Principal, device_id: str) -> None:
-        """Names the user and the device behind a connection; the same device's older one is closed."""
+        """Names the user and the device behind a connection; the same device's older one is closed.
+
+        Another user than before, or one with other rights, starts without subscriptions.
+        """
+        self._leave_device(connection)
+        before = connection.principal
+        if before is not None and (before.user_id, before.is_admin) != (principal.user_id, principal.is_admin):
+            # What the former user saw may not be for this one.
+            connection.detach()
         connection.principal, connection.device_id = principal, device_id
         device = (principal.user_id, device_id)
         older = self._devices.get(device)
@@ -91,7 +99,10 @@ class Connections:
     def round(self, now: float, unix_now: float) -> None:
         """Closes those whose credential has run out or was revoked, pings the silent, gives up the dead."""
         for connection, watch in tuple(self._watches.items()):
+            if watch.given_up:
+                continue
             if not self._credential_stands(connection, unix_now):
+                watch.given_up = True
                 self._expired += 1
                 connection.close(CloseCode.UNAUTHORIZED, "the credential has expired or was revoked")
             else:
@@ -127,6 +138,7 @@ class Connections:
         if now - max(heard, watch.beaten_at) < interval:
             return
         if watch.unanswered >= 2:
+            watch.given_up = True
             self._silent += 1
             connection.outbox.abort()
             return
@@ -134,6 +146,9 @@ class Connections:
         watch.unanswered += watch.peer.answers
         watch.peer.beat()
 
-    def _device_of(self, connection: Connection) -> tuple[str, str] | None:
-        principal = connection.principal
-        return None if principal is None else (principal.user_id, connection.device_id)
+    def _leave_device(self, connection: Connection) -> None:
+        if connection.principal is None:
+            return
+        device = (connection.principal.user_id, connection.device_id)
+        if self._devices.get(device) is connection:
+            del self._devices[device]

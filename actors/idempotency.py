@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -14,22 +15,22 @@ class IdempotencyKeys(Generic[T]):
     def __init__(self, seconds: float, limit: int) -> None:
         self._seconds = seconds
         self._limit = limit
-        self._kept: OrderedDict[str, tuple[float, T]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[float, T]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: str, now: float) -> T | None:
+    def get(self, key: Hashable, now: float) -> T | None:
         """What the key was used for, None where it is unknown or too old."""
         found = self._kept.get(key)
         if found is None or now - found[0] > self._seconds:
             return None
         return found[1]
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: Hashable) -> None:
         self._kept.pop(key, None)
 
-    def put(self, key: str, value: T, now: float) -> None:
+    def put(self, key: Hashable, value: T, now: float) -> None:
         self._kept.pop(key, None)
         self._kept[key] = (now, value)
         while self._kept:

@@ -6,11 +6,13 @@ import secrets
 
 import msgspec
 
-from actors.event import ChannelKey, Draft, Event
+from actors.event import ChannelKey, Draft, Event, Merge
 from actors.position import Position
 
 _EVENT_OVERHEAD = 200
 """Bytes charged for an event beside its body, so that a flood of empty events is bounded too."""
+_DROPPED = Event(ChannelKey("", ""), "", 0, 0, "", b"", Merge.NEVER, "", 0)
+"""Stands where an event was: its memory is given back at once, its place in the list later."""
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -144,6 +146,7 @@ class Log:
 
     def _drop_oldest(self) -> None:
         self._bytes -= len(self._events[self._head].body) + _EVENT_OVERHEAD
+        self._events[self._head] = _DROPPED
         self._head += 1
         # Deleting from the front of a list moves the rest: done once for as many events as remain, so each append pays
         # a constant. (A deque would find an offset in its middle in linear time.)

@@ -15,6 +15,8 @@ from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
 
 _READ_EVENTS = 512
+_SLICE_BYTES = 16 * 1024
+"""How much is written under one deadline: a peer that takes so much in time is slow, and not gone."""
 
 
 class Encoder(Protocol):
@@ -27,7 +29,7 @@ class Encoder(Protocol):
 
 class OutboxOptions(msgspec.Struct, frozen=True):
     """`batch_bytes`: what a lagging reader is sent in one piece. `replies_bytes`: replies that may wait; beyond it the
-    one who replies waits. `stall_seconds`: a peer that takes nothing for so long is given up."""
+    one who replies waits. `stall_seconds`: a peer that takes less than 16 KiB in so long is given up."""
 
     batch_bytes: int = 64 * 1024
     replies_bytes: int = 256 * 1024
@@ -113,7 +115,7 @@ class Outbox:
             self._start_writer()
 
     def forget(self, subscription: Subscription) -> None:
-        """Nothing more of this subscription is sent, except the rest of a frame already begun."""
+        """Nothing more of this subscription is sent, except what is being written already."""
         self._lagging.pop(subscription, None)
 
     async def put(self, frame: bytes) -> None:
@@ -178,20 +180,27 @@ class Outbox:
 
     async def _run_writer(self) -> None:
         while data := self._next_piece():
-            with trio.move_on_after(self._options.stall_seconds) as stalled:
-                try:
-                    await self._sink.write_all(data)
-                except BrokenSink:
-                    self.abort()
-                    return
-            if stalled.cancelled_caught:
+            if not await self._deliver(memoryview(data)):
                 self.abort()
                 return
-            self._bytes_written += len(data)
         if not self._closing:
             # No checkpoint lies between the last look for work and this: nothing can be offered in between.
             self.busy = False
             self._make_room()
+
+    async def _deliver(self, data: memoryview) -> bool:
+        """False where the peer is gone, or has stalled."""
+        for start in range(0, len(data), _SLICE_BYTES):
+            part = data[start : start + _SLICE_BYTES]
+            with trio.move_on_after(self._options.stall_seconds) as patience:
+                try:
+                    await self._sink.write_all(part)
+                except BrokenSink:
+                    return False
+            if patience.cancelled_caught:
+                return False
+            self._bytes_written += len(part)
+        return True
 
     def _next_piece(self) -> bytes | memoryview:
         if self._rest:
@@ -213,10 +222,10 @@ class Outbox:
 
     def _catch_up(self, subscription: Subscription) -> bytes:
         log = subscription.log
-        gap = subscription.gap or log.missed(subscription.offset)
+        gap, subscription.gap = subscription.gap, None
+        if gap is None and (gap := log.missed(subscription.offset)) is not None:
+            subscription.offset = gap.last
         if gap is not None:
-            subscription.gap = None
-            subscription.offset = max(subscription.offset, min(gap.last, log.tail))
             self._lagging[subscription] = None
             return subscription.encoder.encode(_gap_event(log, gap, subscription.offset))
         events = log.read(subscription.offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)

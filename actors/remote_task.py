@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never, cast
 
 import msgspec
@@ -18,15 +18,15 @@ from actors.commands import (
     ConfirmStep,
     PostEvents,
     Receipt,
-    TaskError,
+    TaskCommand,
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.principal import Principal
 from actors.session import Session
-from actors.task import Ask, TaskHandle, failed, started_draft
-from actors.task_context import RESERVED_TYPES, TaskServices
+from actors.task_context import RESERVED_TYPES, TaskServices, session_echoes, streamed_text
+from actors.task_handle import Ask, TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 
 _TERMINAL_TYPES = frozenset({"task.completed", "task.failed", "task.cancelled"})
@@ -54,36 +54,34 @@ class RemoteTask(TaskHandle):
         options: LeaseOptions,
     ) -> None:
         """`board` is the topic on which the agent's tasks are announced."""
-        super().__init__(record, key, services, ended)
+        super().__init__(record, key, services, ended, session)
         self._board = board
-        self._session = session
         self._options = options
         self._patience = trio.CancelScope()
         self._deadline = math.inf
         self._history: tuple[Message, ...] = ()
+        self._announced = False
         self._said: list[Message] = []
+        self._text: list[str] = []
         self._keys: deque[str] = deque(maxlen=_REMEMBERED_KEYS)
 
-    async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        task_status.started()
-        try:
-            async with trio.open_nursery() as nursery:
-                if self._session is not None:
-                    nursery.start_soon(self._enter_session, self._session)
-                else:
-                    await self._announce()
-                await self._obey()
-                nursery.cancel_scope.cancel()
-        finally:
-            if not self.record.is_ended:
-                with trio.move_on_after(2.0, shield=True):
-                    await self._finish(Ending(TaskState.CANCELLED, reason="shutdown"))
+    async def _work(self) -> None:
+        async with trio.open_nursery() as nursery:
+            if self._session is not None:
+                nursery.start_soon(self._await_turn, self._session)
+            else:
+                await self._announce()
+            await self._obey()
+            nursery.cancel_scope.cancel()
 
-    async def _enter_session(self, session: Session) -> None:
+    async def _await_turn(self, session: Session) -> None:
+        """Announces the task once it is its turn in the conversation."""
         self._history = await session.enter(self.record.id)
-        await self._announce()
+        if not self.record.is_ending:
+            await self._announce()
 
     async def _announce(self) -> None:
+        self._announced = True
         self._wait_until(trio.current_time() + self._options.claim_seconds)
         command = self.record.command
         data: Json = {
@@ -135,6 +133,8 @@ class RemoteTask(TaskHandle):
         record = self.record
         if record.claimed_by is not None and record.claimed_by != principal.user_id:
             raise CallboardError(ErrorCode.CONFLICT, f"task {record.id} is claimed already")
+        if not self._announced:
+            raise CallboardError(ErrorCode.CONFLICT, f"task {record.id} waits for its turn in the conversation")
         if record.claimed_by is None:
             record.claimed_by = principal.user_id
             record.start()
@@ -149,22 +149,27 @@ class RemoteTask(TaskHandle):
         *drafts, last = _checked(command.drafts)
         if last.event_type not in _TERMINAL_TYPES:
             drafts.append(last)
-        for one in drafts:
-            self._note(one)
-        await self._services.channels.emit(self.key, *drafts)
+        if drafts:
+            self._note(drafts)
+            await self._services.channels.emit(self.key, *drafts)
+            await self._echo(drafts)
         if command.idempotency_key is not None:
             self._keys.append(command.idempotency_key)
         self._renew()
         if last.event_type in _TERMINAL_TYPES:
             await self._conclude(last)
 
-    def _note(self, posted: Draft) -> None:
-        if posted.event_type == "step.confirm":
-            step_id = _fields(posted).get("step_id")
-            if not isinstance(step_id, str):
-                raise CallboardError(ErrorCode.INVALID_PAYLOAD, "step.confirm needs a string `step_id`")
-            if step_id not in self.record.confirmations:
+    def _note(self, drafts: Sequence[Draft]) -> None:
+        for one in drafts:
+            step_id = _fields(one).get("step_id") if one.event_type == "step.confirm" else None
+            if isinstance(step_id, str) and step_id not in self.record.confirmations:
                 self.record.open_confirmation(step_id)
+            if text := streamed_text(one):
+                self._text.append(text)
+
+    async def _echo(self, drafts: Sequence[Draft]) -> None:
+        if self._session is not None and (echoes := session_echoes(drafts, self.record.id)):
+            await self._services.channels.emit(self._session.key, *echoes)
 
     async def _conclude(self, last: Draft) -> None:
         """The agent's last word: the task's, or the turn's where another turn waits."""
@@ -172,13 +177,14 @@ class RemoteTask(TaskHandle):
         result = fields.get("result")
         text = result if isinstance(result, str) else ""
         if text:
-            self._said.append(Message("assistant", text, self.record.id, now_ms()))
+            self._text = [text]
         if self.record.cancel_requested or last.event_type == "task.cancelled":
             await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
         elif last.event_type == "task.failed":
             cause, message = str(fields.get("cause", "agent_failed")), str(fields.get("error", ""))
-            await self._finish(Ending(TaskState.FAILED, error=TaskError(cause, message)))
+            await self._finish(failed(cause, message))
         else:
+            self._end_turn()
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
             await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
             begun = self._next_turn()
@@ -186,6 +192,17 @@ class RemoteTask(TaskHandle):
                 await self._services.channels.emit(self.key, *begun)
             else:
                 await self._finish(Ending(TaskState.COMPLETED, text, fields.get("data")))
+
+    def _end_turn(self) -> None:
+        """The agent's words join the conversation: its result, or what it streamed before it was stopped."""
+        answer = "".join(self._text)
+        self._text.clear()
+        if answer:
+            self._said.append(Message("assistant", answer, self.record.id, now_ms()))
+
+    def _take_stock(self, ending: Ending) -> Sequence[Message]:
+        self._end_turn()
+        return self._said
 
     def _next_turn(self) -> tuple[Draft, ...]:
         prompt = self.record.take_last_turn()
@@ -204,7 +221,8 @@ class RemoteTask(TaskHandle):
     async def _cancel(self) -> None:
         if not self.record.request_cancel():
             return
-        await self._tell_agent("task.cancel", {"task_id": self.record.id})
+        if self._announced:
+            await self._tell_agent("task.cancel", {"task_id": self.record.id})
         if self.record.claimed_by is None:
             await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
         self._renew()
@@ -228,10 +246,10 @@ class RemoteTask(TaskHandle):
         else:
             await self._finish(failed("abandoned", "the agent that had claimed the task fell silent"))
 
-    async def _finish(self, ending: Ending) -> None:
-        if self._session is not None:
-            await self._session.leave(self.record.id, self._said, ending.state)
-        await self._end(ending)
+    def _answer_ended(self, command: TaskCommand) -> Receipt:
+        if isinstance(command, PostEvents) and command.idempotency_key in self._keys:
+            return self._receipt()  # The post that ended the task, sent again because its answer was lost.
+        return super()._answer_ended(command)
 
     async def _tell_agent(self, event_type: str, data: Json) -> None:
         await self._services.channels.emit(self._board, draft(event_type, data))
@@ -243,6 +261,8 @@ def _checked(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
     for index, one in enumerate(drafts):
         if one.event_type in RESERVED_TYPES and one.event_type not in _POSTABLE:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} is for the engine alone to emit")
+        if one.event_type == "step.confirm" and not isinstance(_fields(one).get("step_id"), str):
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "step.confirm needs a string `step_id`")
         if one.event_type in _TERMINAL_TYPES and index != len(drafts) - 1:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} ends the task: nothing may follow it")
     return drafts

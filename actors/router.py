@@ -81,9 +81,10 @@ class Router:
         return view
 
     async def create_batch(self, principal: Principal, command: CreateBatch) -> BatchView:
-        view = self.batches.create(principal, command).view()
-        for task_id in view.task_ids:
-            await self._announce_task(self.tasks.find(principal, task_id).view())
+        batch = self.batches.create(principal, command)
+        view = batch.view()
+        for record in batch.records:
+            await self._announce_task(record.view())
         await self._announce(
             "batches", view.user_id, "batch.created", {"batch_id": view.id, "tasks": len(view.task_ids)}
         )
@@ -119,8 +120,7 @@ class Router:
         key = self._publishable(principal, command)
         if command.idempotency_key is None:
             return Published(await self.channels.publish(key, command.draft), duplicate=False)
-        named = f"{principal.user_id}\n{command.idempotency_key}"
-        return await self._publish_once(named, key, command)
+        return await self._publish_once((principal.user_id, command.idempotency_key), key, command)
 
     def resolve(self, principal: Principal, channel: str, topic: str) -> ChannelKey:
         """The log behind a name, if the principal may see it."""
@@ -165,11 +165,11 @@ class Router:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
         if command.channel in ("system", "agent") and not principal.is_admin:
             raise CallboardError(ErrorCode.FORBIDDEN, f"publishing to the channel {command.channel} is for admins")
-        if command.channel == "task" and self.tasks.find(principal, command.topic).record.is_ended:
+        if command.channel == "task" and self.tasks.find(principal, command.topic).record.is_ending:
             raise CallboardError(ErrorCode.CONFLICT, f"task {command.topic} has ended: nothing is added to it any more")
         return key
 
-    async def _publish_once(self, named: str, key: ChannelKey, command: Publish) -> Published:
+    async def _publish_once(self, named: tuple[str, str], key: ChannelKey, command: Publish) -> Published:
         known = self._published.get(named, trio.current_time())
         if known is not None:
             return Published(await known.wait(), duplicate=True)

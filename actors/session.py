@@ -12,7 +12,6 @@ import trio
 from actors.agent import Message
 from actors.channels import Channels
 from actors.commands import SessionView
-from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft, now_ms
 from actors.mailbox import Mailbox, Reply
 from actors.position import Position
@@ -46,12 +45,15 @@ class Session:
         self.key = ChannelKey("session", session_id, user_id)
         self.messages: list[Message] = []
         self.running = False
+        """Whether the actor has a task, or will have one again after a crash."""
         self.last_active = trio.current_time()
         self._title = title
         self._agent = agent
         self._channels = channels
         self._created_at = self._updated_at = now_ms()
         self._origin = Position(channels.create(self.key).epoch, 0)
+        self._expected: set[str] = set()
+        """The tasks that have not left yet: to come, waiting, or at their turn."""
         self._current: str | None = None
         self._waiting: deque[Enter] = deque()
         self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
@@ -63,7 +65,11 @@ class Session:
 
     @property
     def is_idle(self) -> bool:
-        return self._current is None and not self._waiting and self._mailbox.statistics().waiting == 0
+        return not self._expected and self._mailbox.statistics().waiting == 0
+
+    def expect(self, task_id: str) -> None:
+        """A task is to come. Until it has left, the conversation is in use."""
+        self._expected.add(task_id)
 
     async def enter(self, task_id: str) -> tuple[Message, ...]:
         """Waits for the task's turn and returns the conversation so far. First come, first served.
@@ -75,6 +81,7 @@ class Session:
         return await reply.wait()
 
     async def leave(self, task_id: str, said: Sequence[Message], state: str) -> None:
+        """Returns once what was said is in the conversation. Idempotent: a task leaves once."""
         reply: Reply[None] = Reply()
         await self._ref.send(Leave(task_id, tuple(said), state, reply))
         await reply.wait()
@@ -116,6 +123,10 @@ class Session:
             entry.reply.answer(tuple(self.messages))
 
     async def _take_leave(self, leave: Leave) -> None:
+        if leave.task_id not in self._expected:
+            leave.reply.answer(None)
+            return
+        self._expected.discard(leave.task_id)
         if self._current == leave.task_id:
             self.messages.extend(leave.said)
             self._updated_at = now_ms()
@@ -130,7 +141,3 @@ class Session:
         ]
         drafts.append(draft("done", {"exec_id": leave.task_id, "state": leave.state}))
         await self._channels.emit(self.key, *drafts)
-
-
-def session_not_found(session_id: str) -> CallboardError:
-    return CallboardError(ErrorCode.NOT_FOUND, f"no session {session_id}")

@@ -13,7 +13,7 @@ from actors.childspec import ChildSpec, Restart
 from actors.commands import CreateSession, SessionView
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
-from actors.session import Session, session_not_found
+from actors.session import Session
 from actors.spawner import Spawner
 
 
@@ -67,16 +67,26 @@ class Sessions:
         return session
 
     def find(self, principal: Principal, session_id: str) -> Session:
-        """The session, its actor running. Raises CallboardError NOT_FOUND, also for somebody else's."""
+        """Raises CallboardError NOT_FOUND, also for somebody else's."""
         session = self._sessions.get(session_id)
         if session is None or not principal.sees(session.user_id):
-            raise session_not_found(session_id)
-        if not session.running:
-            spec = ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT)
-            self._supervisor.start_child_nowait(spec)
-            session.running = True
+            raise CallboardError(ErrorCode.NOT_FOUND, f"no session {session_id}")
         session.last_active = trio.current_time()
         return session
+
+    def open(self, principal: Principal, session_id: str) -> Session:
+        """As `find`, its actor running."""
+        session = self.find(principal, session_id)
+        if not session.running:
+            self._start(session)
+        return session
+
+    def revive(self) -> None:
+        """The supervisor has lost its children and runs again: starts the actors of the conversations in use."""
+        for session in self._sessions.values():
+            session.running = False
+            if not session.is_idle:
+                self._start(session)
 
     def page(self, principal: Principal, after: str | None, limit: int) -> SessionPage:
         visible = [session for session in reversed(self._sessions.values()) if principal.sees(session.user_id)]
@@ -93,6 +103,10 @@ class Sessions:
         chosen = tuple(session.messages[after : after + limit])
         end = after + len(chosen)
         return MessagePage(chosen, end if end < len(session.messages) else None)
+
+    def _start(self, session: Session) -> None:
+        self._supervisor.start_child_nowait(ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
+        session.running = True
 
     def _forget_one(self) -> None:
         idle = [session for session in self._sessions.values() if session.is_idle]

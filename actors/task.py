@@ -1,14 +1,13 @@
-"""The actor of one run of an agent, in its own cancel scope."""
+"""The actor of one run of an agent in this process, in its own cancel scope."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
-import msgspec
 import trio
 
-from actors.agent import Agent, AgentError, Result
+from actors.agent import Agent, AgentError, Message, Result
 from actors.commands import (
     AppendTurn,
     CancelTask,
@@ -16,115 +15,17 @@ from actors.commands import (
     ConfirmStep,
     PostEvents,
     Receipt,
-    TaskCommand,
-    TaskError,
     TaskState,
-    TaskView,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, draft, now_ms
-from actors.mailbox import Mailbox, Reply
+from actors.event import ChannelKey, Json, draft
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
-from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import RunningContext, TaskServices
+from actors.task_handle import Ask, TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 from actors.task_reports import AgentCrashed, AgentOverstays, TaskReporter
-
-_MAILBOX = 64
-_LAST_WORDS_SECONDS = 2.0
-"""How long a task that the engine stops may take to say that it ended."""
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """A command to the task, already known to be allowed."""
-
-    principal: Principal
-    command: TaskCommand
-    reply: Reply[Receipt]
-
-
-def terminal_draft(record: TaskRecord, ending: Ending) -> Draft:
-    """The last event of a task."""
-    data: dict[str, Json] = {"task_id": record.id, "turns": record.turn}
-    if record.started_at is not None:
-        data["duration_ms"] = now_ms() - record.started_at
-    match ending.state:
-        case TaskState.COMPLETED:
-            return draft("task.completed", {**data, "result": ending.result, "data": ending.data})
-        case TaskState.CANCELLED:
-            return draft("task.cancelled", {**data, "reason": ending.reason})
-        case TaskState.FAILED:
-            error = ending.error or TaskError("unknown", "")
-            return draft("task.failed", {**data, "error": error.message, "cause": error.cause})
-        case _:
-            raise ValueError(f"{ending.state} ends no task")
-
-
-def failed(cause: str, message: str) -> Ending:
-    return Ending(TaskState.FAILED, error=TaskError(cause, message))
-
-
-def started_draft(record: TaskRecord) -> Draft:
-    """The first event of a task."""
-    data: Json = {"task_id": record.id, "agent": record.command.agent, "session_id": record.command.session_id}
-    return draft("task.started", data)
-
-
-class TaskHandle:
-    """The handle on one task, whoever runs it: how it stands, and the way to ask something of it."""
-
-    def __init__(self, record: TaskRecord, key: ChannelKey, services: TaskServices, ended: Callable[[], None]) -> None:
-        self.record = record
-        self.key = key
-        self._services = services
-        self._ended = ended
-        self._mailbox: Mailbox[Ask] = Mailbox(_MAILBOX)
-        self._ref = self._mailbox.ref
-
-    def view(self) -> TaskView:
-        return self.record.view()
-
-    async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
-        """Raises CallboardError as the record refuses; a cancellation is idempotent and never refused."""
-        if self.record.is_ended:
-            await trio.lowlevel.checkpoint()
-            return self._answer_ended(command)
-        reply: Reply[Receipt] = Reply()
-        try:
-            await self._ref.send(Ask(principal, command, reply))
-        except trio.BrokenResourceError:
-            return self._answer_ended(command)
-        return await reply.wait()
-
-    async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        raise NotImplementedError
-
-    def _receipt(self, turn: int | None = None) -> Receipt:
-        position = self._services.channels.log(self.key).position
-        return Receipt(task=self.view(), position=position, turn=turn, cancel_requested=self.record.cancel_requested)
-
-    def _answer_ended(self, command: TaskCommand) -> Receipt:
-        if isinstance(command, CancelTask):
-            return self._receipt()
-        raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} has ended: it is {self.record.state}")
-
-    async def _end(self, ending: Ending) -> None:
-        """Says the last word, and answers whoever came too late."""
-        await self._services.channels.publish(self.key, terminal_draft(self.record, ending))
-        self.record.finish(ending)
-        self._ended()
-        while True:
-            try:
-                ask = self._mailbox.receive_nowait()
-            except trio.WouldBlock:
-                break
-            try:
-                ask.reply.answer(self._answer_ended(ask.command))
-            except CallboardError as refusal:
-                ask.reply.fail(refusal)
-        self._mailbox.close()
 
 
 class LocalTask(TaskHandle):
@@ -141,34 +42,24 @@ class LocalTask(TaskHandle):
         session: Session | None,
         reporter: TaskReporter,
     ) -> None:
-        super().__init__(record, key, services, ended)
+        super().__init__(record, key, services, ended, session)
         self._agent = agent
-        self._session = session
         self._reporter = reporter
         self._scope = trio.CancelScope()
         self._context = RunningContext(record, key, services)
         self._stopped = trio.Event()
 
-    async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        """The actor: ends by itself once the agent has really stopped and the last event is in the log."""
-        task_status.started()
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._obey, nursery)
-                ending = await self._run_agent()
-                self._stopped.set()
-                await self._leave_session(ending)
-                await self._end(ending)
-                nursery.cancel_scope.cancel()
-        finally:
-            if not self.record.is_ended:
-                await self._say_last_words()
+    async def _work(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._obey, nursery)
+            ending = await self._run_agent()
+            self._stopped.set()
+            await self._finish(ending)
 
     async def _run_agent(self) -> Ending:
         record = self.record
         with self._scope:
             outcome = await outcome_of(self._converse, self._report_crash)
-        self._context.close()
         if record.cancel_requested:
             # Who asked decides: an agent that makes an error or a result of its cancellation was still cancelled.
             if not self._scope.cancelled_caught and isinstance(outcome, Raised):
@@ -234,18 +125,11 @@ class LocalTask(TaskHandle):
             return
         self._reporter.report_task(AgentOverstays(self.record.id, self.record.command.agent, seconds))
 
-    async def _leave_session(self, ending: Ending) -> None:
-        if self._session is not None:
-            if ending.state is not TaskState.COMPLETED:
-                self._context.end_turn(None)
-            await self._session.leave(self.record.id, self._context.said, ending.state)
-
-    async def _say_last_words(self) -> None:
+    def _take_stock(self, ending: Ending) -> Sequence[Message]:
         self._context.close()
-        with trio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
-            ending = Ending(TaskState.CANCELLED, reason="shutdown")
-            await self._leave_session(ending)
-            await self._end(ending)
+        if ending.state is not TaskState.COMPLETED:
+            self._context.end_turn(None)
+        return self._context.said
 
     def _report_crash(self, error: Exception) -> None:
         self._reporter.report_task(AgentCrashed(self.record.id, self.record.command.agent, error))
@@ -255,4 +139,8 @@ def _checked(value: object) -> Result:
     """An agent is somebody else's code: its type may be a promise that it does not keep."""
     if not isinstance(value, Result):
         raise AgentError("bad_result", f"the agent returned {type(value).__name__}, not a Result")
+    try:
+        draft("result", {"result": value.text, "data": value.data})
+    except CallboardError as error:
+        raise AgentError("bad_result", error.message) from error
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import trio
@@ -75,8 +75,9 @@ class RunningContext(TaskContext):
         """Makes `prompt` the current turn; its event goes out before the next one."""
         self._finish_turn()
         self.turn, self.prompt = self._record.turn, prompt
-        self.said.append(Message("user", prompt, self.task_id, now_ms()))
+        # The draft comes first: what JSON cannot hold must not join the conversation.
         self._due.append(draft("task.turn_started", {"task_id": self.task_id, "turn": self.turn, "prompt": prompt}))
+        self.said.append(Message("user", prompt, self.task_id, now_ms()))
 
     def end_turn(self, text: str | None) -> None:
         """The agent's own words join the conversation: `text`, or what it has streamed where it gives none."""
@@ -97,9 +98,10 @@ class RunningContext(TaskContext):
     async def emit(self, event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "") -> None:
         if event_type in RESERVED_TYPES:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} is for the engine alone to emit")
-        if event_type == "agent.message" and isinstance(data, dict) and isinstance(data.get("content"), str):
-            self._text.append(str(data["content"]))
-        await self._emit(draft(event_type, data, merge=merge, merge_key=merge_key))
+        emitted = draft(event_type, data, merge=merge, merge_key=merge_key)
+        if text := streamed_text(emitted):
+            self._text.append(text)
+        await self._emit(emitted)
 
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         seconds = self._services.confirm_seconds if timeout is None else timeout
@@ -182,17 +184,26 @@ class RunningContext(TaskContext):
 
     async def _echo_to_session(self, drafts: Sequence[Draft]) -> None:
         """Who follows the session sees the answer grow, without following each task of it."""
-        echoes = [
-            msgspec.structs.replace(one, event_type="output", body=_with_exec_id(one.body, self.task_id))
-            for one in drafts
-            if one.event_type == "agent.message"
-        ]
-        if echoes:
+        if echoes := session_echoes(drafts, self.task_id):
             key = ChannelKey("session", self.session_id or "", self.user_id)
             await self._services.channels.emit(key, *echoes)
 
 
-def _with_exec_id(body: bytes, task_id: str) -> bytes:
-    data = msgspec.json.decode(body)
-    content = data.get("content", "") if isinstance(data, dict) else data
-    return msgspec.json.encode({"exec_id": task_id, "content": content})
+def session_echoes(drafts: Iterable[Draft], task_id: str) -> list[Draft]:
+    """The pieces of an answer among a task's events, as events of its session."""
+    return [
+        msgspec.structs.replace(
+            one, event_type="output", body=msgspec.json.encode({"exec_id": task_id, "content": streamed_text(one)})
+        )
+        for one in drafts
+        if one.event_type == "agent.message"
+    ]
+
+
+def streamed_text(emitted: Draft) -> str:
+    """The piece of the answer that an event carries, empty for any other event."""
+    if emitted.event_type != "agent.message":
+        return ""
+    data = msgspec.json.decode(emitted.body)
+    content = data.get("content") if isinstance(data, dict) else None
+    return content if isinstance(content, str) else ""

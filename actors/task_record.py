@@ -50,6 +50,8 @@ class TaskRecord:
         self.position = position
         self.state = TaskState.QUEUED
         self.cancel_requested = False
+        self.is_ending = False
+        """The agent is done: nobody but the engine adds to the task any more, and then only its last event."""
         self.claimed_by: str | None = None
         self.turn = 0
         self.created_at = now_ms()
@@ -127,24 +129,29 @@ class TaskRecord:
 
     def close_confirmation(self, confirmation: Confirmation) -> None:
         """It is answered, or nobody waits for an answer any more."""
-        if self.confirmations.pop(confirmation.step_id, None) is not None:
+        if self.confirmations.get(confirmation.step_id) is confirmation:
+            del self.confirmations[confirmation.step_id]
             self._answered.add(confirmation.step_id)
             self._resume()
 
     def request_cancel(self) -> bool:
         """True for the first request, which has something to do."""
-        first = not self.cancel_requested and not self.is_ended
+        first = not self.cancel_requested and not self.is_ending
         if first:
             self.cancel_requested = True
             self.state = TaskState.CANCELLING
         return first
 
+    def begin_end(self) -> None:
+        self.is_ending = True
+        self._takes_turns = False
+
     def finish(self, ending: Ending) -> None:
         """The task has ended and its last event is in the log."""
+        self.begin_end()
         self.ending = ending
         self.state = ending.state
         self.ended_at = now_ms()
-        self._takes_turns = False
         self._turns.clear()
         self.confirmations.clear()
 

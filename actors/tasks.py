@@ -30,8 +30,9 @@ from actors.remote_task import LeaseOptions, RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.spawner import Spawner
-from actors.task import LocalTask, TaskHandle
+from actors.task import LocalTask
 from actors.task_context import TaskServices
+from actors.task_handle import TaskHandle
 from actors.task_record import TaskRecord
 from actors.task_reports import TaskReporter
 
@@ -101,7 +102,7 @@ class Tasks:
     def start(self, principal: Principal, command: CreateTask, batch_id: str | None = None) -> TaskHandle:
         """Starts an admitted task. Those who follow all tasks are attached to its topic before its actor runs."""
         task_id = f"task-{secrets.token_hex(8)}"
-        session = None if command.session_id is None else self._sessions.find(principal, command.session_id)
+        session = None if command.session_id is None else self._sessions.open(principal, command.session_id)
         # A task belongs to its session's owner: an admin who extends a conversation does not take it over.
         owner = principal.user_id if session is None else session.user_id
         key = ChannelKey("task", task_id, owner)
@@ -109,10 +110,13 @@ class Tasks:
         record = TaskRecord(task_id, owner, command, batch_id, position, self._options.turns)
         record.serial = self._started_total + 1
         task = self._make(record, key, session)
-        self._all[task_id] = self._running[task_id] = task
-        self._started_total += 1
         spec = ChildSpec(f"task {task_id}", task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
         self._supervisor.start_child_nowait(spec)
+        # Only what was started is entered: nothing would ever strike out the rest.
+        self._all[task_id] = self._running[task_id] = task
+        self._started_total += 1
+        if session is not None:
+            session.expect(task_id)
         return task
 
     def find(self, principal: Principal, task_id: str) -> TaskHandle:
@@ -132,6 +136,14 @@ class Tasks:
         asked = [event for event in retained if event.event_type == "step.confirm"]
         latest = {_step_of(event): event for event in asked}
         return tuple(event for step_id, event in latest.items() if step_id in task.record.confirmations)
+
+    def asking(self, principal: Principal) -> tuple[ChannelKey, ...]:
+        """The topics of the principal's tasks that wait for a confirmation."""
+        return tuple(
+            task.key
+            for task in self._running.values()
+            if task.record.confirmations and principal.sees(task.record.user_id)
+        )
 
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
         """Has the task carry out a command. Raises CallboardError as the task refuses, or BUSY at the deadline."""

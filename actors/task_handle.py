@@ -1,0 +1,184 @@
+"""The handle on one task, whoever runs it: what is asked of it, and how it comes to its end."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import msgspec
+import trio
+
+from actors.agent import Message
+from actors.commands import (
+    CancelTask,
+    Receipt,
+    TaskCommand,
+    TaskError,
+    TaskState,
+    TaskView,
+)
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.mailbox import Mailbox, Reply
+from actors.position import Position
+from actors.principal import Principal
+from actors.session import Session
+from actors.task_context import TaskServices
+from actors.task_record import Ending, TaskRecord
+
+_MAILBOX = 64
+_LAST_WORDS_SECONDS = 2.0
+"""How long a task that the engine stops may take to say that it ended."""
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A command to the task, already known to be allowed."""
+
+    principal: Principal
+    command: TaskCommand
+    reply: Reply[Receipt]
+
+
+def terminal_draft(record: TaskRecord, ending: Ending) -> Draft:
+    """The last event of a task."""
+    data: dict[str, Json] = {"task_id": record.id, "turns": record.turn}
+    if record.started_at is not None:
+        data["duration_ms"] = now_ms() - record.started_at
+    match ending.state:
+        case TaskState.COMPLETED:
+            return draft("task.completed", {**data, "result": ending.result, "data": ending.data})
+        case TaskState.CANCELLED:
+            return draft("task.cancelled", {**data, "reason": ending.reason})
+        case TaskState.FAILED:
+            error = ending.error or TaskError("unknown", "")
+            return draft("task.failed", {**data, "error": error.message, "cause": error.cause})
+        case _:
+            raise ValueError(f"{ending.state} ends no task")
+
+
+def failed(cause: str, message: str) -> Ending:
+    return Ending(TaskState.FAILED, error=TaskError(_encodable(cause), _encodable(message)))
+
+
+def _encodable(text: str) -> str:
+    """An exception may quote what JSON cannot hold, as a path that is not UTF-8; its task has to end all the same."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def started_draft(record: TaskRecord) -> Draft:
+    """The first event of a task."""
+    data: Json = {"task_id": record.id, "agent": record.command.agent, "session_id": record.command.session_id}
+    return draft("task.started", data)
+
+
+class TaskHandle(ABC):
+    """The handle on one task, whoever runs it: how it stands, and the way to ask something of it."""
+
+    def __init__(
+        self,
+        record: TaskRecord,
+        key: ChannelKey,
+        services: TaskServices,
+        ended: Callable[[], None],
+        session: Session | None,
+    ) -> None:
+        self.record = record
+        self.key = key
+        self._services = services
+        self._session = session
+        self._ending: Ending | None = None
+        self._last_word: Reply[Position] | None = None
+        self._ended = ended
+        self._mailbox: Mailbox[Ask] = Mailbox(_MAILBOX)
+        self._ref = self._mailbox.ref
+
+    def view(self) -> TaskView:
+        return self.record.view()
+
+    async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
+        """Raises CallboardError as the record refuses; a cancellation is idempotent and never refused."""
+        if self.record.is_ended:
+            await trio.lowlevel.checkpoint()
+            return self._answer_ended(command)
+        reply: Reply[Receipt] = Reply()
+        try:
+            await self._ref.send(Ask(principal, command, reply))
+        except trio.BrokenResourceError:
+            return self._answer_ended(command)
+        return await reply.wait()
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """The actor: ends by itself once the agent has really stopped and the last event is in the log."""
+        task_status.started()
+        try:
+            await self._work()
+        finally:
+            if not self.record.is_ended:
+                await self._say_last_words()
+
+    @abstractmethod
+    async def _work(self) -> None:
+        """The run itself, up to and including `_finish`."""
+
+    @abstractmethod
+    def _take_stock(self, ending: Ending) -> Sequence[Message]:
+        """Closes the run, which is over, and returns what it adds to the conversation. Idempotent."""
+
+    def _receipt(self, turn: int | None = None) -> Receipt:
+        position = self._services.channels.log(self.key).position
+        return Receipt(task=self.view(), position=position, turn=turn, cancel_requested=self.record.cancel_requested)
+
+    def _answer_ended(self, command: TaskCommand) -> Receipt:
+        if isinstance(command, CancelTask):
+            return self._receipt()
+        raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} has ended: it is {self.record.state}")
+
+    async def _finish(self, ending: Ending) -> None:
+        """Leaves the conversation and says the last word. Cut short, it can be taken up again."""
+        self._ending = ending
+        self.record.begin_end()
+        await self._leave_session(ending)
+        await self._say_last_word(ending)
+        self._close(ending)
+
+    async def _leave_session(self, ending: Ending) -> None:
+        said = self._take_stock(ending)
+        if self._session is not None:
+            await self._session.leave(self.record.id, said, ending.state)
+
+    async def _say_last_word(self, ending: Ending) -> None:
+        if self._last_word is None:
+            self._last_word = await self._services.channels.submit(self.key, terminal_draft(self.record, ending))
+        await self._last_word.wait()
+
+    async def _say_last_words(self) -> None:
+        """The run was stopped by the engine, or crashed. How the agent had ended before that stands."""
+        stopped = trio.current_effective_deadline() == -math.inf
+        ending = self._ending or (
+            Ending(TaskState.CANCELLED, reason="shutdown") if stopped else failed("internal", "the engine has failed")
+        )
+        self.record.begin_end()
+        try:
+            with trio.move_on_after(_LAST_WORDS_SECONDS, shield=True):
+                # A conversation whose actor is gone must not take the time for the last event.
+                with trio.move_on_after(_LAST_WORDS_SECONDS / 2):
+                    await self._leave_session(ending)
+                await self._say_last_word(ending)
+        finally:
+            self._close(ending)
+
+    def _close(self, ending: Ending) -> None:
+        """The task has ended. Answers whoever came too late."""
+        self.record.finish(ending)
+        self._ended()
+        while True:
+            try:
+                ask = self._mailbox.receive_nowait()
+            except trio.WouldBlock:
+                break
+            try:
+                ask.reply.answer(self._answer_ended(ask.command))
+            except CallboardError as refusal:
+                ask.reply.fail(refusal)
+        self._mailbox.close()
