@@ -160,8 +160,9 @@ TaskCommand: TypeAlias = CancelTask | AppendTurn | ConfirmStep | PostEvents | Cl
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """A command to a task was taken. `position` is its last event so far, `turn` the number an appended turn got.
 
-    For an agent that runs elsewhere: `lease_seconds` after its last post its claim runs out, `history` is the
-    conversation before the task, and `cancel_requested` asks it to stop and to post `task.cancelled`.
+    For an agent that runs elsewhere: `lease_seconds` after its last post its claim runs out, `context` is what the
+    client sent beside the prompt, `history` is the conversation before the task, and `cancel_requested` asks it to stop
+    and to post `task.cancelled`.
     """
 
     task: TaskView
@@ -169,6 +170,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     turn: int | None = None
     cancel_requested: bool = False
     lease_seconds: float | None = None
+    context: dict[str, Json] = msgspec.field(default_factory=dict)
     history: tuple[Message, ...] = ()
 
 

@@ -127,7 +127,8 @@ class RemoteTask(TaskHandle):
 
     def _receipt(self, turn: int | None = None) -> Receipt:
         seconds = self._options.lease_seconds if self.record.claimed_by is not None else None
-        return msgspec.structs.replace(super()._receipt(turn), lease_seconds=seconds, history=self._history)
+        receipt, context = super()._receipt(turn), self.record.command.context
+        return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=self._history)
 
     async def _claim(self, principal: Principal) -> None:
         record = self.record

@@ -1,0 +1,88 @@
+"""The Quart-Trio application of the gateway's HTTP side, put together from its services."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from quart import Response, request
+from quart_trio import QuartTrio
+from werkzeug.exceptions import UnsupportedMediaType
+
+from transport.http.agents import AgentsApi
+from transport.http.batches import BatchesApi
+from transport.http.bodies import as_json, decode_body, decode_query
+from transport.http.channels import ChannelsApi
+from transport.http.errors import answer_errors
+from transport.http.event_stream import EventStreams
+from transport.http.identity import Gate, Rates
+from transport.http.openapi import openapi_document
+from transport.http.operations import OperationsApi, add_probes
+from transport.http.origins import Origins
+from transport.http.pages import add_pages
+from transport.http.route import Answer, AnyRoute, Call, Nothing
+from transport.http.services import HttpServices
+from transport.http.sessions import SessionsApi
+from transport.http.tasks import TasksApi
+from transport.http.tickets import TicketsApi
+
+
+def create_app(services: HttpServices) -> QuartTrio:
+    """The application, ready to be served. Reads the documentation's few static files and nothing else."""
+    options = services.options
+    app = QuartTrio(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = options.body_bytes
+    app.config["BODY_TIMEOUT"] = options.body_seconds
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False
+    answer_errors(app)
+    Origins(options.cors_origins).guard(app)
+    rates = Rates(options.requests_per_second, options.requests_burst, options.users)
+    gate = Gate(services.verifier, services.tickets, rates, auth_required=options.auth_required)
+    routes = api_routes(services)
+    for route in routes:
+        rule = route.path.replace("{", "<").replace("}", ">")
+        app.add_url_rule(rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate), methods=[route.method])
+    add_probes(app, services)
+    add_pages(app, openapi_document(routes, version=options.version, auth_required=options.auth_required))
+    return app
+
+
+def api_routes(services: HttpServices) -> list[AnyRoute]:
+    """Every row of the API."""
+    router = services.router
+    streams = EventStreams(router, services.connections, services.options)
+    return [
+        *TasksApi(router).routes(),
+        *SessionsApi(router).routes(),
+        *BatchesApi(router).routes(),
+        *ChannelsApi(router, streams).routes(),
+        *TicketsApi(services.tickets).routes(),
+        *AgentsApi(router, services.toolbox).routes(),
+        *OperationsApi(services).routes(),
+    ]
+
+
+def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
+    async def view(**path: str) -> Response:
+        principal = await gate.admit(request.method, request.headers, request.args)
+        query = decode_query(request.args, route.query)
+        body = decode_body(b"" if route.body is Nothing else await _read_body(), route.body)
+        answer = await route.handler(Call(principal, request.method, path, request.headers, body, query))
+        return answer if isinstance(answer, Response) else _response(route, answer)
+
+    return view
+
+
+async def _read_body() -> bytes:
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise UnsupportedMediaType(f"a body in the encoding {encoding!r} is not read")
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+
+
+def _response(route: AnyRoute, answer: Answer[object]) -> Response:
+    response = Response(as_json(answer.value), answer.status or route.status, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    if answer.location is not None:
+        response.headers["Location"] = answer.location
+    return response

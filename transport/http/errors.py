@@ -1,0 +1,109 @@
+"""Refusals as HTTP answers: `{"error": {"code", "message"}}` with the right status, also those that Quart raises."""
+
+from __future__ import annotations
+
+import logging
+import math
+from http import HTTPStatus
+
+import msgspec
+from quart import Quart, Response
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RoutingException
+
+from actors.errors import CallboardError, ErrorCode
+
+_log = logging.getLogger("callboard.http")
+
+STATUS = {
+    ErrorCode.INVALID_JSON: HTTPStatus.BAD_REQUEST,
+    ErrorCode.INVALID_PAYLOAD: HTTPStatus.BAD_REQUEST,
+    ErrorCode.INVALID_CHANNEL: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNKNOWN_TYPE: HTTPStatus.BAD_REQUEST,
+    ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
+    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
+    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+    ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    ErrorCode.EXEC_FAILED: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+_RETRY_SECONDS = 1.0
+"""What a client is told where it may try again and nothing says when."""
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """`code` is for programs and stays, `message` is for people."""
+
+    code: str
+    message: str
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """Every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+def error_response(status: int, code: str, message: str, *, retry_after: float | None = None) -> Response:
+    """`retry_after` is in seconds; the header holds whole ones, at least 1."""
+    response = Response(msgspec.json.encode(ErrorBody(ErrorDetail(code, message))), status)
+    response.mimetype = "application/json"
+    response.headers["Cache-Control"] = "no-store"
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return response
+
+
+def answer_errors(app: Quart) -> None:
+    """Has the application answer every error in this form."""
+    app.register_error_handler(CallboardError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _crashed)
+
+
+async def _refused(error: CallboardError) -> Response:
+    retry_after = error.retry_after
+    if retry_after is None and error.code.retry_helps:
+        retry_after = _RETRY_SECONDS
+    return error_response(STATUS[error.code], error.code, error.message, retry_after=retry_after)
+
+
+async def _http_error(error: HTTPException) -> Response | HTTPException:
+    if isinstance(error, RoutingException) or error.code is None:
+        return error
+    status = HTTPStatus(error.code)
+    response = error_response(status, _CODES.get(status, status.name), _message(error))
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+async def _crashed(error: Exception) -> Response:
+    # The edge of a request: what is wrong with one must not reach the others of its connection.
+    _log.error("a request failed", exc_info=error)
+    return error_response(500, ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
+
+
+_CODES: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: ErrorCode.INVALID_PAYLOAD,
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.TOO_LARGE,
+    HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL,
+}
+"""Where HTTP has a name for what happened and the table has none, such as METHOD_NOT_ALLOWED, the code is HTTP's."""
+
+
+def _message(error: HTTPException) -> str:
+    match error.code:
+        case HTTPStatus.NOT_FOUND:
+            return "no such path; /docs lists what there is"
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return "the body is larger than limits.body_bytes"
+        case _:
+            return error.description or error.name

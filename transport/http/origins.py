@@ -1,0 +1,64 @@
+"""Which web pages may use the API from a browser."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from quart import Quart, Response, request
+
+from actors.errors import CallboardError, ErrorCode
+
+_MAX_AGE_SECONDS = 600
+_METHODS = "GET, HEAD, POST, OPTIONS"
+_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+
+
+class Origins:
+    """The engine's own pages, and those of a list of origins.
+
+    Without credentials on loopback everything is allowed, and any page that a browser shows could post to it: a
+    browser names the page's origin, so a strange one is refused what changes something.
+    """
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
+
+    def guard(self, app: Quart) -> None:
+        """Has the application refuse strange origins and tell browsers of those allowed."""
+        app.before_request(self._check)
+        app.after_request(self._tell)
+
+    def is_listed(self, origin: str) -> bool:
+        return origin.lower() in self._allowed
+
+    # Both are async for Quart's sake, which runs a plain function in a thread.
+
+    async def _check(self) -> None:
+        origin = request.headers.get("Origin")
+        if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
+            return
+        if not self.is_listed(origin) and not _is_own(origin, request.headers.get("Host", "")):
+            raise CallboardError(ErrorCode.FORBIDDEN, f"pages of {origin} may not use this API (cors_origins)")
+
+    async def _tell(self, response: Response) -> Response:
+        if not self._allowed:
+            return response
+        response.headers.add("Vary", "Origin")
+        origin = request.headers.get("Origin")
+        if origin is None or not self.is_listed(origin):
+            return response
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+        response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response.headers["Access-Control-Allow-Methods"] = _METHODS
+            response.headers["Access-Control-Allow-Headers"] = _HEADERS
+            response.headers["Access-Control-Max-Age"] = str(_MAX_AGE_SECONDS)
+        return response
+
+
+def _is_own(origin: str, host: str) -> bool:
+    try:
+        return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

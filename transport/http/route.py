@@ -1,0 +1,66 @@
+"""One row of the API: what a request to it looks like, who answers, and what the answer looks like.
+
+The application registers exactly these rows and the OpenAPI document describes exactly these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+from quart import Response
+from werkzeug.datastructures import Headers
+
+from actors.principal import Principal
+
+B = TypeVar("B", bound=msgspec.Struct)
+Q = TypeVar("Q", bound=msgspec.Struct)
+R = TypeVar("R")
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """A request without a body, or without parameters."""
+
+
+class Call(msgspec.Struct, Generic[B, Q], frozen=True):
+    """A request, read and checked: who asks, the parts of the path, the body, the parameters."""
+
+    principal: Principal
+    method: str
+    path: Mapping[str, str]
+    headers: Headers
+    body: B
+    query: Q
+
+
+class Answer(msgspec.Struct, Generic[R], frozen=True):
+    """`status` where it is not the route's usual one; `location` of what was created."""
+
+    value: R
+    status: int | None = None
+    location: str | None = None
+
+
+class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
+    """`path` writes its variables as `{name}`. `answer` is the type of the JSON in the answer."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Callable[[Call[B, Q]], Awaitable[Answer[R] | Response]]
+    tag: str
+    summary: str
+    body: type[B]
+    query: type[Q]
+    answer: type[R]
+    status: int = 200
+    other_status: dict[int, str] = {}
+    """Further statuses of success."""
+    errors: tuple[int, ...] = ()
+    """Beside those that every route has."""
+    content: str = "application/json"
+    headers: dict[str, str] = {}
+    """Request headers that it reads, and what they say."""
+
+
+AnyRoute: TypeAlias = Route[Any, Any, Any]
