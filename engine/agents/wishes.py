@@ -55,7 +55,10 @@ class Wishes(msgspec.Struct, frozen=True):
 
 
 def read_prompt(prompt: str) -> Wishes:
-    """Of the first 20,000 characters: arithmetic, the time, counting and measuring, in this order; a prompt without any of them is itself measured."""
+    """Arithmetic, the time, counting and measuring, in this order, in the first 20,000 characters.
+
+    A prompt with none of them is itself measured.
+    """
     prompt = prompt[:_MOST_CHARACTERS]
     failing = _FAIL.fullmatch(prompt)
     if failing is not None:
