@@ -1,0 +1,1 @@
+"""Tools: typed Python functions that agents, models and clients call by name."""

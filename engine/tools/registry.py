@@ -1,0 +1,68 @@
+"""The tools of one engine, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import orjson
+import trio
+
+from actors.event import Json
+from actors.tool import ToolError, ToolSpec
+from engine.tools.tool import Tool
+
+_MESSAGE_LENGTH = 500
+
+
+class ToolRegistry:
+    """Implements actors.tool.Toolbox.
+
+    At most `threads` sync tools run at once, those given up included. A call beyond that waits for a place within its
+    own time limit, so runaway tools make others fail by time-out and never pile up threads.
+    """
+
+    def __init__(self, tools: Iterable[Tool] = (), *, threads: int = 16) -> None:
+        self._tools: dict[str, Tool] = {}
+        self._limiter = trio.CapacityLimiter(threads)
+        for each in tools:
+            self.register(each)
+
+    def register(self, tool: Tool) -> None:
+        """Raises ValueError if the name is taken."""
+        if tool.spec.name in self._tools:
+            raise ValueError(f"there is a tool named {tool.spec.name} already")
+        self._tools[tool.spec.name] = tool
+
+    def specs(self) -> tuple[ToolSpec, ...]:
+        return tuple(tool.spec for tool in self._tools.values())
+
+    async def call(self, name: str, arguments: Json) -> Json:
+        """Validates the arguments (None: no arguments) and runs the tool within its limit. Raises ToolError only."""
+        tool = self._tools.get(name)
+        if tool is None:
+            raise ToolError(f"Tool not found: {name}")
+        return _plain(name, await self._run(tool, tool.bind(arguments)))
+
+    async def _run(self, tool: Tool, arguments: dict[str, object]) -> object:
+        name = tool.spec.name
+        with trio.move_on_after(tool.timeout):
+            try:
+                return await tool.run(arguments, self._limiter)
+            except ToolError:
+                raise
+            except Exception as error:
+                # A tool is its author's code and can raise anything; a bug in it is an answer to its caller and no
+                # crash of the task. Cancelled is no Exception and passes.
+                reason = str(error)[:_MESSAGE_LENGTH] or "no reason given"
+                raise ToolError(f"{name} failed: {type(error).__name__}: {reason}") from error
+        raise ToolError(f"{name} took longer than its limit of {tool.timeout:g} seconds")
+
+
+def _plain(name: str, result: object) -> Json:
+    """The result as the JSON values that an event will carry."""
+    try:
+        plain: Json = orjson.loads(orjson.dumps(msgspec.to_builtins(result, str_keys=True)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ToolError(f"{name} returned what JSON cannot hold: {str(error)[:_MESSAGE_LENGTH]}") from error
+    return plain
