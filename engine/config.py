@@ -178,9 +178,12 @@ class ModelEndpoint(Section, frozen=True, kw_only=True):
     api_key_env: Text | None = None
     """The environment variable that holds the key."""
     connect_seconds: Seconds = 10
-    first_token_seconds: Seconds = 60
-    token_seconds: Seconds = 60
-    """Between two pieces of a stream."""
+    read_seconds: Seconds = 60
+    """Before the first piece of a stream, and between two."""
+    total_seconds: Seconds = 600
+    """One call with all its retries."""
+    system_prompt: str = ""
+    """What the built-in agent tells the model about itself."""
     retries: CountOrNone = 2
     """Further attempts, before the first token only."""
     tool_rounds: Count = 10

@@ -50,6 +50,7 @@ class Engine:
 
     async def serve(self) -> int:
         """Runs the tree until a signal, and drains it. Why a tree fails is told in the log."""
+        failed: list[BaseException] = []
         try:
             with trio.open_signal_receiver(*_SIGNALS) as signals:
                 async with trio.open_nursery() as nursery:
@@ -57,11 +58,11 @@ class Engine:
                     await self._run_tree()
                     nursery.cancel_scope.cancel()
         except* (StartFailed, RestartsExceeded) as failures:
-            for failure in _leaves(failures):
-                _log.critical("the engine failed", reason=str(failure), cause=str(failure.__cause__))
-            return 1
+            failed = _leaves(failures)
+        for failure in failed:
+            _log.critical("the engine failed", reason=str(failure), cause=str(failure.__cause__))
         _log.info("stopped")
-        return 0
+        return 1 if failed else 0
 
     async def _run_tree(self) -> None:
         async with trio.open_nursery() as tree:

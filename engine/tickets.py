@@ -41,8 +41,8 @@ class TicketOffice:
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def issue(self, principal: Principal) -> str:
-        """A new ticket. Raises CallboardError BUSY when `limits.tickets` are out."""
+    def issue(self, principal: Principal) -> tuple[str, float]:
+        """A new ticket and its life in seconds. Raises CallboardError BUSY when `limits.tickets` are out."""
         self._discard_expired()
         own = self._by_user.get(principal.user_id, ())
         if len(own) >= self._per_user:
@@ -54,7 +54,7 @@ class TicketOffice:
         ticket = PREFIX + secrets.token_urlsafe(32)
         self._tickets[ticket] = _Ticket(principal, self._now() + self._seconds)
         self._by_user.setdefault(principal.user_id, OrderedDict())[ticket] = None
-        return ticket
+        return ticket, self._seconds
 
     def redeem(self, ticket: str) -> Principal:
         """The principal that it was issued to. Raises CallboardError UNAUTHORIZED for one unknown or expired."""

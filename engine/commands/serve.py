@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import cast
 
 import click
 
 from engine.commands.options import config_option, read_config
-from engine.config import Config
 from engine.logs import logging_to
 
 
@@ -42,7 +38,8 @@ def serve(
     }
     config = read_config(config_file, flags)
     # Imported here, because the server and all that it is made of would slow down every other command's start.
-    run = cast(Callable[[Config], int], importlib.import_module("engine.server").run)
+    from engine.server import run
+
     with ExitStack() as stack:
         try:
             stack.enter_context(logging_to(config.logging))

@@ -30,7 +30,8 @@ def refused(office: TicketOffice, ticket: str) -> bool:
 def test_a_ticket_is_good_until_it_expires() -> None:
     clock = Clock()
     office = TicketOffice(clock, seconds=60)
-    ticket, other = office.issue(ADA), office.issue(BOB)
+    (ticket, seconds), (other, _) = office.issue(ADA), office.issue(BOB)
+    assert seconds == 60
     clock.seconds = 59.9
     assert office.redeem(ticket) is office.redeem(ticket) is ADA
     assert office.redeem(other) is BOB
@@ -52,7 +53,7 @@ def test_expired_tickets_take_no_room() -> None:
 def test_a_full_office_refuses_and_says_until_when() -> None:
     clock = Clock()
     office = TicketOffice(clock, seconds=60, capacity=2)
-    ticket = office.issue(ADA)
+    ticket, _ = office.issue(ADA)
     clock.seconds = 10
     office.issue(ADA)
     with pytest.raises(CallboardError, match=r"limits\.tickets") as caught:
@@ -64,8 +65,8 @@ def test_a_full_office_refuses_and_says_until_when() -> None:
 
 def test_one_user_displaces_only_his_own_oldest() -> None:
     office = TicketOffice(Clock(), per_user=2)
-    theirs = office.issue(BOB)
-    tickets = [office.issue(ADA) for _ in range(3)]
+    theirs, _ = office.issue(BOB)
+    tickets = [office.issue(ADA)[0] for _ in range(3)]
     assert [refused(office, ticket) for ticket in tickets] == [True, False, False]
     assert office.redeem(theirs) is BOB
     assert len(office) == 3

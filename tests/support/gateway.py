@@ -25,7 +25,7 @@ from transport.gateway_services import GatewayOptions, GatewayServices
 from transport.gateway_socket import GATEWAY_SOCKET_PATH
 from transport.handlers import GatewayHandlers
 from transport.hypercorn_adapter import HypercornHTTP
-from transport.listener import Listener
+from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 
@@ -180,7 +180,7 @@ async def _start(
     return Gateway(world, services, verifier, listener)
 
 
-def _spawn_in(nursery: trio.Nursery) -> Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]]:
+def _spawn_in(nursery: trio.Nursery) -> Spawn:
     async def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
         nursery.start_soon(run, name=name)
         await trio.lowlevel.checkpoint()
