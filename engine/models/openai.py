@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Self
 
@@ -128,7 +128,7 @@ class OpenAIModel:
             attempt += 1
 
     async def _attempt(self, body: bytes, on_text: OnText) -> Completion:
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if self._endpoint.api_key:
             headers["Authorization"] = f"Bearer {self._endpoint.api_key}"
         request = self._client.build_request(
@@ -136,7 +136,7 @@ class OpenAIModel:
         )
         response = await self._send(request)
         try:
-            if not response.is_success or not _is_event_stream(response):
+            if not response.is_success or not _is_plain_event_stream(response):
                 raise await self._refusal(response)
             return await self._read(response, on_text)
         finally:
@@ -162,8 +162,6 @@ class OpenAIModel:
                 await self._read_chunks(response, assembler, reading, on_text)
         except httpx2.TimeoutException as error:
             raise ModelError("timeout", "the endpoint fell silent in mid-stream") from error
-        except httpx2.DecodingError as error:
-            raise ModelError("bad_response", f"the stream cannot be decompressed: {self._clean(str(error))}") from error
         except httpx2.TransportError as error:
             if not assembler.done:
                 raise ModelError("truncated", f"the stream broke off: {self._clean(str(error))}") from error
@@ -178,7 +176,7 @@ class OpenAIModel:
     ) -> None:
         parser = SseParser()
         received = 0
-        async with aclosing(response.aiter_bytes()) as chunks:
+        async with _chunks(response) as chunks:
             async for chunk in chunks:
                 received += len(chunk)
                 if received > self._endpoint.max_bytes:
@@ -194,7 +192,7 @@ class OpenAIModel:
         status = response.status_code
         told = _told(await _beginning(response))
         if response.is_success:
-            message = told or "it is no event stream"
+            message = told or "it is no event stream, or it is compressed"
             return _Refused(ModelError("bad_response", self._clean(f"the answer is of no use: {message}")), again=False)
         cause = {401: "unauthorized", 403: "unauthorized", 429: "rate_limited"}.get(status, "upstream_error")
         message = self._clean(f"the endpoint answered {status}: {told or response.reason_phrase or 'no reason given'}")
@@ -252,16 +250,39 @@ def _message(message: ModelMessage) -> Json:
     return plain
 
 
-def _is_event_stream(response: httpx2.Response) -> bool:
+def _is_plain_event_stream(response: httpx2.Response) -> bool:
     media_type: str = response.headers.get("content-type", "")
-    return media_type.partition(";")[0].strip().lower() == "text/event-stream"
+    return media_type.partition(";")[0].strip().lower() == "text/event-stream" and not _is_compressed(response)
+
+
+def _is_compressed(response: httpx2.Response) -> bool:
+    return response.headers.get("content-encoding", "identity") != "identity"
+
+
+@asynccontextmanager
+async def _chunks(response: httpx2.Response) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The body as it comes.
+
+    Inside, httpx2 nests generators that do not close each other when the reader leaves early: the inner ones would be
+    finalized by the garbage collector, which cannot await. Cancelling their last read unwinds them all, in order.
+    """
+    chunks = response.aiter_raw()
+    try:
+        yield chunks
+    finally:
+        with trio.CancelScope() as leaving, suppress(httpx2.RequestError):
+            leaving.cancel()
+            async for _ in chunks:
+                pass
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
     """The first bytes of a body; what can be had of it, because the status alone says enough."""
     body = bytearray()
+    if _is_compressed(response):
+        return b""
     try:
-        async with aclosing(response.aiter_bytes()) as chunks:
+        async with _chunks(response) as chunks:
             async for chunk in chunks:
                 body += chunk
                 if len(body) >= _ERROR_BYTES:
