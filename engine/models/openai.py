@@ -10,14 +10,13 @@ from typing import Self
 
 import httpx2
 import msgspec
-import orjson
 import trio
 
-from actors.event import Json
 from actors.model import Completion, ModelError, ModelMessage
 from actors.tool import ToolSpec
 from engine.models.assembler import CompletionAssembler, ErrorBody
-from engine.models.retry import RetryPolicy, retry_after_seconds
+from engine.models.endpoint import Endpoint, request_body
+from engine.models.retry import retry_after_seconds
 from engine.models.sse import SseOverflow, SseParser
 
 _DRAIN_SECONDS = 0.25
@@ -25,44 +24,6 @@ _ERROR_BYTES = 65_536
 _MESSAGE_LENGTH = 500
 
 OnText = Callable[[str], Awaitable[None]]
-
-
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model is and how it is asked. `base_url` ends before `/chat/completions`. Times are seconds.
-
-    `read_timeout` bounds the silence between two pieces, `total_timeout` the whole call: every attempt, every wait
-    between them, and the time that the receiver of the text takes. Answers over `max_bytes` are refused.
-    Raises ValueError for a URL or key that no request could carry.
-    """
-
-    base_url: str
-    model: str
-    api_key: str = ""
-    temperature: float | None = None
-    max_tokens: int | None = None
-    include_usage: bool = True
-    connect_timeout: float = 5.0
-    read_timeout: float = 60.0
-    total_timeout: float = 600.0
-    max_bytes: int = 16 << 20
-    retry: RetryPolicy = RetryPolicy()
-
-    def __post_init__(self) -> None:
-        try:
-            url = httpx2.URL(self.base_url)
-        except httpx2.InvalidURL as error:
-            raise ValueError(f"base_url: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("base_url: an http or https URL with a host is needed")
-        if not all("!" <= character <= "~" for character in self.api_key):
-            raise ValueError("api_key: it holds a character that no HTTP header may carry")
-
-    def __repr__(self) -> str:
-        return f"Endpoint(base_url={self.base_url!r}, model={self.model!r})"  # the key stays out of logs
-
-    @property
-    def url(self) -> str:
-        return self.base_url.rstrip("/") + "/chat/completions"
 
 
 class _Refused(Exception):
@@ -110,7 +71,7 @@ class OpenAIModel:
         self, messages: Sequence[ModelMessage], *, tools: Sequence[ToolSpec] = (), on_text: OnText
     ) -> Completion:
         """See actors.model.Model. Whatever ends the call, the request upstream is closed when it returns."""
-        body = _request_body(self._endpoint, messages, tools)
+        body = request_body(self._endpoint, messages, tools)
         with trio.move_on_after(self._endpoint.total_timeout):
             return await self._until_answered(body, on_text)
         raise ModelError("timeout", f"the model took longer than {self._endpoint.total_timeout:g} seconds")
@@ -212,42 +173,6 @@ def open_client(*, connections: int = 1000) -> httpx2.AsyncClient:
     """The HTTP client that all models of an engine share: `async with` it. Beyond `connections` requests wait."""
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=20)
     return httpx2.AsyncClient(limits=limits, follow_redirects=False)
-
-
-def _request_body(endpoint: Endpoint, messages: Sequence[ModelMessage], tools: Sequence[ToolSpec]) -> bytes:
-    body: dict[str, Json] = {
-        "model": endpoint.model,
-        "messages": [_message(message) for message in messages],
-        "stream": True,
-    }
-    if endpoint.include_usage:
-        body["stream_options"] = {"include_usage": True}
-    if endpoint.temperature is not None:
-        body["temperature"] = endpoint.temperature
-    if endpoint.max_tokens is not None:
-        body["max_tokens"] = endpoint.max_tokens
-    if tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for tool in tools
-        ]
-    return orjson.dumps(body)
-
-
-def _message(message: ModelMessage) -> Json:
-    plain: dict[str, Json] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        plain["content"] = message.content or None
-        plain["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id:
-        plain["tool_call_id"] = message.tool_call_id
-    return plain
 
 
 def _is_plain_event_stream(response: httpx2.Response) -> bool:

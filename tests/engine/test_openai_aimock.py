@@ -10,12 +10,14 @@ import trio
 
 from actors.agent import AgentError, Message, Result
 from engine.agents.openai import OpenAISettings, openai_agent
-from engine.models.openai import Endpoint, OpenAIModel
+from engine.models.endpoint import Endpoint
+from engine.models.openai import OpenAIModel
 from engine.models.retry import RetryPolicy
 from engine.tools.builtin import builtin_tools
 from engine.tools.registry import ToolRegistry
 from tests.support.aimock import aimock
 from tests.support.fake_context import FakeContext
+from tests.support.node import node
 from tests.support.relay import start_relay
 
 ANSWER = "Fourteen pieces of text, one after the other, all of them in order."
@@ -35,7 +37,8 @@ def tool_call(call_id: str, name: str, arguments: dict[str, Any]) -> dict[str, A
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    node()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 

@@ -12,7 +12,8 @@ import trio
 
 from actors.model import Completion, ModelError, ModelMessage, ToolCall
 from actors.tool import ToolSpec
-from engine.models.openai import Endpoint, OpenAIModel, open_client
+from engine.models.endpoint import Endpoint
+from engine.models.openai import OpenAIModel, open_client
 from engine.models.retry import RetryPolicy
 from tests.support.upstream import DONE, STREAM, Exchange, chunk, start_upstream, status
 
