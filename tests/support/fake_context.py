@@ -62,6 +62,11 @@ class FakeContext(TaskContext):
     def next_turn_nowait(self) -> str | None:
         return None
 
+    async def next_turn(self) -> str:
+        """Nobody appends a turn here: an agent that waits for one waits until it is cancelled."""
+        await trio.sleep_forever()
+        raise AssertionError
+
     async def call_tool(self, name: str, arguments: Json) -> Json:
         await self.emit("agent.tool_call", {"tool": name, "arguments": arguments})
         try:
