@@ -78,7 +78,7 @@ def test_environment_types(write: Write) -> None:
         }
     )
     assert config.auth.required is True
-    assert config.timeouts.tool_seconds == 2.5
+    assert config.timeouts.cancel_seconds == 2.5
     assert config.engine.agents == ("tests.engine.agents:researcher",)
     assert config.models["default"].api_key == Secret("12345")
 
