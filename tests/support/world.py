@@ -105,7 +105,8 @@ class MemorySink:
 
     @property
     def lines(self) -> list[str]:
-        return self.written.decode().splitlines()
+        """What ends with a newline alone: a text may hold other characters that end a line for Python."""
+        return self.written.decode().split("\n")[:-1]
 
 
 class Reports:
