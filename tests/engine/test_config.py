@@ -70,7 +70,7 @@ def test_environment_types(write: Write) -> None:
     config = load_config(
         environ={
             "CALLBOARD_AUTH__REQUIRED": "true",
-            "CALLBOARD_TIMEOUTS__TOOL_SECONDS": "2.5",
+            "CALLBOARD_TIMEOUTS__CANCEL_SECONDS": "2.5",
             "CALLBOARD_ENGINE__AGENTS": "tests.engine.agents:researcher, ",
             "CALLBOARD_MODELS__DEFAULT__BASE_URL": "http://localhost/v1",
             "CALLBOARD_MODELS__DEFAULT__MODEL": "small",
