@@ -18,7 +18,7 @@ from actors.spawner import Spawner
 
 
 class SessionsOptions(msgspec.Struct, frozen=True):
-    """`sessions`: kept in all; beyond it the one idle for longest is forgotten. `messages`: kept of each, the newest."""
+    """`sessions`: kept in all; beyond it the one idle for longest goes. `messages`: kept of each, the newest."""
 
     sessions: int = 10_000
     messages: int = 1_000
