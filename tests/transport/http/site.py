@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 import msgspec
 import trio
-from quart.typing import TestHTTPConnectionProtocol as Exchange
 from quart.wrappers import Response
 from quart_trio import QuartTrio
 
@@ -15,6 +14,7 @@ from actors.agent import Agent, Result, TaskContext
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
+from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
 
@@ -127,7 +127,7 @@ class Site:
         return await self.post("/api/v1/tasks", {"agent": agent, "prompt": prompt, **more}, user=user, status=201)
 
     def stream(self, path: str, *, user: str | None = "a", headers: Mapping[str, str] | None = None) -> Exchange:
-        return self._client.request(path, headers=_headers(user, headers))
+        return Exchange(self.world.nursery, self.app, path, _headers(user, headers))
 
 
 async def read(response: Response, status: int) -> Json:

@@ -9,7 +9,8 @@ from trio.testing import wait_all_tasks_blocked
 from actors.errors import CloseCode
 from actors.log import Retention
 from tests.support.world import Limits
-from tests.transport.http.site import Exchange, Json, Site, open_site
+from tests.transport.http.exchange import Exchange
+from tests.transport.http.site import Json, Site, open_site
 from transport.http.services import HttpOptions
 
 EVENTS = "/api/v1/channels/app/news/events"
@@ -25,7 +26,9 @@ class Reader:
     async def block(self) -> dict[str, str]:
         """The fields of the next block; a comment's name is empty."""
         while "\n\n" not in self._text:
-            self._text += (await self.connection.receive()).decode()
+            piece = await self.connection.receive()
+            assert piece, "the stream has ended"
+            self._text += piece.decode()
         block, self._text = self._text.split("\n\n", 1)
         return dict(line.split(": ", 1) for line in block.split("\n"))
 
@@ -57,10 +60,8 @@ async def test_a_stream_begins_with_its_position_and_goes_on_live(site: Site) ->
         block = await reader.block()
         assert (block["event"], block["id"]) == ("headline", position)
         assert json.loads(block["data"])["data"] == "new"
-        assert connection.headers is not None
         assert connection.headers["Content-Type"] == "text/event-stream"
         assert connection.headers["Cache-Control"] == "no-cache"
-        await connection.disconnect()
     assert site.world.connections.statistics().open == 0
     assert site.world.channels.statistics().subscriptions == 0
 
@@ -76,7 +77,6 @@ async def test_a_stream_goes_on_from_a_position(site: Site, how: str) -> None:
         reader = Reader(connection)
         assert (await reader.data())["position"] == second
         assert (await reader.data())["data"] == 3
-        await connection.disconnect()
 
 
 async def test_what_is_no_more_is_a_gap_before_the_rest(nursery: trio.Nursery) -> None:
@@ -90,7 +90,6 @@ async def test_what_is_no_more_is_a_gap_before_the_rest(nursery: trio.Nursery) -
         assert gap["event"] == "gap"
         assert json.loads(gap["data"])["data"] == {"from": 2, "to": 2, "reason": "retention"}
         assert [(await reader.data())["data"] for _ in range(2)] == [3, 4]
-        await connection.disconnect()
 
 
 async def test_a_slow_reader_gets_fewer_larger_chunks_and_every_token(nursery: trio.Nursery) -> None:
@@ -106,7 +105,6 @@ async def test_a_slow_reader_gets_fewer_larger_chunks_and_every_token(nursery: t
             payload = await reader.data()
             assert payload.get("from", payload["offset"]) == last + 1
             text, last, blocks = text + payload["data"]["content"], payload["offset"], blocks + 1
-        await connection.disconnect()
     assert text == "".join(words)
     assert blocks < len(words) / 2
 
@@ -118,7 +116,6 @@ async def test_a_quiet_stream_gets_a_comment_now_and_then(autojump_clock: trio.a
         await trio.sleep(31)
         site.world.connections.round(trio.current_time(), 0.0)
         assert await reader.block() == {"": "heartbeat"}
-        await connection.disconnect()
 
 
 async def test_a_stream_ends_when_the_engine_does_or_the_key_is_revoked(site: Site) -> None:
@@ -135,10 +132,8 @@ async def test_so_many_streams_and_no_more(nursery: trio.Nursery) -> None:
     async with site.stream(EVENTS) as connection:
         await Reader(connection).block()
         await site.get(EVENTS, status=503)
-        await connection.disconnect()
     async with site.stream(EVENTS) as connection:
         assert (await Reader(connection).block())["event"] == "subscribed"
-        await connection.disconnect()
 
 
 async def test_a_refusal_is_json_and_a_head_has_no_body(site: Site) -> None:
