@@ -7,10 +7,12 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.errors import CloseCode
+from actors.event import ChannelKey
 from actors.log import Retention
 from tests.support.world import Limits
 from tests.transport.http.exchange import Exchange
 from tests.transport.http.site import Json, Site, open_site
+from transport.http.posted_events import posted_draft
 from transport.http.services import HttpOptions
 
 EVENTS = "/api/v1/channels/app/news/events"
@@ -36,10 +38,10 @@ class Reader:
         return json.loads((await self.block())["data"])
 
 
-async def publish(site: Site, *values: object, event_type: str = "headline") -> str:
+async def publish(site: Site, *values: object) -> str:
     position = ""
     for value in values:
-        body = {"channel": "app", "topic": "news", "event_type": event_type, "data": value}
+        body = {"channel": "app", "topic": "news", "event_type": "headline", "data": value}
         position = (await site.post("/api/v1/publish", body, user="p"))["position"]
     return position
 
@@ -98,7 +100,8 @@ async def test_a_slow_reader_gets_fewer_larger_chunks_and_every_token(nursery: t
     async with site.stream(EVENTS) as connection:
         reader = Reader(connection)
         await reader.block()
-        await publish(site, *({"content": word} for word in words), event_type="agent.message")
+        for word in words:
+            await site.world.channels.emit(ChannelKey("app", "news"), posted_draft("agent.message", {"content": word}))
         await wait_all_tasks_blocked()
         text, last, blocks = "", 0, 0
         while last < len(words):
