@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 import trio
+from quart.testing.utils import sentinel
 from quart.wrappers import Response
 from quart_trio import QuartTrio
 
@@ -109,7 +110,8 @@ class Site:
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
     ) -> Response:
-        return await self._client.open(path, method=method, headers=_headers(user, headers), data=data)
+        sent = _headers(user, headers)
+        return await self._client.open(path, method=method, headers=sent, data=data, json=sentinel)
 
     async def get(self, path: str, *, user: str | None = "a", status: int = 200) -> Json:
         response = await self.request("GET", path, user=user)
@@ -123,8 +125,8 @@ class Site:
         response = await self.request("POST", path, user=user, headers=named, data=data)
         return await read(response, status)
 
-    async def task(self, agent: str, prompt: str = "hello", *, user: str = "a", **more: object) -> Json:
-        return await self.post("/api/v1/tasks", {"agent": agent, "prompt": prompt, **more}, user=user, status=201)
+    async def task(self, agent: str, prompt: str = "hello", **more: object) -> Json:
+        return await self.post("/api/v1/tasks", {"agent": agent, "prompt": prompt, **more}, status=201)
 
     def stream(self, path: str, *, user: str | None = "a", headers: Mapping[str, str] | None = None) -> Exchange:
         return Exchange(self.world.nursery, self.app, path, _headers(user, headers))

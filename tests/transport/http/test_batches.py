@@ -12,7 +12,7 @@ def tasks(*agents: str) -> dict[str, object]:
     return {"tasks": [{"agent": agent, "prompt": "hi"} for agent in agents]}
 
 
-async def test_a_batch_counts_its_tasks(site: Site) -> None:
+async def test_a_batch_counts_its_tasks(autojump_clock: trio.abc.Clock, site: Site) -> None:
     batch = await site.post("/api/v1/batches", tasks("echo", "echo", "patient"), status=201)
     assert (len(batch["task_ids"]), batch["done"]) == (3, False)
     await wait_all_tasks_blocked()
@@ -25,7 +25,7 @@ async def test_a_batch_counts_its_tasks(site: Site) -> None:
     assert (await site.get(f"/api/v1/tasks/{batch['task_ids'][0]}"))["batch_id"] == batch["id"]
 
 
-async def test_one_bad_task_refuses_the_batch(site: Site) -> None:
+async def test_one_bad_task_refuses_the_batch(autojump_clock: trio.abc.Clock, site: Site) -> None:
     await site.post("/api/v1/batches", tasks("echo", "nobody"), status=404)
     refused = await site.post(
         "/api/v1/batches", {"tasks": [{"agent": "echo", "prompt": "hi"}, {"agent": 1}]}, status=400
@@ -46,7 +46,7 @@ async def test_a_batch_beyond_the_limit_is_busy_and_starts_none(
     assert (await site.get("/api/v1/tasks"))["tasks"] == []
 
 
-async def test_a_batch_of_somebody_else_is_not_there(site: Site) -> None:
+async def test_a_batch_of_somebody_else_is_not_there(autojump_clock: trio.abc.Clock, site: Site) -> None:
     batch = await site.post("/api/v1/batches", tasks("echo"), status=201)
     await site.get(f"/api/v1/batches/{batch['id']}", user="b", status=404)
     assert (await site.get(f"/api/v1/batches/{batch['id']}", user="root"))["id"] == batch["id"]

@@ -10,19 +10,21 @@ from tests.transport.http.site import Site, open_site
 from transport.http.services import HttpOptions, Readiness
 
 
-async def test_a_process_that_is_up_says_so_at_any_time(site: Site) -> None:
+async def test_a_process_that_is_up_says_so_at_any_time(autojump_clock: trio.abc.Clock, site: Site) -> None:
     site.readiness = Readiness.DRAINING
     assert await site.get("/healthz", user=None) == {"status": "ok"}
 
 
 @pytest.mark.parametrize("readiness", [Readiness.STARTING, Readiness.DRAINING])
-async def test_a_process_takes_work_only_while_it_is_ready(site: Site, readiness: Readiness) -> None:
+async def test_a_process_takes_work_only_while_it_is_ready(
+    autojump_clock: trio.abc.Clock, site: Site, readiness: Readiness
+) -> None:
     assert await site.get("/readyz", user=None) == {"status": "ready"}
     site.readiness = readiness
     assert readiness in (await site.get("/readyz", user=None, status=503))["error"]["message"]
 
 
-async def test_the_metrics_are_the_figures_of_the_parts(site: Site) -> None:
+async def test_the_metrics_are_the_figures_of_the_parts(autojump_clock: trio.abc.Clock, site: Site) -> None:
     await site.task("patient")
     response = await site.request("GET", "/metrics", user=None)
     text = (await response.get_data(as_text=False)).decode()
@@ -40,7 +42,7 @@ async def test_the_metrics_are_the_figures_of_the_parts(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_the_pages_need_nothing_from_elsewhere(site: Site, path: str) -> None:
+async def test_the_pages_need_nothing_from_elsewhere(autojump_clock: trio.abc.Clock, site: Site, path: str) -> None:
     page = (await (await site.request("GET", path, user=None)).get_data(as_text=False)).decode()
     for address in re.findall(r'(?:src|href)="([^"]+)"', page):
         if address == "data:,":
@@ -71,7 +73,9 @@ async def test_a_listed_origin_may_use_the_api_with_credentials(nursery: trio.Nu
     ("origin", "status"),
     [("https://other.example", 403), ("null", 403), ("http://[", 403), ("http://localhost", 201), (None, 201)],
 )
-async def test_a_page_from_elsewhere_starts_nothing(site: Site, origin: str | None, status: int) -> None:
+async def test_a_page_from_elsewhere_starts_nothing(
+    autojump_clock: trio.abc.Clock, site: Site, origin: str | None, status: int
+) -> None:
     headers = {"Host": "localhost", **({} if origin is None else {"Origin": origin})}
     body = b'{"agent": "echo", "prompt": "x"}'
     response = await site.request("POST", "/api/v1/tasks", headers=headers, data=body)

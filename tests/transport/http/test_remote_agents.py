@@ -25,7 +25,7 @@ async def types(site: Site, task: Json) -> list[str]:
     return [event["event_type"] for event in page["events"]]
 
 
-async def test_registering_needs_the_scope_and_a_free_name(site: Site) -> None:
+async def test_registering_needs_the_scope_and_a_free_name(autojump_clock: trio.abc.Clock, site: Site) -> None:
     await site.post("/api/v1/agents", AGENT, user="a", status=403)
     first = await site.post("/api/v1/agents", AGENT, user="o", status=201)
     assert (first["channel"], first["topic"], first["position"].split(":")[1]) == ("agent", "walker", "0")
@@ -36,7 +36,7 @@ async def test_registering_needs_the_scope_and_a_free_name(site: Site) -> None:
     await site.post("/api/v1/agents", {**AGENT, "name": "a b"}, user="o", status=400)
 
 
-async def test_agents_are_listed_without_telling_whose(site: Site) -> None:
+async def test_agents_are_listed_without_telling_whose(autojump_clock: trio.abc.Clock, site: Site) -> None:
     await site.post("/api/v1/agents", AGENT, user="o", status=201)
     listed = (await site.get("/api/v1/agents"))["agents"]
     assert [(one["name"], one["remote"]) for one in listed] == [
@@ -50,7 +50,7 @@ async def test_agents_are_listed_without_telling_whose(site: Site) -> None:
     assert (await site.get("/api/v1/agents", user="o"))["agents"][-1]["user_id"] == "olga"
 
 
-async def test_a_whole_life(site: Site) -> None:
+async def test_a_whole_life(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await offered(site, context={"pace": "slow"})
     (offer,) = (await site.get(BOARD, user="o"))["events"]
     assert (offer["event_type"], offer["data"]["task_id"]) == ("task.available", task["id"])
@@ -76,7 +76,7 @@ async def test_a_whole_life(site: Site) -> None:
     await site.post(f"{path}/events", message, user="o", status=409)
 
 
-async def test_nobody_else_speaks_for_the_agent(site: Site) -> None:
+async def test_nobody_else_speaks_for_the_agent(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await offered(site)
     path = f"/api/v1/tasks/{task['id']}"
     for suffix, body in (("claim", None), ("events", {"event_type": "x", "data": 1})):
@@ -86,7 +86,7 @@ async def test_nobody_else_speaks_for_the_agent(site: Site) -> None:
     await site.get(BOARD, user="a", status=404)
 
 
-async def test_a_task_of_the_engine_is_not_claimed(site: Site) -> None:
+async def test_a_task_of_the_engine_is_not_claimed(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await site.task("patient")
     await site.post(f"/api/v1/tasks/{task['id']}/claim", status=403)
 
@@ -106,7 +106,7 @@ async def test_posting_renews_the_lease_and_silence_loses_it(autojump_clock: tri
     assert (await types(site, task))[-1] == "task.failed"
 
 
-async def test_a_cancellation_reaches_the_agent_with_its_next_post(site: Site) -> None:
+async def test_a_cancellation_reaches_the_agent_with_its_next_post(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await offered(site)
     path = f"/api/v1/tasks/{task['id']}"
     await site.post(f"{path}/claim", user="o")
@@ -134,7 +134,9 @@ async def test_a_cancellation_reaches_the_agent_with_its_next_post(site: Site) -
         ),
     ],
 )
-async def test_bad_posts_name_what_is_wrong(site: Site, body: object, named: str) -> None:
+async def test_bad_posts_name_what_is_wrong(
+    autojump_clock: trio.abc.Clock, site: Site, body: object, named: str
+) -> None:
     task = await offered(site)
     await site.post(f"/api/v1/tasks/{task['id']}/claim", user="o")
     refused = await site.post(f"/api/v1/tasks/{task['id']}/events", body, user="o", status=400)
@@ -142,7 +144,7 @@ async def test_bad_posts_name_what_is_wrong(site: Site, body: object, named: str
     assert await types(site, task) == ["task.started", "task.turn_started"]
 
 
-async def test_tools_are_listed(site: Site) -> None:
+async def test_tools_are_listed(autojump_clock: trio.abc.Clock, site: Site) -> None:
     tools = (await site.get("/api/v1/tools"))["tools"]
     assert tools == [
         {

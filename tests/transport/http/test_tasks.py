@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import trio
 from trio.testing import wait_all_tasks_blocked
 
 from tests.transport.http.site import Site
 
 
-async def test_a_task_is_created_read_and_ends(site: Site) -> None:
+async def test_a_task_is_created_read_and_ends(autojump_clock: trio.abc.Clock, site: Site) -> None:
     created = await site.post("/api/v1/tasks", {"agent": "echo", "prompt": "hi", "later_field": 1}, status=201)
     assert (created["agent"], created["prompt"], created["state"], created["user_id"]) == (
         "echo",
@@ -20,20 +21,20 @@ async def test_a_task_is_created_read_and_ends(site: Site) -> None:
     assert (ended["state"], ended["result"], ended["turns"]) == ("completed", "HI", 1)
 
 
-async def test_what_was_created_is_found_where_it_says(site: Site) -> None:
+async def test_what_was_created_is_found_where_it_says(autojump_clock: trio.abc.Clock, site: Site) -> None:
     response = await site.request("POST", "/api/v1/tasks", data=b'{"agent": "echo", "prompt": "hi"}')
     found = await site.get(response.headers["Location"])
     assert found["prompt"] == "hi"
 
 
-async def test_an_unknown_agent_or_session_starts_nothing(site: Site) -> None:
+async def test_an_unknown_agent_or_session_starts_nothing(autojump_clock: trio.abc.Clock, site: Site) -> None:
     refused = await site.post("/api/v1/tasks", {"agent": "nobody", "prompt": "hi"}, status=404)
     assert refused["error"] == {"code": "NOT_FOUND", "message": "no agent 'nobody'"}
     await site.post("/api/v1/tasks", {"agent": "echo", "prompt": "hi", "session_id": "session-0"}, status=404)
     assert (await site.get("/api/v1/tasks"))["tasks"] == []
 
 
-async def test_tasks_are_listed_newest_first_in_pages(site: Site) -> None:
+async def test_tasks_are_listed_newest_first_in_pages(autojump_clock: trio.abc.Clock, site: Site) -> None:
     made = [(await site.task("echo", str(number)))["id"] for number in range(5)]
     seen: list[str] = []
     after = ""
@@ -45,7 +46,7 @@ async def test_tasks_are_listed_newest_first_in_pages(site: Site) -> None:
     assert after is None
 
 
-async def test_tasks_are_filtered_by_state_and_session(site: Site) -> None:
+async def test_tasks_are_filtered_by_state_and_session(autojump_clock: trio.abc.Clock, site: Site) -> None:
     session = await site.post("/api/v1/sessions", status=201)
     waiting = await site.task("patient")
     spoken = await site.task("echo", session_id=session["id"])
@@ -57,7 +58,7 @@ async def test_tasks_are_filtered_by_state_and_session(site: Site) -> None:
     assert "$.limit" in (await site.get("/api/v1/tasks?limit=0", status=400))["error"]["message"]
 
 
-async def test_cancelling_twice_is_cancelling_once(site: Site) -> None:
+async def test_cancelling_twice_is_cancelling_once(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await site.task("patient")
     await wait_all_tasks_blocked()
     first = await site.post(f"/api/v1/tasks/{task['id']}/cancel", status=202)
@@ -70,7 +71,7 @@ async def test_cancelling_twice_is_cancelling_once(site: Site) -> None:
     assert int(offset) == (await site.get(f"/api/v1/channels/task/{task['id']}/history"))["events"][-1]["offset"]
 
 
-async def test_a_turn_is_appended_while_the_task_runs(site: Site) -> None:
+async def test_a_turn_is_appended_while_the_task_runs(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await site.task("patient")
     await wait_all_tasks_blocked()
     receipt = await site.post(f"/api/v1/tasks/{task['id']}/turns", {"prompt": "more"}, status=202)
@@ -81,7 +82,7 @@ async def test_a_turn_is_appended_while_the_task_runs(site: Site) -> None:
     assert refused["error"]["code"] == "CONFLICT"
 
 
-async def test_a_step_is_confirmed_once(site: Site) -> None:
+async def test_a_step_is_confirmed_once(autojump_clock: trio.abc.Clock, site: Site) -> None:
     task = await site.task("asking")
     await wait_all_tasks_blocked()
     path = f"/api/v1/tasks/{task['id']}/confirm"
@@ -92,8 +93,8 @@ async def test_a_step_is_confirmed_once(site: Site) -> None:
     await site.post(path, {"step_id": "s1", "approved": False}, status=409)
 
 
-async def test_two_users_never_see_each_other_and_an_admin_sees_all(site: Site) -> None:
-    task = await site.task("patient", user="a")
+async def test_two_users_never_see_each_other_and_an_admin_sees_all(autojump_clock: trio.abc.Clock, site: Site) -> None:
+    task = await site.task("patient")
     await wait_all_tasks_blocked()
     path = f"/api/v1/tasks/{task['id']}"
     assert (await site.get("/api/v1/tasks", user="b"))["tasks"] == []
