@@ -65,7 +65,7 @@ class Exchange:
         self._answers.close()
         self._ended.set()
 
-    async def _send(self, message: Any) -> None:  # noqa: ANN401  one of ASGI's many dicts
+    async def _send(self, message: Any) -> None:
         if message["type"] == "http.response.start":
             self.headers = Headers([(name.decode(), value.decode()) for name, value in message["headers"]])
         elif message["body"]:
