@@ -87,7 +87,7 @@ class Client:
     def check(self) -> None:
         """Reads the connection's bytes as its client does."""
         at: dict[str, int] = {}
-        assert bytes(self.sink.written[-1:]) in (b"", b"\n")
+        assert not self.sink.written or self.sink.written.endswith(b"\n")
         for line in self.sink.lines:
             topic, word, rest = line.split(" ", 2)
             match word:

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.agent import AgentError, Result, TaskContext
 from actors.channels import ChannelsOptions
-from actors.commands import AppendTurn, CreateSession, CreateTask, Publish, TaskState
+from actors.commands import AppendTurn, CancelTask, CreateSession, CreateTask, Publish, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
@@ -131,6 +131,7 @@ async def test_while_it_ends_it_takes_nothing_more(autojump_clock: trio.abc.Cloc
         with pytest.raises(CallboardError) as refused:
             await parts.world.router.command_task(ALICE, AppendTurn(task_id, "more"))
         assert refused.value.code is ErrorCode.CONFLICT
+        assert not (await parts.world.router.command_task(ALICE, CancelTask(task_id))).cancel_requested
         parts.world.channels.revive()
         await wait_all_tasks_blocked()
         assert told(parts.world, task_id)[-1] == "task.completed"

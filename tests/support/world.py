@@ -93,6 +93,10 @@ class MemorySink:
             if self._room is not None:
                 self._room -= taken
 
+    def close_up(self) -> None:
+        """The peer reads nothing until `let_through`."""
+        self._room = 0
+
     def let_through(self, room: int | None) -> None:
         """The peer reads: `room` more bytes fit, None for any number from now on."""
         self._room = None if room is None or self._room is None else self._room + room
