@@ -14,7 +14,7 @@ from actors.commands import CreateSession, SessionView
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from actors.session import Session
-from actors.spawner import Spawner
+from actors.spawner import Spawner, spawn
 
 
 class SessionsOptions(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ class Sessions:
         return MessagePage(chosen, session.forgotten + end if end < len(session.messages) else None)
 
     def _start(self, session: Session) -> None:
-        self._supervisor.start_child_nowait(ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
+        spawn(self._supervisor, ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
         session.running = True
 
     def _forget_one(self) -> None:
