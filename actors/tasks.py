@@ -24,7 +24,7 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Event
+from actors.event import ChannelKey, Event, encode_json
 from actors.principal import Principal
 from actors.remote_task import LeaseOptions, RemoteTask
 from actors.session import Session
@@ -95,6 +95,7 @@ class Tasks:
             limit = self._options.running
             raise CallboardError(ErrorCode.BUSY, f"{limit} tasks run at once, {max(free, 0)} are free", retry_after=1.0)
         for command in commands:
+            encode_json("context", command.context)
             self._agents.find(command.agent)
             if command.session_id is not None:
                 self._sessions.find(principal, command.session_id)

@@ -6,8 +6,8 @@ import time
 
 import trio
 
-from actors.addresses import EVERYTHING
 from actors.event import ChannelKey, Json, draft
+from actors.principal import EVERYTHING
 from engine.core import Core
 
 _EVERY_SECONDS = 1.0
