@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 import trio
-from transport.http.app import create_app
-from transport.http.services import HttpOptions, HttpServices, Readiness
 
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CloseCode
@@ -24,6 +22,8 @@ from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder
 from transport.gateway_services import GatewayOptions, GatewayServices
 from transport.handlers import GatewayHandlers
+from transport.http.app import create_app
+from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
@@ -117,6 +117,7 @@ def _http_options(config: Config) -> HttpOptions:
         body_bytes=limits.body_bytes,
         requests_per_second=limits.commands_per_second,
         requests_burst=limits.commands_burst,
+        cors_origins=config.server.cors_origins,
         event_streams=limits.connections,
     )
 
@@ -130,5 +131,6 @@ def _gateway_options(config: Config) -> GatewayOptions:
         commands_per_second=limits.commands_per_second,
         commands_burst=limits.commands_burst,
         subscriptions=limits.subscriptions,
+        cors_origins=config.server.cors_origins,
         outbox=OutboxOptions(replies_bytes=limits.outbox_bytes, stall_seconds=timeouts.write_seconds),
     )
