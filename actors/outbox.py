@@ -121,15 +121,19 @@ class Outbox:
     async def put(self, frame: bytes) -> None:
         """Sends a reply, in order, before waiting events. Waits while too many replies wait for a slow peer.
 
-        Raises BrokenSink once the connection is gone.
+        Raises BrokenSink once the connection is gone. Cancelled, it has sent nothing.
         """
+        await self.wait_for_room()
+        self.put_nowait(frame)
+
+    async def wait_for_room(self) -> None:
+        """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
+        await trio.lowlevel.checkpoint()
         while self._replies_bytes >= self._options.replies_bytes and not self._closing:
             self._room = self._room or trio.Event()
             await self._room.wait()
         if self._closing:
             raise BrokenSink
-        self.put_nowait(frame)
-        await trio.lowlevel.checkpoint()
 
     def put_nowait(self, frame: bytes) -> None:
         """As `put`, without waiting. For what the engine itself sends at a bounded rate: heartbeats, a close frame."""

@@ -20,6 +20,8 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=315_360_000)]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+$")]
+"""Scheme, host and port of a page, as a browser names them."""
 
 BUILT_IN_AGENTS = ("offline", "openai")
 
@@ -40,6 +42,8 @@ class Server(Section, frozen=True, kw_only=True):
     """How long running tasks may go on after SIGTERM."""
     public_without_auth: bool = False
     """Allows `auth.required = false` on an address that others can reach."""
+    cors_origins: tuple[Origin, ...] = ()
+    """Pages of these origins may use the engine from a browser, with credentials, beside its own pages."""
 
 
 class Jwt(Section, frozen=True, kw_only=True):

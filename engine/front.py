@@ -117,6 +117,7 @@ def _http_options(config: Config) -> HttpOptions:
         body_bytes=limits.body_bytes,
         requests_per_second=limits.commands_per_second,
         requests_burst=limits.commands_burst,
+        cors_origins=config.server.cors_origins,
         event_streams=limits.connections,
     )
 
@@ -130,5 +131,6 @@ def _gateway_options(config: Config) -> GatewayOptions:
         commands_per_second=limits.commands_per_second,
         commands_burst=limits.commands_burst,
         subscriptions=limits.subscriptions,
+        cors_origins=config.server.cors_origins,
         outbox=OutboxOptions(replies_bytes=limits.outbox_bytes, stall_seconds=timeouts.write_seconds),
     )

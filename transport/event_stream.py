@@ -14,15 +14,19 @@ from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import Event
 from actors.outbox import Encoder, Outbox
 from actors.position import Position
-from actors.principal import ANONYMOUS, Principal
+from actors.principal import Principal
 from transport.byte_stream import ByteStream
+from transport.credentials import Authenticator, Credentials
 from transport.dialects.gateway_events import HEARTBEAT, sse_greeting
 from transport.gateway_services import GatewayServices
 from transport.head import RequestHead
+from transport.http.origins import Origins
 from transport.http_error import error_reply, http_status
 
 _PATH = re.compile(r"/api/v1/channels/([^/]+)/([^/]+)/events")
 _LAST_CHUNK = b"0\r\n\r\n"
+_RETRY_SECONDS = 1.0
+"""What a client is told where it may try again and nothing says when."""
 
 
 class StreamPath(NamedTuple):
@@ -70,9 +74,10 @@ def start_of(head: RequestHead) -> Start:
 class EventStream:
     """Serves one client from its request's head to its end."""
 
-    def __init__(self, stream: ByteStream, services: GatewayServices) -> None:
+    def __init__(self, stream: ByteStream, services: GatewayServices, origins: Origins) -> None:
         self._stream = stream
         self._services = services
+        self._origins = origins
         self._reading = trio.CancelScope()
 
     @property
@@ -108,15 +113,17 @@ class EventStream:
             nursery.cancel_scope.cancel()
 
     async def _serve(self, connection: Connection, head: RequestHead, path: StreamPath) -> None:
+        cors = self._origins.response_headers(head.header("origin"))
         try:
-            principal = await self._authenticate(head)
-            connection.principal = principal
-            (admission,) = connection.admit(path.channel, {path.topic: start_of(head)}, everything=False)
+            connection.principal = await self._identify(head)
+            start = start_of(head)
+            admission = _admit(connection, path, start)
         except CallboardError as error:
-            await self._outbox.put(_refusal(error))
+            self._outbox.put_nowait(_refusal(error, cors))
         else:
+            # One step from the admission on: no event comes in between.
             self._services.connections.add(connection, self, trio.current_time())
-            await self._outbox.put(_response_head(head) + chunk(_greeting(admission)))
+            self._outbox.put_nowait(_response_head(head, cors) + chunk(_greeting(admission)))
             connection.enter(path.channel, (admission,), everything=False)
             await self._wait_until_gone()
             connection.detach()
@@ -133,18 +140,26 @@ class EventStream:
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
 
-    async def _authenticate(self, head: RequestHead) -> Principal:
-        scheme, _, bearer = (head.header("authorization") or "").partition(" ")
-        token = bearer.strip() if scheme.lower() == "bearer" else head.query("access_token")
-        if token:
-            return await self._services.verifier.verify(token)
-        ticket = head.query("ticket")
-        await trio.lowlevel.checkpoint()
-        if ticket:
-            return self._services.tickets.redeem(ticket)
-        if self._services.options.auth_required or scheme:
-            raise CallboardError(ErrorCode.UNAUTHORIZED, "a bearer token, an access_token or a ticket is needed")
-        return ANONYMOUS
+    async def _identify(self, head: RequestHead) -> Principal:
+        services = self._services
+        authenticator = Authenticator(services.verifier, services.tickets, auth_required=services.options.auth_required)
+        shown = Credentials(
+            authorization=head.header("authorization"),
+            access_token=head.query("access_token"),
+            ticket=head.query("ticket"),
+        )
+        return await authenticator.identify(shown, reads=True)
+
+
+def _admit(connection: Connection, path: StreamPath, start: Start) -> Admission:
+    try:
+        (admission,) = connection.admit(path.channel, {path.topic: start}, everything=False)
+    except CallboardError as error:
+        # In a path, a name that cannot be is one that is not there.
+        if error.code in (ErrorCode.INVALID_CHANNEL, ErrorCode.INVALID_PAYLOAD):
+            raise CallboardError(ErrorCode.NOT_FOUND, error.message) from error
+        raise
+    return admission
 
 
 def _greeting(admission: Admission) -> bytes:
@@ -152,8 +167,7 @@ def _greeting(admission: Admission) -> bytes:
     return sse_greeting(admission.key, position, recovered=admission.recovered)
 
 
-def _response_head(head: RequestHead) -> bytes:
-    """The status line and headers, in chunks for HTTP/1.1; h11 decides which it is."""
+def _response_head(head: RequestHead, cors: tuple[tuple[str, str], ...]) -> bytes:
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(head.raw)
     connection.next_event()
@@ -162,9 +176,15 @@ def _response_head(head: RequestHead) -> bytes:
         ("cache-control", "no-cache, no-transform"),
         ("x-accel-buffering", "no"),
         ("transfer-encoding", "chunked"),
+        # It carries no further request: its end is that of the client, or of the server.
+        ("connection", "close"),
+        *cors,
     ]
     return connection.send(h11.Response(status_code=200, headers=headers)) or b""
 
 
-def _refusal(error: CallboardError) -> bytes:
-    return error_reply(http_status(error.code), error.code, error.message, retry_after=error.retry_after)
+def _refusal(error: CallboardError, cors: tuple[tuple[str, str], ...]) -> bytes:
+    retry_after = error.retry_after
+    if retry_after is None and error.code.retry_helps:
+        retry_after = _RETRY_SECONDS
+    return error_reply(http_status(error.code), error.code, error.message, retry_after=retry_after, headers=cors)

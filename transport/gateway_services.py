@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import msgspec
 
 from actors.connections import Connections
 from actors.outbox import Encoder, OutboxOptions
-from actors.principal import Principal, Verifier
+from actors.principal import Verifier
 from actors.router import Router
-
-
-class TicketRedeemer(Protocol):
-    def redeem(self, ticket: str) -> Principal:
-        """Whose ticket it is. Raises CallboardError UNAUTHORIZED for an unknown or expired one."""
-        ...
+from transport.credentials import TicketRedeemer
 
 
 class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +22,8 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     commands_per_second: float = 100.0
     commands_burst: float = 200.0
     subscriptions: int = 1000
+    cors_origins: tuple[str, ...] = ()
+    """Pages of these origins may use the gateway, beside those of the engine's own."""
     outbox: OutboxOptions = OutboxOptions()
 
 

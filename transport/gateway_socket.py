@@ -8,7 +8,7 @@ from typing import assert_never
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
-from wsproto.frame_protocol import FrameProtocol
+from wsproto.frame_protocol import CloseReason, FrameProtocol
 from wsproto.utilities import LocalProtocolError
 
 from actors.commands import CreateTask, ExecSession
@@ -23,12 +23,15 @@ from transport.dialects import gateway
 from transport.gateway_services import GatewayServices
 from transport.head import RequestHead
 from transport.outbox_stream import OutboxStream
+from transport.upgrade import bare_upgrade
 
 GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
 
 _PING = bytes(FrameProtocol(client=False, extensions=[]).ping())
 _MESSAGES_AHEAD = 16
 """Messages read before they are handled. While so many wait, trio-websocket answers no ping either."""
+
+_FAULTS = (CloseReason.PROTOCOL_ERROR, CloseReason.INVALID_FRAME_PAYLOAD_DATA)
 
 
 class GatewaySocket:
@@ -38,7 +41,9 @@ class GatewaySocket:
         self._stream = stream
         self._services = services
         self._options = services.options
+        self._conversation = trio.CancelScope()
         self._reading = trio.CancelScope()
+        self._auth_deadline = math.inf
         self._closing: tuple[CloseCode, str] | None = None
         now = trio.current_time()
         self._bucket = TokenBucket(self._options.commands_per_second, self._options.commands_burst, now)
@@ -55,33 +60,39 @@ class GatewaySocket:
         self._outbox.put_nowait(_PING)
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Ends the connection in good order. The first reason counts."""
-        self._closing = self._closing or (code, reason)
-        self._reading.cancel()
+        """Ends the connection in good order: a command that is being carried out has some time left. The first reason
+        counts."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._conversation.deadline = trio.current_time() + self._options.close_seconds
+            self._reading.cancel()
 
     async def serve(self, head: RequestHead) -> None:
-        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's."""
-        self._stream.unread(head.raw)
+        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's.
+
+        The upgrade must be one that `upgrade_refusal` has nothing against.
+        """
         try:
             async with trio.open_nursery() as nursery:
-                await self._serve_in(nursery)
+                await self._serve_in(nursery, head)
                 nursery.cancel_scope.cancel()
         except* LocalProtocolError:
             # trio-websocket's reader answers a ping that comes in after our close frame, which wsproto refuses: the
             # connection is over, and nobody else's business.
             pass
 
-    async def _serve_in(self, nursery: trio.Nursery) -> None:
+    async def _serve_in(self, nursery: trio.Nursery, head: RequestHead) -> None:
         services, options = self._services, self._options
         self._outbox = Outbox(self._stream, nursery.start_soon, options.outbox)
+        self._frames = OutboxStream(self._stream, self._outbox, bare_upgrade(head), options.close_seconds)
         self._connection = Connection(
             services.router, self._outbox, services.socket_encoder, self.close, options.subscriptions
         )
         try:
-            socket = await self._shake_hands(nursery)
-            if socket is not None:
-                services.connections.add(self._connection, self, trio.current_time())
-                await self._converse(socket)
+            request = await wrap_server_stream(nursery, self._frames, _MESSAGES_AHEAD, options.message_bytes)
+            socket = await request.accept()
+            services.connections.add(self._connection, self, trio.current_time())
+            await self._converse(socket)
         finally:
             self._connection.detach()
             services.connections.remove(self._connection)
@@ -89,58 +100,79 @@ class GatewaySocket:
                 # What is still to be written will not be: a socket left in mid-frame is fit for nothing else.
                 self._outbox.abort()
 
-    async def _shake_hands(self, nursery: trio.Nursery) -> WebSocketConnection | None:
-        """The open socket; None for an upgrade that was refused, or that did not come to an end."""
-        options = self._options
-        # A malformed upgrade is refused by trio-websocket's reader, which leaves the one who waits for it waiting.
-        with trio.move_on_after(options.close_seconds) as patience:
-            upgrade = OutboxStream(self._stream, self._outbox, options.close_seconds, closed=patience.cancel)
-            request = await wrap_server_stream(nursery, upgrade, _MESSAGES_AHEAD, options.message_bytes)
-            return await request.accept()
-        return None
-
     async def _converse(self, socket: WebSocketConnection) -> None:
         if self._options.auth_required:
-            self._reading.deadline = trio.current_time() + self._options.auth_seconds
+            self._auth_deadline = trio.current_time() + self._options.auth_seconds
         else:
             self._identify(ANONYMOUS, None)
-        with self._reading:
+        with self._conversation:
             await self._answer_all(socket)
-        if self._reading.cancelled_caught:
-            code, reason = self._closing or (CloseCode.UNAUTHORIZED, "not authenticated in time")
-            self._connection.detach()
-            with trio.move_on_after(self._options.close_seconds):
-                await socket.aclose(code, reason)
+        self._connection.detach()
+        with trio.move_on_after(self._options.close_seconds):
+            if self._closing is not None:
+                await socket.aclose(*self._closing)
+            await self._outbox.drain()
 
     async def _answer_all(self, socket: WebSocketConnection) -> None:
-        while True:
-            try:
-                message = await socket.get_message()
+        try:
+            while (message := await self._next_message(socket)) is not None:
                 if isinstance(message, bytes):
                     self.close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
+                elif self._is_too_big(message):
+                    self.close(CloseCode.TOO_BIG, f"a message has at most {self._options.message_bytes} bytes")
                 else:
                     await self._answer(message)
-            except (ConnectionClosed, BrokenSink):
-                return
+        except ConnectionClosed as closed:
+            self._tell_fault(closed)
+        except BrokenSink:
+            return
+
+    async def _next_message(self, socket: WebSocketConnection) -> str | bytes | None:
+        """None once this side closes."""
+        with trio.CancelScope(deadline=self._auth_deadline) as self._reading:
+            if self._closing is not None:
+                self._reading.cancel()
+            return await socket.get_message()
+        self.close(CloseCode.UNAUTHORIZED, "not authenticated in time")
+        return None
+
+    def _is_too_big(self, message: str) -> bool:
+        # trio-websocket counts characters, of up to four bytes each.
+        limit = self._options.message_bytes
+        return len(message) * 4 > limit and len(message.encode()) > limit
+
+    def _tell_fault(self, closed: ConnectionClosed) -> None:
+        """trio-websocket ends a connection over a malformed frame without a close frame that says why."""
+        reason = closed.reason
+        if reason is not None and reason.code in _FAULTS and not self._frames.close_sent:
+            frame = FrameProtocol(client=False, extensions=[]).close(reason.code, reason.reason)
+            self._outbox.put_nowait(bytes(frame))
 
     async def _answer(self, text: str) -> None:
         """Handles one frame. Exactly one reply goes out, whatever it holds."""
+        over_rate = self._over_rate()
         try:
             request = gateway.decode(text)
         except gateway.RefusedError as refused:
-            await self._outbox.put(gateway.error_frame(refused.id, refused.error))
+            await self._outbox.put(gateway.error_frame(refused.id, over_rate or refused.error))
             return
         try:
+            if over_rate is not None:
+                raise over_rate
             self._admit(request.command)
             await self._carry_out(request.id, request.command)
         except CallboardError as error:
             await self._outbox.put(gateway.error_frame(request.id, error))
 
-    def _admit(self, command: gateway.Command) -> None:
+    def _over_rate(self) -> CallboardError | None:
+        """Counts one frame, whatever it holds."""
         delay = self._bucket.take(trio.current_time())
-        if delay:
-            limit = f"{self._options.commands_per_second:g} commands a second"
-            raise CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
+        if not delay:
+            return None
+        limit = f"{self._options.commands_per_second:g} commands a second"
+        return CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
+
+    def _admit(self, command: gateway.Command) -> None:
         if self._connection.principal is None and not isinstance(command, gateway.Ping | gateway.Auth):
             raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
 
@@ -187,13 +219,15 @@ class GatewaySocket:
             connection.detach()
         device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
         self._services.connections.identify(connection, principal, device)
-        self._reading.deadline = math.inf
+        self._auth_deadline = math.inf
         return device
 
     async def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> None:
         everything = not asked.topics
+        await self._outbox.wait_for_room()
+        # One step from here on: a topic that is forgotten in between would be followed from a place in its former log.
         admissions = self._connection.admit(asked.channel, asked.starts(), everything=everything)
-        await self._outbox.put(gateway.subscribed(request_id, asked, admissions))
+        self._outbox.put_nowait(gateway.subscribed(request_id, asked, admissions))
         self._connection.enter(asked.channel, admissions, everything=everything)
 
     async def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:

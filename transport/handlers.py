@@ -12,7 +12,9 @@ from transport.event_stream import EventStream, stream_path
 from transport.gateway_services import GatewayServices
 from transport.gateway_socket import GATEWAY_SOCKET_PATH, GatewaySocket
 from transport.head import RequestHead
+from transport.http.origins import Origins
 from transport.http_error import error_reply
+from transport.upgrade import upgrade_refusal
 
 
 class GatewayHandlers:
@@ -20,6 +22,7 @@ class GatewayHandlers:
 
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
+        self._origins = Origins(services.options.cors_origins)
 
     def is_event_stream(self, head: RequestHead) -> bool:
         return stream_path(head) is not None
@@ -28,14 +31,26 @@ class GatewayHandlers:
         path = stream_path(head)
         if path is None:
             raise ValueError(f"{head.path} is no event stream")
-        await EventStream(stream, self._services).serve(head, path)
+        await EventStream(stream, self._services, self._origins).serve(head, path)
 
     async def serve_websocket(self, stream: ByteStream, head: RequestHead) -> None:
-        if head.path == GATEWAY_SOCKET_PATH:
+        refusal = self._refusal(head)
+        if refusal is None:
             await GatewaySocket(stream, self._services).serve(head)
             return
-        message = f"No WebSocket is served at {head.path[:200]}; there is {GATEWAY_SOCKET_PATH}."
-        try:
-            await stream.send_all(error_reply(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, message))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
+        with trio.move_on_after(self._services.options.close_seconds):
+            try:
+                await stream.send_all(refusal)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+
+    def _refusal(self, head: RequestHead) -> bytes | None:
+        if head.path != GATEWAY_SOCKET_PATH:
+            message = f"No WebSocket is served at {head.path[:200]}; there is {GATEWAY_SOCKET_PATH}."
+            return error_reply(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, message)
+        origin = head.header("origin")
+        # Where a token is asked for, a strange page has none to show; else it would act as the user of this machine.
+        if not self._services.options.auth_required and not self._origins.may_act(origin, head.header("host") or ""):
+            message = f"Pages of {origin} may not use this gateway (cors_origins)."
+            return error_reply(HTTPStatus.FORBIDDEN, ErrorCode.FORBIDDEN, message)
+        return upgrade_refusal(head)

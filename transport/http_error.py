@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from math import ceil
 
@@ -41,18 +42,29 @@ class _Body(msgspec.Struct):
     error: _Error
 
 
-def error_reply(status: HTTPStatus, code: ErrorCode, message: str, *, retry_after: float | None = None) -> bytes:
+def error_reply(
+    status: HTTPStatus,
+    code: ErrorCode,
+    message: str,
+    *,
+    retry_after: float | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+) -> bytes:
     """Status line, headers and the JSON body `{"error": {"code", "message"}}`; the connection closes after it.
 
-    `retry_after` is in seconds.
+    `retry_after` is in seconds; the header holds whole ones, at least 1. `headers` go beside the usual ones.
     """
     body = msgspec.json.encode(_Body(_Error(code, message)))
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
         "content-type: application/json",
         f"content-length: {len(body)}",
+        "cache-control: no-store",
         "connection: close",
     ]
+    if status is HTTPStatus.UNAUTHORIZED:
+        lines.append("www-authenticate: Bearer")
     if retry_after is not None:
-        lines.append(f"retry-after: {ceil(retry_after)}")
+        lines.append(f"retry-after: {max(1, ceil(retry_after))}")
+    lines += [f"{name}: {value}" for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body

@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import orjson
 import trio
+import trio.testing
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
-from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, Limits, World
-from tests.transport.server import small_app
+from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
+from transport.byte_stream import ByteStream
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway import WebSocketEncoder
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
@@ -24,6 +25,8 @@ from transport.event_stream import ChunkedEncoder
 from transport.gateway_services import GatewayOptions, GatewayServices
 from transport.gateway_socket import GATEWAY_SOCKET_PATH
 from transport.handlers import GatewayHandlers
+from transport.http.app import create_app
+from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
@@ -52,9 +55,17 @@ class NamesAreKeys:
         return principal.user_id not in self.revoked
 
 
-class NoTickets:
+class NamesAreTickets:
+    """A ticket office whose tickets are `tk_` and a user's name."""
+
+    def issue(self, principal: Principal) -> tuple[str, float]:
+        return f"tk_{principal.user_id}", 60.0
+
     def redeem(self, ticket: str) -> Principal:
-        raise CallboardError(ErrorCode.UNAUTHORIZED, "the ticket is unknown or has expired")
+        principal = PRINCIPALS.get(ticket.removeprefix("tk_"))
+        if principal is None or not ticket.startswith("tk_"):
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "the ticket is unknown or has expired")
+        return principal
 
 
 class Client:
@@ -122,6 +133,17 @@ class Gateway:
     def port(self) -> int:
         return self.listener.addresses[0][1]
 
+    async def settled(self, connections: int = 0) -> None:
+        """Returns once so many are connected, and of those who left nothing is: no task, subscription or follower."""
+        with trio.fail_after(10):
+            while self.listener.statistics().open > connections:
+                await trio.testing.wait_all_tasks_blocked(0.005)
+        assert len(self.world.connections) == connections
+        if not connections:
+            left = self.world.channels.statistics()
+            assert (left.subscriptions, left.followers) == (0, 0)
+        assert self.listener.statistics().crashed == 0
+
     @asynccontextmanager
     async def client(self, user: str | None = None, device: str | None = None) -> AsyncIterator[Client]:
         # The stream is opened here because trio-websocket leaves it open where the server was the first to close.
@@ -161,20 +183,37 @@ async def _start(
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
+    tickets = NamesAreTickets()
     payload = GatewayPayload()
     services = GatewayServices(
         router=world.router,
         connections=world.connections,
         verifier=verifier,
-        tickets=NoTickets(),
+        tickets=tickets,
         socket_encoder=WebSocketEncoder(payload),
         stream_encoder=ChunkedEncoder(SseEncoder(payload)),
         options=options,
     )
     drain, tally = Drain(), Tally()
-    http = HypercornHTTP(small_app(), listener_options, drain)
+
+    async def serve(stream: ByteStream) -> None:
+        await edge.serve(stream)
+
+    listener = Listener(listener_options, serve, _spawn_in(nursery), tally)
+    app = create_app(
+        HttpServices(
+            router=world.router,
+            verifier=verifier,
+            tickets=tickets,
+            toolbox=EchoToolbox(),
+            connections=world.connections,
+            listener=listener,
+            readiness=lambda: Readiness.READY,
+            options=HttpOptions(auth_required=options.auth_required, cors_origins=options.cors_origins),
+        )
+    )
+    http = HypercornHTTP(app, listener_options, drain)
     edge = ConnectionEdge(listener_options, GatewayHandlers(services), http, drain, tally)
-    listener = Listener(listener_options, edge.serve, _spawn_in(nursery), tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
     return Gateway(world, services, verifier, listener)

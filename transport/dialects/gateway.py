@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from wsproto.frame_protocol import FrameProtocol
@@ -18,6 +18,7 @@ from transport.dialects.gateway_events import GatewayPayload
 RequestId: TypeAlias = str | int | float | None
 """What a client named its request, echoed on the reply."""
 
+_DEVICE_CHARACTERS = 256
 _CODES_ON_THE_WIRE = {
     ErrorCode.BUSY: ErrorCode.RATE_LIMITED,
     ErrorCode.CONFLICT: ErrorCode.EXEC_FAILED,
@@ -29,7 +30,7 @@ _CODES_ON_THE_WIRE = {
 
 class Auth(msgspec.Struct, frozen=True):
     token: str
-    device_id: str | None = None
+    device_id: Annotated[str, msgspec.Meta(max_length=_DEVICE_CHARACTERS)] | None = None
 
 
 class Subscribe(msgspec.Struct, frozen=True):
@@ -135,7 +136,7 @@ def decode(text: str) -> Request:
     if not isinstance(frame, dict):
         raise RefusedError(None, CallboardError(ErrorCode.INVALID_PAYLOAD, "a message is a JSON object"))
     named = frame.get("id")
-    request_id = named if isinstance(named, str | int | float) else None
+    request_id = named if isinstance(named, str | int | float) and not isinstance(named, bool) else None
     try:
         return Request(request_id, _command(frame.get("type"), frame.get("payload", {})))
     except CallboardError as error:

@@ -28,29 +28,42 @@ class Origins:
         app.before_request(self._check)
         app.after_request(self._tell)
 
-    def is_listed(self, origin: str) -> bool:
+    def may_act(self, origin: str | None, host: str) -> bool:
+        """Whether a request from a page of this origin may change something. None: it comes from no page."""
+        return origin is None or self._is_listed(origin) or _is_own(origin, host)
+
+    def response_headers(self, origin: str | None) -> tuple[tuple[str, str], ...]:
+        """What every answer tells the browser about the page's origin; names in lower case."""
+        if not self._allowed:
+            return ()
+        vary = ("vary", "Origin")
+        if origin is None or not self._is_listed(origin):
+            return (vary,)
+        return (
+            vary,
+            ("access-control-allow-origin", origin),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "Location, Retry-After"),
+        )
+
+    def _is_listed(self, origin: str) -> bool:
         return origin.lower() in self._allowed
 
     # Both are async for Quart's sake, which runs a plain function in a thread.
 
     async def _check(self) -> None:
         origin = request.headers.get("Origin")
-        if origin is None or request.method in ("GET", "HEAD", "OPTIONS"):
+        if request.method in ("GET", "HEAD", "OPTIONS"):
             return
-        if not self.is_listed(origin) and not _is_own(origin, request.headers.get("Host", "")):
+        if not self.may_act(origin, request.headers.get("Host", "")):
             raise CallboardError(ErrorCode.FORBIDDEN, f"pages of {origin} may not use this API (cors_origins)")
 
     async def _tell(self, response: Response) -> Response:
-        if not self._allowed:
-            return response
-        response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin")
-        if origin is None or not self.is_listed(origin):
-            return response
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        for name, value in self.response_headers(origin):
+            response.headers.add(name, value)
+        asked = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if asked and origin is not None and self._is_listed(origin):
             response.headers["Access-Control-Allow-Methods"] = _METHODS
             response.headers["Access-Control-Allow-Headers"] = _HEADERS
             response.headers["Access-Control-Max-Age"] = str(_MAX_AGE_SECONDS)

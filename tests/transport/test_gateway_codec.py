@@ -1,0 +1,294 @@
+"""The gateway's codec: whatever comes in is a request or one refusal, and whatever goes out is one text frame."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
+
+from actors.commands import AppendTurn, CancelTask, ConfirmStep, CreateTask, ExecSession, Receipt, TaskState, TaskView
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, Json, draft
+from actors.log import Log, Retention
+from actors.position import Position
+from actors.principal import Principal
+from transport.dialects import gateway
+from transport.dialects.gateway_events import GatewayPayload
+
+
+def json_of(scalars: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=10,
+    )
+
+
+json_values = json_of(st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()))
+"""Also NaN, infinities and lone surrogates, which Python's encoder writes."""
+proper_values = json_of(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text())
+kinds = st.sampled_from(["auth", "subscribe", "unsubscribe", "task.action", "session.exec", "ping", "pong", ""])
+keys = st.sampled_from(
+    ["token", "device_id", "channel", "topics", "since", "action", "task_id", "data", "session_id", "command"]
+)
+actions = st.sampled_from(["create", "cancel", "append_turn", "confirm", "explode"])
+details = st.dictionaries(
+    st.sampled_from(["agent", "prompt", "session_id", "context", "step_id", "approved"]), json_values | st.text()
+)
+since = st.dictionaries(
+    st.text(max_size=3), json_values | st.fixed_dictionaries({"epoch": st.text(), "offset": json_values})
+)
+payloads = st.builds(
+    lambda loose, strict: {**loose, **strict},
+    st.dictionaries(keys, json_values),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "channel": st.text(),
+            "topics": st.lists(st.text(max_size=3)),
+            "action": actions,
+            "task_id": st.text(),
+            "data": details | st.text(),
+            "since": since,
+        },
+    ),
+)
+frames = st.fixed_dictionaries(
+    {"type": kinds | json_values},
+    optional={"id": json_values, "payload": payloads | json_values, "timestamp": json_values},
+)
+POSITION = Position("e1", 7)
+ids = st.none() | st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+def task_view(task_id: str) -> TaskView:
+    fields: dict[str, Any] = dict.fromkeys(TaskView.__struct_fields__)
+    fields |= {"id": task_id, "agent": "echo", "state": TaskState.RUNNING, "user_id": "alice", "position": POSITION}
+    return TaskView(**fields)
+
+
+def read_frame(data: bytes) -> dict[str, Any]:
+    """The object in what must be exactly one unmasked text frame, as a client of wsproto reads it."""
+    assert data[1] & 0x80 == 0
+    client = Connection(ConnectionType.CLIENT)
+    client.receive_data(data)
+    (message,) = client.events()
+    assert isinstance(message, TextMessage)
+    assert message.message_finished
+    found = json.loads(message.data)
+    assert isinstance(found, dict)
+    return found
+
+
+def outcome(text: str) -> gateway.Request | gateway.RefusedError:
+    """What becomes of a frame; it can be answered in either case."""
+    found = refusal(text)
+    if found is None:
+        request = gateway.decode(text)
+        assert read_frame(gateway.pong(request.id)).get("id") == request.id
+        return request
+    reply = read_frame(gateway.error_frame(found.id, found.error))
+    assert reply["type"] == "error"
+    assert reply["payload"]["message"]
+    assert reply.get("id") == found.id
+    return found
+
+
+def refusal(text: str) -> gateway.RefusedError | None:
+    try:
+        gateway.decode(text)
+    except gateway.RefusedError as refused:
+        return refused
+    return None
+
+
+@given(st.text(st.characters()))
+@example("\ud800")
+@example("\ufeff{}")
+@example("null")
+@example('"\\ud800"')
+@example('{"id":"\\udfff","type":"ping"}')
+@example('{"type":"ping"} {"type":"ping"}')
+def test_any_text_is_a_request_or_a_refusal(text: str) -> None:
+    outcome(text)
+
+
+@given(json_values)
+def test_any_json_is_a_request_or_a_refusal(value: object) -> None:
+    outcome(json.dumps(value))
+
+
+@given(frames, st.booleans())
+def test_a_near_miss_is_a_request_or_a_refusal_with_its_id(frame: dict[str, Any], ascii_only: bool) -> None:
+    found = outcome(json.dumps(frame, ensure_ascii=ascii_only))
+    named = frame.get("id")
+    not_json = isinstance(found, gateway.RefusedError) and found.error.code is ErrorCode.INVALID_JSON
+    echoed = named if isinstance(named, str | int | float) and not isinstance(named, bool) and not not_json else None
+    assert found.id == echoed
+
+
+@pytest.mark.parametrize(
+    "opening", ["[", '{"a":', '{"type":"ping","payload":[', '{"type":"session.exec","payload":{"a":[']
+)
+@pytest.mark.parametrize("depth", [1_000, 100_000])
+def test_nesting_without_end_is_refused(opening: str, depth: int) -> None:
+    found = outcome(opening * depth)
+    assert isinstance(found, gateway.RefusedError)
+    assert found.error.code is ErrorCode.INVALID_JSON
+
+
+@pytest.mark.parametrize(
+    "number", ["1e999", "-1e999", "9" * 400, "9" * 5000, "-0", "0.1e-999", "NaN", "Infinity", "0x1"]
+)
+def test_numbers_beyond_bounds_are_answered(number: str) -> None:
+    outcome(f'{{"id":{number},"type":"ping"}}')
+    outcome(f'{{"type":"subscribe","payload":{{"channel":"task","since":{{"t":{{"epoch":"e","offset":{number}}}}}}}}}')
+
+
+@pytest.mark.parametrize("named", ["r1", "", 0, -7, 2**64, 1.5, "\N{SNOWMAN}"])
+def test_an_id_comes_back_as_it_was(named: str | float) -> None:
+    for frame in ({"type": "ping"}, {"type": "nonsense"}, {}, {"type": "auth", "payload": 5}):
+        assert outcome(json.dumps({"id": named, **frame})).id == named
+
+
+@pytest.mark.parametrize("named", [None, True, False, [], ["r1"], {"a": 1}])
+def test_an_id_of_another_type_is_none(named: object) -> None:
+    assert outcome(json.dumps({"id": named, "type": "ping"})) == gateway.Request(None, gateway.Ping())
+
+
+GOLDEN: list[tuple[str, dict[str, Any] | None, gateway.Command]] = [
+    ("ping", None, gateway.Ping()),
+    ("ping", {"anything": 1}, gateway.Ping()),
+    ("auth", {"token": "ab_1"}, gateway.Auth("ab_1")),
+    ("auth", {"token": "ab_1", "device_id": "phone"}, gateway.Auth("ab_1", "phone")),
+    ("subscribe", {"channel": "task"}, gateway.Subscribe("task", (), {})),
+    ("subscribe", {"channel": "task", "topics": ["a", "b"]}, gateway.Subscribe("task", ("a", "b"), {})),
+    (
+        "subscribe",
+        {"channel": "task", "topics": ["a"], "since": {"a": {"epoch": "e1", "offset": 7}}},
+        gateway.Subscribe("task", ("a",), {"a": POSITION}),
+    ),
+    ("subscribe", {"channel": "app", "since": {"a": "e1:7"}}, gateway.Subscribe("app", (), {"a": POSITION})),
+    ("subscribe", {"channel": "app", "since": {"a": "0"}}, gateway.Subscribe("app", (), {"a": "oldest"})),
+    ("unsubscribe", {"channel": "task"}, gateway.Unsubscribe("task", ())),
+    ("unsubscribe", {"channel": "task", "topics": ["a"]}, gateway.Unsubscribe("task", ("a",))),
+    ("task.action", {"task_id": "t", "action": "cancel"}, gateway.TaskAction("t", "cancel", CancelTask("t"))),
+    (
+        "task.action",
+        {"task_id": "t", "action": "append_turn", "data": "go on"},
+        gateway.TaskAction("t", "append_turn", AppendTurn("t", "go on")),
+    ),
+    (
+        "task.action",
+        {"task_id": "t", "action": "append_turn", "data": {"prompt": "go on"}},
+        gateway.TaskAction("t", "append_turn", AppendTurn("t", "go on")),
+    ),
+    (
+        "task.action",
+        {"task_id": "t", "action": "confirm", "data": {"step_id": "s", "approved": False}},
+        gateway.TaskAction("t", "confirm", ConfirmStep("t", "s", approved=False)),
+    ),
+    (
+        "task.action",
+        {"action": "create", "data": {"agent": "offline", "prompt": "hi", "context": {"k": [1]}}},
+        gateway.TaskAction("", "create", CreateTask(agent="offline", prompt="hi", context={"k": [1]})),
+    ),
+    ("task.action", {"task_id": "t", "action": "explode"}, gateway.TaskAction("t", "explode", None)),
+    ("session.exec", {"session_id": "s", "command": "ls"}, ExecSession("s", "ls")),
+]
+
+
+@pytest.mark.parametrize(("kind", "payload", "command"), GOLDEN)
+def test_every_message_of_the_dialect(kind: str, payload: dict[str, Any] | None, command: gateway.Command) -> None:
+    frame: dict[str, Any] = {"id": "r1", "type": kind, "timestamp": 1_700_000_000_000, "unknown": [1]}
+    if payload is not None:
+        frame["payload"] = payload
+    assert gateway.decode(json.dumps(frame)) == gateway.Request("r1", command)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "INVALID_JSON"),
+        ("{", "INVALID_JSON"),
+        ("[]", "INVALID_PAYLOAD"),
+        ("{}", "INVALID_PAYLOAD"),
+        ('{"type":7}', "INVALID_PAYLOAD"),
+        ('{"type":"Ping"}', "UNKNOWN_TYPE"),
+        ('{"type":"auth"}', "INVALID_PAYLOAD"),
+        ('{"type":"auth","payload":null}', "INVALID_PAYLOAD"),
+        ('{"type":"auth","payload":{"token":7}}', "INVALID_PAYLOAD"),
+        ('{"type":"subscribe","payload":{"topics":[]}}', "INVALID_PAYLOAD"),
+        ('{"type":"subscribe","payload":{"channel":"task","topics":"t"}}', "INVALID_PAYLOAD"),
+        ('{"type":"subscribe","payload":{"channel":"task","topics":["a"],"since":{"b":"e:1"}}}', "INVALID_PAYLOAD"),
+        ('{"type":"subscribe","payload":{"channel":"task","since":{"b":"e"}}}', "INVALID_PAYLOAD"),
+        ('{"type":"task.action","payload":{"action":"cancel"}}', "INVALID_PAYLOAD"),
+        ('{"type":"task.action","payload":{"action":"confirm","task_id":"t","data":true}}', "INVALID_PAYLOAD"),
+        ('{"type":"session.exec","payload":{"session_id":"s"}}', "INVALID_PAYLOAD"),
+    ],
+)
+def test_every_kind_of_refusal(text: str, code: str) -> None:
+    found = outcome(text)
+    assert isinstance(found, gateway.RefusedError)
+    assert found.error.code == code
+
+
+@pytest.mark.parametrize(("length", "refused"), [(256, False), (257, True)])
+def test_the_name_of_a_device_is_not_endless(length: int, refused: bool) -> None:
+    frame = {"type": "auth", "payload": {"token": "t", "device_id": "d" * length}}
+    assert isinstance(outcome(json.dumps(frame)), gateway.RefusedError) is refused
+
+
+@given(ids, st.text(), st.text())
+def test_every_reply_is_one_object_in_one_frame(named: str | float | None, name: str, words: str) -> None:
+    asked = gateway.Subscribe(name, (words,), {words: "oldest"})
+    action = gateway.TaskAction(name, words, None)
+    refusal = CallboardError(ErrorCode.BUSY, words, retry_after=0.25)
+    task = task_view(name)
+    replies = {
+        "auth.result": [gateway.auth_result(named, Principal(name), words), gateway.auth_failed(named, words)],
+        "subscribed": [gateway.subscribed(named, asked, ())],
+        "unsubscribed": [gateway.unsubscribed(named, gateway.Unsubscribe(name, (words,)))],
+        "task.result": [
+            gateway.task_refused(named, action, refusal),
+            gateway.task_result(named, words, task),
+            gateway.task_result(named, words, Receipt(task=task, position=POSITION, turn=2)),
+        ],
+        "session.output": [gateway.exec_started(named, name, words)],
+        "pong": [gateway.pong(named)],
+        "error": [gateway.error_frame(named, refusal)],
+    }
+    for kind, sent in replies.items():
+        for data in sent:
+            reply = read_frame(data)
+            assert reply["type"] == kind
+            assert reply.get("id") == named
+            assert isinstance(reply["timestamp"], int)
+
+
+def test_a_refusal_of_a_code_that_the_dialect_has_not_is_told_as_the_nearest() -> None:
+    error = read_frame(gateway.error_frame("r", CallboardError(ErrorCode.BUSY, "full", retry_after=0.25)))["payload"]
+    assert error == {"code": "RATE_LIMITED", "message": "full", "retry_after_ms": 250}
+
+
+@given(proper_values)
+@example("x" * 70_000)
+@example("y" * 200)
+def test_an_event_is_one_object_in_one_frame(data: Json) -> None:
+    event = Log(ChannelKey("task", "t", "alice"), Retention(), epoch="e1").append(draft("agent.message", data))
+    message = read_frame(gateway.WebSocketEncoder(GatewayPayload()).encode(event))
+    assert message.keys() == {"type", "payload", "timestamp"}
+    assert message["type"] == "event"
+    assert message["payload"]["data"] == data
+
+
+def test_a_receipt_names_the_state_and_the_position() -> None:
+    receipt = Receipt(task=task_view("t"), position=POSITION)
+    reply = read_frame(gateway.task_result("r", "cancel", receipt))
+    told = {"task_id": "t", "action": "cancel", "success": True, "state": "running", "position": "e1:7"}
+    assert reply["payload"] == told
