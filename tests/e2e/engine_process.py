@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,13 @@ class EngineProcess:
     """One engine from its start to its end. `log` holds the lines that it has written so far, decoded; `text` those
     that are no log lines."""
 
-    def __init__(self, folder: Path, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, port: int | None) -> None:
         self.folder = folder
         self.log: list[dict[str, Any]] = []
         self.text = ""
         self.url = ""
         self._logged = threading.Condition()
-        self.process = subprocess.Popen(serve_command(port), cwd=folder, env=environment, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(serve_command(port), cwd=folder, env=environment(), stderr=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
 
@@ -112,7 +112,6 @@ def engine_process(
     *,
     port: int = 0,
     verify: ssl.SSLContext | bool = True,
-    more_environment: Mapping[str, str] | None = None,
 ) -> Iterator[EngineProcess]:
     """An engine that is ready. It is told to stop at the end, must do so in good order, and is killed whatever comes.
 
@@ -120,7 +119,7 @@ def engine_process(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "callboard.toml").write_text(config)
-    engine = EngineProcess(folder, port, {**environment(), **(more_environment or {})})
+    engine = EngineProcess(folder, port)
     try:
         engine.url = engine.wait_log("listening")["url"]
         with httpx2.Client(base_url=engine.url, trust_env=False, verify=verify, timeout=PATIENCE) as client:
@@ -133,9 +132,11 @@ def engine_process(
         engine.kill()
 
 
-def serve_command(port: int) -> Sequence[str]:
+def serve_command(port: int | None) -> Sequence[str]:
+    """Without a port, the configured one."""
+    chosen = () if port is None else ("--port", str(port))
     agents = [part for name in _AGENTS for part in ("--agent", f"tests.e2e.agents:{name}")]
-    return [sys.executable, "-m", "engine", "serve", "--port", str(port), *agents]
+    return [sys.executable, "-m", "engine", "serve", *chosen, *agents]
 
 
 def environment() -> dict[str, str]:
