@@ -79,14 +79,17 @@ def gateway_socket(
     tls: ssl.SSLContext | None = None,
     receive_buffer: int | None = None,
 ) -> Iterator[Socket]:
-    """A connected client, logged in where a token is given. With a small `receive_buffer` it reads ahead one frame."""
+    """A connected client, logged in where a token is given.
+
+    It reads all that comes; with a `receive_buffer` of so many bytes no more than one frame ahead of the test.
+    """
     raw = None
     if receive_buffer is not None:
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         host, _, port = url.split("/")[2].partition(":")
         raw.connect((host, int(port)))
-    ahead = 16 if receive_buffer is None else 1
+    ahead = None if receive_buffer is None else 1
     with connect(url, sock=raw, ssl=tls, max_queue=ahead, proxy=None, close_timeout=PATIENCE) as connection:
         client = Socket(connection)
         if token is not None:
