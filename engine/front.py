@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 import trio
-from transport.http.app import create_app
-from transport.http.services import HttpOptions, HttpServices, Readiness
 
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CloseCode
@@ -24,6 +22,8 @@ from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder
 from transport.gateway_services import GatewayOptions, GatewayServices
 from transport.handlers import GatewayHandlers
+from transport.http.app import create_app
+from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions

@@ -23,7 +23,7 @@ from tests.support.relay import start_relay
 ANSWER = "Fourteen pieces of text, one after the other, all of them in order."
 
 
-def fixture(user_message: str, response: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
+def fixture(user_message: str, response: dict[str, Any], **more: Any) -> dict[str, Any]:  # JSON
     match = {"userMessage": user_message} | more.pop("match", {})
     return {"match": match, "response": response, **more}
 

@@ -29,7 +29,7 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 class Asked:
     """One call of a model, what it streamed and how often it waited."""
 
-    def __init__(self, base_url: str, **settings: Any) -> None:  # noqa: ANN401  # any field of Endpoint
+    def __init__(self, base_url: str, **settings: Any) -> None:  # any field of Endpoint
         defaults: dict[str, Any] = {"retry": RetryPolicy(attempts=3, first=0.01), "read_timeout": 5.0}
         self.endpoint = Endpoint(base_url=base_url, model="m", api_key=KEY, **(defaults | settings))
         self.text: list[str] = []

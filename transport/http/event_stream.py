@@ -56,7 +56,7 @@ class EventStreams:
         return _response(body)
 
     def head(self) -> Response:
-        return _response(None)
+        return _response(b"")
 
 
 class PullSink:
@@ -173,7 +173,7 @@ class StreamBody(ResponseBody):
         self._nursery.cancel_scope.cancel()
 
 
-def _response(body: StreamBody | None) -> Response:
+def _response(body: StreamBody | bytes) -> Response:
     response = Response(body, 200, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
