@@ -15,7 +15,7 @@ from engine.commands.options import ChannelTopic, http_client, server_options
 from engine.follower import error_message
 
 
-class _Answer(msgspec.Struct):
+class _Published(msgspec.Struct, frozen=True):
     position: str
 
 
@@ -55,6 +55,6 @@ def publish(
     if not response.is_success:
         raise click.ClickException(error_message(response))
     try:
-        click.echo(msgspec.json.decode(response.content, type=_Answer).position)
+        click.echo(msgspec.json.decode(response.content, type=_Published).position)
     except msgspec.DecodeError:
         raise click.ClickException(f"{url} did not answer as a Callboard server does") from None
