@@ -130,8 +130,7 @@ class Outbox:
         """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
         await trio.lowlevel.checkpoint()
         while self._replies_bytes >= self._options.replies_bytes and not self._closing:
-            self._room = self._room or trio.Event()
-            await self._room.wait()
+            await self._wait_for_room()
         if self._closing:
             raise BrokenSink
 
@@ -148,8 +147,7 @@ class Outbox:
     async def drain(self) -> None:
         """Returns when nothing is pending, or the connection is broken. The caller brings the deadline."""
         while self.busy and not self._closing:
-            self._room = self._room or trio.Event()
-            await self._room.wait()
+            await self._wait_for_room()
         await trio.lowlevel.checkpoint()
 
     def abort(self) -> None:
@@ -239,6 +237,11 @@ class Outbox:
         if subscription.offset < log.tail:
             self._lagging[subscription] = None
         return b"".join(map(subscription.encoder.encode, merge_events(events)))
+
+    async def _wait_for_room(self) -> None:
+        if self._room is None:
+            self._room = trio.Event()
+        await self._room.wait()
 
     def _make_room(self) -> None:
         if self._room is not None:
