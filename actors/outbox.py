@@ -121,18 +121,17 @@ class Outbox:
     async def put(self, frame: bytes) -> None:
         """Sends a reply, in order, before waiting events. Waits while too many replies wait for a slow peer.
 
-        Raises BrokenSink once the connection is gone. Cancelled, it has sent nothing.
+        Raises BrokenSink once the connection is gone.
         """
-        await self.wait_for_room()
+        await self._wait_for_room()
+        # Before the checkpoint: a close frame leaves also where its sender is cancelled right then.
         self.put_nowait(frame)
+        await trio.lowlevel.checkpoint()
 
     async def wait_for_room(self) -> None:
         """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
         await trio.lowlevel.checkpoint()
-        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
-            await self._wait_for_room()
-        if self._closing:
-            raise BrokenSink
+        await self._wait_for_room()
 
     def put_nowait(self, frame: bytes) -> None:
         """As `put`, without waiting. For what the engine itself sends at a bounded rate: heartbeats, a close frame."""
@@ -147,7 +146,7 @@ class Outbox:
     async def drain(self) -> None:
         """Returns when nothing is pending, or the connection is broken. The caller brings the deadline."""
         while self.busy and not self._closing:
-            await self._wait_for_room()
+            await self._some_room()
         await trio.lowlevel.checkpoint()
 
     def abort(self) -> None:
@@ -239,6 +238,12 @@ class Outbox:
         return b"".join(map(subscription.encoder.encode, merge_events(events)))
 
     async def _wait_for_room(self) -> None:
+        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
+            await self._some_room()
+        if self._closing:
+            raise BrokenSink
+
+    async def _some_room(self) -> None:
         if self._room is None:
             self._room = trio.Event()
         await self._room.wait()
