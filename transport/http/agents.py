@@ -101,6 +101,7 @@ class AgentsApi:
                 tag="agents elsewhere",
                 summary="Register an agent that runs elsewhere (scope `agent`)",
                 body=NewAgent,
+                example={"name": "researcher", "description": "Reads the web, elsewhere."},
                 query=Nothing,
                 answer=RegisteredAgent,
                 status=201,

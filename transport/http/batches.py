@@ -37,6 +37,7 @@ class BatchesApi:
                 tag=_TAG,
                 summary="Start many tasks: all of them or none",
                 body=NewBatch,
+                example={"tasks": [{"agent": "offline", "prompt": "6*7"}, {"agent": "offline", "prompt": "40+2"}]},
                 query=Nothing,
                 answer=BatchView,
                 status=201,

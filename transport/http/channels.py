@@ -139,6 +139,7 @@ class ChannelsApi:
                 tag=_TAG,
                 summary="Publish an event to a topic (scope `publish`)",
                 body=NewEvent,
+                example={"channel": "app", "topic": "news", "event_type": "news.posted", "data": {"title": "It runs"}},
                 query=Nothing,
                 answer=PublishedJson,
                 errors=(403, 404, 409, 503),

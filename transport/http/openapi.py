@@ -95,7 +95,7 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         "responses": _responses(route, schemas),
     }
     if route.body is not Nothing:
-        content = {"application/json": {"schema": schemas.of(route.body)}}
+        content = {"application/json": {"schema": schemas.of(route.body), "example": route.example}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

@@ -61,6 +61,8 @@ class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
     content: str = "application/json"
     headers: dict[str, str] = {}
     """Request headers that it reads, and what they say."""
+    example: dict[str, Any] | None = None
+    """A body as one would send it; a route with a body has one."""
 
 
 AnyRoute: TypeAlias = Route[Any, Any, Any]

@@ -96,6 +96,7 @@ class SessionsApi:
                 tag=_TAG,
                 summary="Open a conversation",
                 body=NewSession,
+                example={"title": "Arithmetic", "agent": "offline"},
                 query=Nothing,
                 answer=SessionJson,
                 status=201,

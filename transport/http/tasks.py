@@ -214,6 +214,7 @@ class TasksApi:
                 tag=_TAG,
                 summary="Start a task",
                 body=NewTask,
+                example={"agent": "offline", "prompt": "What is 6*7? Then count to 5."},
                 query=Nothing,
                 answer=TaskJson,
                 status=201,
@@ -259,6 +260,7 @@ class TasksApi:
                 tag=_TAG,
                 summary="Append a turn to a task's conversation",
                 body=NewTurn,
+                example={"prompt": "And what is 40+2?"},
                 query=Nothing,
                 answer=TurnReceipt,
                 status=202,
@@ -271,6 +273,7 @@ class TasksApi:
                 tag=_TAG,
                 summary="Answer a step that waits for a confirmation",
                 body=Confirmation,
+                example={"step_id": "turn-1-step-0", "approved": True},
                 query=Nothing,
                 answer=TaskReceipt,
                 errors=(404, 409, 503),
@@ -293,6 +296,12 @@ class TasksApi:
                 tag=_AGENT_TAG,
                 summary="Post events of a claimed task; renews the claim",
                 body=EventsPost,
+                example={
+                    "events": [
+                        {"event_type": "agent.message", "data": {"content": "Found it."}},
+                        {"event_type": "task.completed", "data": {"result": "Found it."}},
+                    ]
+                },
                 query=Nothing,
                 answer=TaskReceipt,
                 errors=(403, 404, 409, 503),

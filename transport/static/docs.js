@@ -129,7 +129,7 @@ function tryForm(path, method, operation, schemas) {
   }));
   const content = operation.requestBody && operation.requestBody.content["application/json"];
   const body = content ? el("textarea", { spellcheck: "false", "aria-label": "Body" }) : null;
-  if (body) body.value = JSON.stringify(exampleOf(content.schema, schemas), null, 2);
+  if (body) body.value = JSON.stringify(content.example ?? exampleOf(content.schema, schemas), null, 2);
   const status = el("p", { class: "status", role: "status" });
   const output = el("pre", { class: "output", hidden: "" });
   const send = el("button", { type: "submit" }, "Send");
