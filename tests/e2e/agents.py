@@ -48,3 +48,8 @@ async def stubborn(task: TaskContext) -> Result:
     with trio.CancelScope(shield=True):
         await trio.sleep_forever()
     raise AssertionError
+
+
+async def asking(task: TaskContext) -> Result:
+    """Waits for the confirmation of the step that the prompt names."""
+    return Result("yes" if await task.confirm(task.prompt, "May I?") else "no")
