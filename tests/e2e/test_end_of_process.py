@@ -46,7 +46,7 @@ def test_a_signal_drains(number: signal.Signals, tmp_path: Path) -> None:
         rest(engine.url) as api,
     ):
         client.subscribe("task")
-        task = client.create("burst", "300")
+        task = client.create("witness", "300")
         with event_stream(api, "task", task["task_id"], "0") as events:
             next(events)
             client.events_until("burst.tick")
@@ -58,28 +58,38 @@ def test_a_signal_drains(number: signal.Signals, tmp_path: Path) -> None:
         assert is_refused(engine)
         assert engine.wait() == 0
     assert "task.completed" not in rest_of_stream
+    assert (tmp_path / "witness.txt").read_text() == "finished"
     assert [line["event"] for line in engine.log][-2:] == ["draining", "stopped"]
     assert engine.troubles() == []
 
 
 def test_a_running_task_is_cancelled_at_the_deadline(tmp_path: Path) -> None:
     with engine_process(tmp_path, QUICK.format(drain=0.3)) as engine, gateway_socket(engine.socket_url) as client:
-        client.create("patient", "wait")
+        client.subscribe("task")
+        client.create("witness", "1000000")
+        client.events_until("agent.message")
         engine.signal(signal.SIGTERM)
         assert close_code(client) == 1012
         assert engine.wait() == 0
         assert engine.troubles() == []
+    assert (tmp_path / "witness.txt").read_text() == "cancelled"
 
 
-def test_a_client_that_has_stopped_reading_holds_nobody_up(tmp_path: Path) -> None:
+def test_clients_that_have_stopped_reading_hold_nobody_up(tmp_path: Path) -> None:
     with (
         engine_process(tmp_path, QUICK.format(drain=1)) as engine,
         gateway_socket(engine.socket_url, receive_buffer=4096) as stalled,
         gateway_socket(engine.socket_url) as reader,
+        socket.socket() as stalled_stream,
     ):
         stalled.subscribe("task")
         reader.subscribe("task")
-        reader.create("flood", "3000")
+        task = reader.create("flood", "3000")
+        stalled_stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled_stream.connect(("127.0.0.1", engine.port))
+        path = f"/api/v1/channels/task/{task['task_id']}/events?since=0"
+        stalled_stream.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        assert stalled_stream.recv(12) == b"HTTP/1.1 200"
         reader.events_until()
         engine.signal(signal.SIGTERM)
         assert close_code(reader) == 1012

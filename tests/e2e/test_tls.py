@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import signal
 import ssl
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
 import trustme
 import websockets
+from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.clients import assert_gapless, event_stream, gateway_socket, rest, stream_until
 from tests.e2e.engine_process import PATIENCE, EngineProcess, engine_process
@@ -43,13 +46,17 @@ def context_of(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture(scope="module")
-def secure(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
-    folder = tmp_path_factory.mktemp("secure")
+def write_certificate(authority: trustme.CA, folder: Path) -> None:
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     authority.cert_pem.write_to_path(folder / "authority.pem")
+
+
+@pytest.fixture(scope="module")
+def secure(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    folder = tmp_path_factory.mktemp("secure")
+    write_certificate(authority, folder)
     with engine_process(folder, CONFIG, verify=context_of(authority)) as engine:
         yield engine
 
@@ -163,3 +170,25 @@ def test_plain_http_is_refused_on_a_tls_port(secure: EngineProcess, key: str) ->
         pytest.raises(httpx2.TransportError),
     ):
         api.get("/healthz")
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_drain_reaches_its_clients(authority: trustme.CA, tmp_path: Path, http2: bool) -> None:
+    write_certificate(authority, tmp_path)
+    with (
+        engine_process(tmp_path, CONFIG, verify=context_of(authority)) as engine,
+        rest(engine.url, (key := engine.token("alice")), verify=context_of(authority), http2=http2) as api,
+        gateway_socket(engine.socket_url, key, tls=context_of(authority)) as client,
+    ):
+        task = client.create("burst", "300")
+        with event_stream(api, "task", task["task_id"], "0") as events:
+            next(events)
+            engine.signal(signal.SIGTERM)
+            # Both ends are orderly: a broken stream would raise.
+            assert "task.completed" not in [event["event_type"] for event in events]
+        with pytest.raises(ConnectionClosed) as closed:
+            client.event()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        assert engine.wait() == 0
+        assert engine.troubles() == []
