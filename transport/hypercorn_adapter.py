@@ -18,6 +18,8 @@ from h2.events import Event as H2Event
 from h2.settings import SettingCodes
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import Event as StreamEvent
+from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
@@ -152,6 +154,24 @@ class _Http2(H2Protocol):
         super().__init__(*args)  # type: ignore[arg-type]  # passed on as they came
         # A browser that is told of extended CONNECT opens its WebSockets inside HTTP/2, past our WebSocket side.
         del self.connection.local_settings[SettingCodes.ENABLE_CONNECT_PROTOCOL]
+        self._sending = trio.Lock()
+
+    async def stream_send(self, event: StreamEvent) -> None:
+        """As Hypercorn's, but a stream has ended on the wire before it is said to be closed.
+
+        Hypercorn leaves the end to its sending task; while the server drains, GOAWAY overtakes it, after which h2 sends
+        no END_STREAM any more, and the client takes a whole answer for a broken one.
+        """
+        if isinstance(event, StreamClosed):
+            buffer = self.stream_buffers.get(event.stream_id)
+            if buffer is not None and buffer.complete:
+                await self._send_data(event.stream_id)
+        await super().stream_send(event)
+
+    async def _send_data(self, stream_id: int) -> None:
+        async with self._sending:
+            if stream_id in self.stream_buffers:
+                await super()._send_data(stream_id)
 
     async def _handle_events(self, events: list[H2Event]) -> None:
         """As Hypercorn's, but body data that follows an early answer is dropped; there it ends the connection."""

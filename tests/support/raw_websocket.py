@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Any
 
@@ -12,6 +11,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Event, Pong, TextMessage
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
+_MASK = b"mask"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = (
     "GET /api/v1/gateway/ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -38,14 +38,13 @@ def frame(opcode: int, payload: bytes = b"", *, first: int | None = None, masked
         head += bytes([mask | 127]) + size.to_bytes(8, "big")
     if not masked:
         return head + payload
-    key = os.urandom(4)
-    return head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+    return head + _MASK + bytes(byte ^ _MASK[index % 4] for index, byte in enumerate(payload))
 
 
 PING = frame(Opcode.PING, b"hello")
 
 
-class RawWebSocket:
+class RawWebSocket(trio.abc.AsyncResource):
     """Every wait fails after ten seconds."""
 
     def __init__(self, stream: trio.SocketStream) -> None:
@@ -139,7 +138,7 @@ class RawWebSocket:
         self._frames.receive_data(data)
         self._events.extend(self._frames.events())
 
-    async def finish(self) -> None:
+    async def aclose(self) -> None:
         """Closes the connection without a word of the protocol."""
         await self.stream.aclose()
 
