@@ -129,7 +129,8 @@ async def test_a_child_that_outlives_its_deadline_is_reported_and_holds_up_no_ot
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)
         supervisor.stop()
-        await trio.sleep_until(3)
+        await supervisor.wait_stopped()
+        assert trio.current_time() == 2, "the ordered stop is over once the deadline of the last child has passed"
         assert trace.of("gone") == ["c", "a"]
         assert supervisor.statistics().overdue == 1
     assert trace.reported(DeadlineOutlived) == [DeadlineOutlived("s", "b", 2)]

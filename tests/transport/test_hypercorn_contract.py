@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 from hypercorn.config import Config
 from hypercorn.events import Closed, RawData, Updated
-from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.tcp_server import TCPServer
@@ -45,6 +45,8 @@ def test_the_version_is_the_one_that_was_read() -> None:
         (H2Protocol.handle, ["self", "event"]),
         (H2Protocol._handle_events, ["self", "events"]),
         (H2Protocol._flush, ["self"]),
+        (H2Protocol._send_data, ["self", "stream_id"]),
+        (H2Protocol.stream_send, ["self", "event"]),
         (Lifespan.__init__, ["self", "app", "config", "state"]),
         (Lifespan.handle_lifespan, ["self", "task_status"]),
         (WorkerContext.__init__, ["self", "max_requests"]),
@@ -55,6 +57,11 @@ def test_the_version_is_the_one_that_was_read() -> None:
 def test_a_signature(function: Callable[..., object], parameters: list[str]) -> None:
     found = list(inspect.signature(function).parameters)
     assert found == parameters, f"Hypercorn changed {function.__qualname__}"
+
+
+def test_a_stream_is_complete_when_nothing_but_its_end_is_left() -> None:
+    assert isinstance(inspect.getattr_static(StreamBuffer, "complete"), property)
+    assert "self.stream_buffers" in inspect.getsource(H2Protocol._send_data)
 
 
 @pytest.mark.parametrize(
