@@ -174,7 +174,9 @@ class StreamBody(ResponseBody):
 
 
 def _response(body: StreamBody | None) -> Response:
-    response = Response(body, 200, content_type="text/event-stream")
+    # Without a body Quart makes an empty iterable, which it runs in a thread by way of asyncio.
+    response = Response("" if body is None else body, 200, content_type="text/event-stream")
+    response.headers.pop("Content-Length", None)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     response.timeout = None
