@@ -7,15 +7,12 @@ from typing import Literal, TypeAlias, get_args
 from actors.agents import Agents
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, check_topic
-from actors.principal import Principal
+from actors.principal import EVERYTHING, Principal
 from actors.sessions import Sessions
 from actors.tasks import Tasks
 
 ChannelName: TypeAlias = Literal["task", "session", "system", "app", "agent"]
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
-
-EVERYTHING = "*"
-"""The owner of the topics that only an admin sees: no user can have this id."""
 
 _OWN_TOPICS = ("tasks", "sessions", "batches")
 _COMMON_TOPICS = ("agents", "alerts")

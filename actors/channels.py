@@ -15,7 +15,7 @@ from actors.log import Log, Resumption, Retention
 from actors.mailbox import Reply
 from actors.outbox import Encoder, Outbox, Subscription
 from actors.position import Position
-from actors.spawner import Spawner
+from actors.spawner import Spawner, spawn
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
@@ -202,7 +202,7 @@ class Channels:
 
     def _start(self, channel: Channel) -> None:
         spec = ChildSpec(f"channel {channel.key}", channel.run, Restart.TRANSIENT)
-        self._supervisor.start_child_nowait(spec)
+        spawn(self._supervisor, spec)
         channel.running = True
 
     def _shelve(self, key: ChannelKey, channel: Channel) -> None:

@@ -7,14 +7,15 @@ import trio
 from actors.child import ChildHandle
 from actors.childspec import Backoff, ChildSpec, Intensity, Restart
 from actors.report import Reporter
+from actors.spawner import CannotSpawn
 from actors.supervision import GRACE, Supervision
 
 
-class NotRunning(Exception):
+class NotRunning(CannotSpawn):
     """A dynamic supervisor takes children only between its start and the beginning of its stop."""
 
 
-class TooManyChildren(Exception):
+class TooManyChildren(CannotSpawn):
     """A dynamic supervisor holds `limit` children already. Those overdue or waiting for a restart count."""
 
     def __init__(self, supervisor: str, limit: int) -> None:

@@ -89,11 +89,24 @@ def draft(
     check_event_type(event_type)
     if merge is Merge.TEXT and not (isinstance(data, dict) and isinstance(data.get("content"), str)):
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} streams text: its data needs a string `content`")
+    return Draft(
+        event_type,
+        encode_json(f"data of {event_type}", data),
+        merge,
+        merge_key,
+        now_ms() if timestamp is None else timestamp,
+    )
+
+
+def encode_json(what: str, data: Json) -> bytes:
+    """The data as one JSON text. Raises CallboardError INVALID_PAYLOAD, naming `what`, for data that JSON cannot hold.
+
+    Nesting beyond about 250 levels and integers beyond 64 bits are such data: a reader elsewhere may not take them.
+    """
     try:
-        body = orjson.dumps(data)
+        return orjson.dumps(data)
     except (orjson.JSONEncodeError, RecursionError) as error:
-        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"data of {event_type} is not JSON: {error}") from error
-    return Draft(event_type, body, merge, merge_key, now_ms() if timestamp is None else timestamp)
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{what} is not JSON: {error}") from error
 
 
 def check_event_type(event_type: str) -> None:

@@ -16,6 +16,16 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+MAXIMUM_USER_ID = 200
+EVERYTHING = "*"
+"""The owner of the topics that only an admin sees."""
+
+
+def is_user_id(name: str) -> bool:
+    """1 to 200 printable characters. Not `*`: nobody is to own what is the admins'."""
+    return 0 < len(name) <= MAXIMUM_USER_ID and name.isprintable() and name != EVERYTHING
+
+
 class Principal(msgspec.Struct, frozen=True):
     """An authenticated user.
 

@@ -46,10 +46,11 @@ _HISTORY_BYTES = 1024 * 1024
 
 
 class RouterOptions(msgspec.Struct, frozen=True):
-    """How long and how many idempotency keys of publications are remembered."""
+    """How long and how many idempotency keys of publications are remembered; how many tasks a batch may have."""
 
     idempotency_seconds: float = 300.0
     idempotency_keys: int = 100_000
+    batch_tasks: int = 1_000
 
 
 class Router:
@@ -68,7 +69,7 @@ class Router:
         self.agents = agents
         self.sessions = sessions
         self.tasks = tasks
-        self.batches = Batches(tasks)
+        self.batches = Batches(tasks, largest=chosen.batch_tasks)
         self._addresses = Addresses(tasks, sessions, agents)
         self._published: IdempotencyKeys[Reply[Position]] = IdempotencyKeys(
             chosen.idempotency_seconds, chosen.idempotency_keys

@@ -11,7 +11,7 @@ import trio
 
 from actors.agent import Message
 from actors.channels import Channels
-from actors.commands import SessionView
+from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, draft, now_ms
 from actors.mailbox import Mailbox, Reply
 from actors.position import Position
@@ -39,7 +39,17 @@ SessionMessage: TypeAlias = Enter | Leave
 class Session:
     """One conversation. What outlives a crash of its actor is here: the messages and who waits for a turn."""
 
-    def __init__(self, session_id: str, user_id: str, title: str, agent: str, channels: Channels, mailbox: int) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        user_id: str,
+        command: CreateSession,
+        channels: Channels,
+        *,
+        mailbox: int,
+        max_messages: int,
+    ) -> None:
+        """`command.agent` answers commands to the session; of its messages the newest `max_messages` are kept."""
         self.id = session_id
         self.user_id = user_id
         self.key = ChannelKey("session", session_id, user_id)
@@ -47,8 +57,11 @@ class Session:
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
         self.last_active = trio.current_time()
-        self._title = title
-        self._agent = agent
+        self.forgotten = 0
+        """How many of the oldest messages are no longer kept."""
+        self._title = command.title
+        self._agent = command.agent
+        self._max_messages = max_messages
         self._channels = channels
         self._created_at = self._updated_at = now_ms()
         self._origin = Position(channels.create(self.key).epoch, 0)
@@ -97,7 +110,7 @@ class Session:
             agent=self._agent,
             created_at=self._created_at,
             updated_at=self._updated_at,
-            messages=len(self.messages),
+            messages=self.forgotten + len(self.messages),
             position=self._origin,
         )
 
@@ -116,6 +129,13 @@ class Session:
                     assert_never(message)
         self.running = False
 
+    def _remember(self, said: Sequence[Message]) -> None:
+        self.messages.extend(said)
+        excess = len(self.messages) - self._max_messages
+        if excess > 0:
+            del self.messages[:excess]
+            self.forgotten += excess
+
     def _admit_next(self) -> None:
         if self._current is None and self._waiting:
             entry = self._waiting.popleft()
@@ -128,7 +148,7 @@ class Session:
             return
         self._expected.discard(leave.task_id)
         if self._current == leave.task_id:
-            self.messages.extend(leave.said)
+            self._remember(leave.said)
             self._updated_at = now_ms()
             self._current = None
         else:

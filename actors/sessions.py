@@ -14,13 +14,14 @@ from actors.commands import CreateSession, SessionView
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from actors.session import Session
-from actors.spawner import Spawner
+from actors.spawner import Spawner, spawn
 
 
 class SessionsOptions(msgspec.Struct, frozen=True):
-    """`sessions`: kept in all; beyond it the one idle for longest is forgotten."""
+    """`sessions`: kept in all; beyond it the one idle for longest goes. `messages`: kept of each, the newest."""
 
     sessions: int = 10_000
+    messages: int = 1_000
     mailbox: int = 256
     default_agent: str = "offline"
 
@@ -55,13 +56,14 @@ class Sessions:
         """Raises CallboardError BUSY where all that may be kept are in use."""
         if len(self._sessions) >= self._options.sessions:
             self._forget_one()
+        chosen = msgspec.structs.replace(command, agent=command.agent or self._options.default_agent)
         session = Session(
             f"session-{secrets.token_hex(8)}",
             principal.user_id,
-            command.title,
-            command.agent or self._options.default_agent,
+            chosen,
             self._channels,
-            self._options.mailbox,
+            mailbox=self._options.mailbox,
+            max_messages=self._options.messages,
         )
         self._sessions[session.id] = session
         return session
@@ -98,14 +100,15 @@ class Sessions:
         return SessionPage(tuple(session.view() for session in chosen), chosen[-1].id if more else None)
 
     def messages(self, principal: Principal, session_id: str, after: int, limit: int) -> MessagePage:
-        """`after` counts messages: 0 reads from the first."""
+        """`after` counts messages from the conversation's beginning: 0 reads from the first that is kept."""
         session = self.find(principal, session_id)
-        chosen = tuple(session.messages[after : after + limit])
-        end = after + len(chosen)
-        return MessagePage(chosen, end if end < len(session.messages) else None)
+        begin = max(after - session.forgotten, 0)
+        chosen = tuple(session.messages[begin : begin + limit])
+        end = begin + len(chosen)
+        return MessagePage(chosen, session.forgotten + end if end < len(session.messages) else None)
 
     def _start(self, session: Session) -> None:
-        self._supervisor.start_child_nowait(ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
+        spawn(self._supervisor, ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
         session.running = True
 
     def _forget_one(self) -> None:

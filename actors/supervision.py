@@ -61,6 +61,7 @@ class Supervision(ABC):
         self._nursery: trio.Nursery | None = None
         self._work = trio.CancelScope()
         self._stopping = False
+        self._stopped = trio.Event()
         # Failures that wait for the loop, oldest first, at most one a child.
         self._failures: dict[ChildHandle, BaseException | None] = {}
         self._failed = trio.Event()
@@ -87,6 +88,7 @@ class Supervision(ABC):
                 finally:
                     self._stopping = True
                     await self._stop_children()
+                    self._stopped.set()
         finally:
             self._nursery = None
         if failure is not None:
@@ -99,6 +101,13 @@ class Supervision(ABC):
         `run` returns without having acknowledged.
         """
         self._work.cancel(reason="stop was called")
+
+    async def wait_stopped(self) -> None:
+        """Returns once the ordered stop is over: every child has ended, or has outlived its deadline and is reported.
+
+        In the latter case `run` goes on until the last of them ends.
+        """
+        await self._stopped.wait()
 
     @property
     def running(self) -> bool:
@@ -133,6 +142,7 @@ class Supervision(ABC):
         self._window = RestartWindow(self._intensity)
         self._work = trio.CancelScope()
         self._stopping = False
+        self._stopped = trio.Event()
         self._failures = {}
 
     async def _supervise(self, task_status: trio.TaskStatus[None]) -> Exception | None:

@@ -24,12 +24,12 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Event
+from actors.event import ChannelKey, Event, encode_json
 from actors.principal import Principal
 from actors.remote_task import LeaseOptions, RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
-from actors.spawner import Spawner
+from actors.spawner import Spawner, spawn
 from actors.task import LocalTask
 from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
@@ -95,6 +95,7 @@ class Tasks:
             limit = self._options.running
             raise CallboardError(ErrorCode.BUSY, f"{limit} tasks run at once, {max(free, 0)} are free", retry_after=1.0)
         for command in commands:
+            encode_json("context", command.context)
             self._agents.find(command.agent)
             if command.session_id is not None:
                 self._sessions.find(principal, command.session_id)
@@ -111,7 +112,7 @@ class Tasks:
         record.serial = self._started_total + 1
         task = self._make(record, key, session)
         spec = ChildSpec(f"task {task_id}", task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
-        self._supervisor.start_child_nowait(spec)
+        spawn(self._supervisor, spec)
         # Only what was started is entered: nothing would ever strike out the rest.
         self._all[task_id] = self._running[task_id] = task
         self._started_total += 1

@@ -101,8 +101,6 @@ class Limits(Section, frozen=True, kw_only=True):
     """Registered agents that run elsewhere."""
     subscriptions: Count = 1_000
     """Topics of one connection."""
-    page_items: Count = 1_000
-    """Items in one page of a list or of a history."""
     head_bytes: Bytes = 64 << 10
     """One request's line and headers."""
     body_bytes: Bytes = 4 << 20
@@ -156,8 +154,6 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """Between two signs of life to a silent client; two unanswered close the connection."""
     write_seconds: Seconds = 30
     """A client that takes no byte, before its connection is aborted."""
-    start_seconds: Seconds = 30
-    """A supervised child's start."""
     stop_seconds: Seconds = 10
     """A supervised child's stop."""
     cancel_seconds: Seconds = 10
@@ -166,8 +162,6 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """A person's answer to a confirmation."""
     lease_seconds: Seconds = 60
     """A claimed task of an agent elsewhere, between two posts."""
-    tool_seconds: Seconds = 10
-    """One tool call."""
     ticket_seconds: Seconds = 60
     """The life of a ticket for an event stream."""
 

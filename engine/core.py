@@ -48,7 +48,7 @@ class Core:
         self.connection_actors = self._supervisor("connections", limits.connections, config)
         self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
         self.agents = Agents(extensions.agents, limits.agents)
-        options = SessionsOptions(limits.sessions, limits.mailbox, config.engine.default_agent)
+        options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)
         self.tasks = Tasks(
             self.task_actors,
@@ -58,8 +58,8 @@ class Core:
             self.reporter,
             _tasks_options(config),
         )
-        idempotency = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys)
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, idempotency)
+        bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, bounds)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
 

@@ -15,7 +15,8 @@ from engine.agents.openai import OpenAISettings, openai_agent
 from engine.config import Config, ModelEndpoint, agent_name
 from engine.core import Extensions
 from engine.identity import Identity, KeyVerifier
-from engine.models.openai import Endpoint, OpenAIModel
+from engine.models.endpoint import Endpoint
+from engine.models.openai import OpenAIModel, open_client
 from engine.models.retry import RetryPolicy
 from engine.tools.builtin import builtin_tools
 from engine.tools.registry import ToolRegistry
@@ -29,9 +30,10 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
     async with AsyncExitStack() as stack:
         keys = await trio.to_thread.run_sync(KeyVerifier, config.store.path)
         stack.callback(keys.close)
-        models: dict[str, Model] = {}
-        for name, endpoint in config.models.items():
-            models[name] = await stack.enter_async_context(OpenAIModel.open(_endpoint(endpoint)))
+        client = await stack.enter_async_context(open_client())
+        models: dict[str, Model] = {
+            name: OpenAIModel(_endpoint(endpoint), client) for name, endpoint in config.models.items()
+        }
         yield Extensions(
             agents=_agents(config),
             toolbox=ToolRegistry(builtin_tools()),

@@ -11,12 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from actors.errors import CallboardError, ErrorCode
-from actors.principal import Principal, Scope
+from actors.principal import MAXIMUM_USER_ID, Principal, Scope, is_user_id
 from engine.config import Jwt
 
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_RSA_BITS = 2048
-MAXIMUM_USER_ID = 200
 CREDENTIAL_PREFIX = "jwt:"
 
 Key: TypeAlias = RSAPublicKey | Ed25519PublicKey | bytes
@@ -63,7 +62,7 @@ class JwtVerifier:
         """Raises CallboardError UNAUTHORIZED."""
         claims = self._claims(token)
         user_id = claims.get(self._settings.user_claim)
-        if not isinstance(user_id, str) or not 0 < len(user_id) <= MAXIMUM_USER_ID or not user_id.isprintable():
+        if not isinstance(user_id, str) or not is_user_id(user_id):
             raise _refused(f"the token's claim {self._settings.user_claim!r} does not name a user")
         return Principal(
             user_id,

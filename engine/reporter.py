@@ -42,7 +42,9 @@ class EngineReporter:
             case ChildCrashed():
                 _log.error("child crashed", supervisor=report.supervisor, child=report.child, exc_info=report.error)
             case ChildStartFailed():
-                _log.error("child did not start", child=report.child, exc_info=report.error)
+                # What the system refuses, as a port in use, is told in its own words: no code of ours is at fault.
+                bug = None if isinstance(report.error, OSError) else report.error
+                _log.error("child did not start", child=report.child, reason=str(report.error), exc_info=bug)
             case ChildRestarted():
                 _log.warning("child restarted", child=report.child, cause=report.cause, delay=report.delay)
             case StopRaised():

@@ -6,8 +6,8 @@ import time
 
 import trio
 
-from actors.addresses import EVERYTHING
 from actors.event import ChannelKey, Json, draft
+from actors.principal import EVERYTHING
 from engine.core import Core
 
 _EVERY_SECONDS = 1.0
@@ -22,10 +22,14 @@ class Rounds:
     def __init__(self, core: Core) -> None:
         self._router = core.router
         self._channels = core.channels
+        self._sessions = core.sessions
         self._connections = core.connections
         self._reporter = core.reporter
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        # After a restart of their supervisors the directories still hold topics and conversations without an actor.
+        self._channels.revive()
+        self._sessions.revive()
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_alerts)

@@ -21,6 +21,8 @@ from engine.tickets import TicketOffice
 from engine.tree import make_tree
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LAST_SECONDS = 1.0
+"""How long what has outlived its deadline is waited for when all else has stopped."""
 
 _log = structlog.get_logger("callboard")
 
@@ -87,7 +89,8 @@ class Engine:
         with trio.move_on_after(self._config.server.drain_seconds):
             await self._core.tasks.wait_quiet()
         self._tree.stop()
-        await trio.sleep(self._tree.stop_deadline)
+        await self._tree.wait_stopped()
+        await trio.sleep(_LAST_SECONDS)
         # Threads and shielded code cannot be ended from within. Everybody was told by now, and nothing more is lost.
         sys.stderr.write("callboard: something outlives every deadline: ending without it\n")
         sys.stderr.flush()

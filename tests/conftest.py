@@ -1,5 +1,8 @@
 """Rules that hold for every test: a time limit, no skip in CI, hypothesis profiles, one summary line.
 
+One skip is honest everywhere: `@pytest.mark.needs_seeds` is for tests that read the protocol's own text, which is kept
+beside the checkout and not in it.
+
 Hypothesis runs the profile `quick`, under CI the reproducible `ci`; `--hypothesis-profile thorough` searches longer.
 """
 
@@ -9,6 +12,7 @@ import os
 import platform
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -18,6 +22,8 @@ TIME_LIMIT = 60.0
 """Seconds that a test may take with its trio fixtures; `@pytest.mark.time_limit(seconds)` sets another."""
 
 IN_CI = bool(os.environ.get("CI"))
+
+SEEDS = Path(__file__).resolve().parents[2] / "shared" / "seeds"
 
 settings.register_profile("quick", max_examples=50, deadline=None, print_blob=True, derandomize=False)
 settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True, derandomize=True)
@@ -56,6 +62,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
         raise TimeoutError(f"the test took more than {limit:g} s")
 
 
+def _lacks_seeds(item: pytest.Item) -> bool:
+    return item.get_closest_marker("needs_seeds") is not None and not SEEDS.is_dir()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if _lacks_seeds(item):
+        pytest.skip("../shared/seeds is not beside this checkout")
+
+
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """In CI a skip is a failure: what it needs belongs into the environment that `make test` builds."""
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
@@ -65,9 +80,10 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    _refuse_skip(report)
+    if not _lacks_seeds(item):
+        _refuse_skip(report)
     return report
 
 

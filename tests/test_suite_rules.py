@@ -10,7 +10,15 @@ import sys
 from pathlib import Path
 
 CONFTEST = Path(__file__).with_name("conftest.py")
-CONFIG = "[pytest]\ntrio_mode = true\nfilterwarnings = error\nmarkers = time_limit(seconds): see conftest.py\n"
+CONFIG = """
+[pytest]
+trio_mode = true
+addopts = -rs
+filterwarnings = error
+markers =
+    time_limit(seconds): see conftest.py
+    needs_seeds: too
+"""
 
 HANGING = """
 import pytest, trio
@@ -48,6 +56,18 @@ def test_known_failure():
 """
 
 
+NEEDING_SEEDS = """
+import pytest
+
+@pytest.mark.needs_seeds
+def test_needs_the_seeds():
+    assert False
+
+def test_needs_what_is_not_here():
+    pytest.skip("no such thing")
+"""
+
+
 def run_suite(directory: Path, source: str, *, ci: bool) -> str:
     """What pytest prints about one test file under our conftest."""
     shutil.copy(CONFTEST, directory)
@@ -79,6 +99,19 @@ def test_a_skip_fails_in_ci(tmp_path: Path) -> None:
     output = run_suite(tmp_path, SKIPPING, ci=True)
     assert counts(output).items() >= {"failed": 1, "xfailed": 1}.items()
     assert "skipped, which fails under CI: no such thing" in output.replace("Skipped: ", "")
+
+
+def test_only_missing_seeds_may_skip_in_ci(tmp_path: Path) -> None:
+    output = run_suite(tmp_path, NEEDING_SEEDS, ci=True)
+    assert counts(output).items() >= {"skipped": 1, "failed": 1}.items()
+    assert "../shared/seeds is not beside this checkout" in output
+
+
+def test_with_the_seeds_beside_it_the_test_runs(tmp_path: Path) -> None:
+    (tmp_path / "shared" / "seeds").mkdir(parents=True)
+    checkout = tmp_path / "checkout" / "tests"
+    checkout.mkdir(parents=True)
+    assert counts(run_suite(checkout, NEEDING_SEEDS, ci=True)).items() >= {"failed": 2}.items()
 
 
 def test_a_skipped_file_fails_in_ci(tmp_path: Path) -> None:

@@ -192,7 +192,10 @@ class Listener:
 
 
 async def _listen(bind: Bind, backlog: int) -> list[socket.socket]:
-    listeners = await trio.open_tcp_listeners(bind.port, host=bind.host or None, backlog=backlog)
+    try:
+        listeners = await trio.open_tcp_listeners(bind.port, host=bind.host or None, backlog=backlog)
+    except OSError as error:
+        raise OSError(f"cannot listen on {bind.host or '*'}:{bind.port}: {error.strerror or error}") from error
     return [socket.socket(fileno=listener.socket.detach()) for listener in listeners]
 
 

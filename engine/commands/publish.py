@@ -11,9 +11,12 @@ import orjson
 
 from actors.errors import CallboardError
 from actors.event import check_event_type
-from actors.position import Position
 from engine.commands.options import ChannelTopic, http_client, server_options
 from engine.follower import error_message
+
+
+class _Published(msgspec.Struct, frozen=True):
+    position: str
 
 
 @click.command()
@@ -52,6 +55,6 @@ def publish(
     if not response.is_success:
         raise click.ClickException(error_message(response))
     try:
-        click.echo(str(msgspec.json.decode(response.content, type=Position)))
+        click.echo(msgspec.json.decode(response.content, type=_Published).position)
     except msgspec.DecodeError:
         raise click.ClickException(f"{url} did not answer as a Callboard server does") from None

@@ -15,11 +15,13 @@ from engine.tail_text import TailText
 
 
 class PositionText(click.ParamType[str]):
-    """`EPOCH:OFFSET`, checked and kept as text."""
+    """`EPOCH:OFFSET`, or `0` for the oldest event kept; checked and kept as text."""
 
     name = "position"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value == "0":
+            return value
         try:
             return str(Position.parse(value))
         except CallboardError as error:
@@ -29,7 +31,11 @@ class PositionText(click.ParamType[str]):
 @click.command()
 @click.argument("address", type=ChannelTopic(), metavar="CHANNEL/TOPIC")
 @server_options
-@click.option("--since", type=PositionText(), help="Start after this position, EPOCH:OFFSET. [default: now]")
+@click.option(
+    "--since",
+    type=PositionText(),
+    help="Start after this position, EPOCH:OFFSET, or with all there is: 0. [default: now]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print each event as the JSON object that was sent, one a line.")
 def tail(address: tuple[str, str], url: str, token: str | None, since: str | None, as_json: bool) -> None:
     """Follow a topic live until Ctrl-C. A dropped connection is resumed where it broke."""

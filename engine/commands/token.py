@@ -12,11 +12,10 @@ from pathlib import Path
 
 import click
 
-from actors.principal import Scope
+from actors.principal import MAXIMUM_USER_ID, Scope, is_user_id
 from engine.api_keys import ApiKey, ApiKeys
 from engine.commands.options import config_option, read_config
 from engine.database import SchemaError
-from engine.jwt_tokens import MAXIMUM_USER_ID
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -37,8 +36,8 @@ class UserId(click.ParamType[str]):
     name = "user"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not 0 < len(value) <= MAXIMUM_USER_ID or not value.isprintable():
-            self.fail(f"a user's name has 1 to {MAXIMUM_USER_ID} printable characters", param, ctx)
+        if not is_user_id(value):
+            self.fail(f"a user's name has 1 to {MAXIMUM_USER_ID} printable characters, and is not `*`", param, ctx)
         return value
 
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import Self
 
 import httpx2
 import msgspec
-import orjson
 import trio
 
-from actors.event import Json
 from actors.model import Completion, ModelError, ModelMessage
 from actors.tool import ToolSpec
 from engine.models.assembler import CompletionAssembler, ErrorBody
-from engine.models.retry import RetryPolicy, retry_after_seconds
+from engine.models.endpoint import Endpoint, request_body
+from engine.models.retry import retry_after_seconds
 from engine.models.sse import SseOverflow, SseParser
 
 _DRAIN_SECONDS = 0.25
@@ -25,44 +24,6 @@ _ERROR_BYTES = 65_536
 _MESSAGE_LENGTH = 500
 
 OnText = Callable[[str], Awaitable[None]]
-
-
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model is and how it is asked. `base_url` ends before `/chat/completions`. Times are seconds.
-
-    `read_timeout` bounds the silence between two pieces, `total_timeout` the whole call: every attempt, every wait
-    between them, and the time that the receiver of the text takes. Answers over `max_bytes` are refused.
-    Raises ValueError for a URL or key that no request could carry.
-    """
-
-    base_url: str
-    model: str
-    api_key: str = ""
-    temperature: float | None = None
-    max_tokens: int | None = None
-    include_usage: bool = True
-    connect_timeout: float = 5.0
-    read_timeout: float = 60.0
-    total_timeout: float = 600.0
-    max_bytes: int = 16 << 20
-    retry: RetryPolicy = RetryPolicy()
-
-    def __post_init__(self) -> None:
-        try:
-            url = httpx2.URL(self.base_url)
-        except httpx2.InvalidURL as error:
-            raise ValueError(f"base_url: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("base_url: an http or https URL with a host is needed")
-        if not all("!" <= character <= "~" for character in self.api_key):
-            raise ValueError("api_key: it holds a character that no HTTP header may carry")
-
-    def __repr__(self) -> str:
-        return f"Endpoint(base_url={self.base_url!r}, model={self.model!r})"  # the key stays out of logs
-
-    @property
-    def url(self) -> str:
-        return self.base_url.rstrip("/") + "/chat/completions"
 
 
 class _Refused(Exception):
@@ -110,7 +71,7 @@ class OpenAIModel:
         self, messages: Sequence[ModelMessage], *, tools: Sequence[ToolSpec] = (), on_text: OnText
     ) -> Completion:
         """See actors.model.Model. Whatever ends the call, the request upstream is closed when it returns."""
-        body = _request_body(self._endpoint, messages, tools)
+        body = request_body(self._endpoint, messages, tools)
         with trio.move_on_after(self._endpoint.total_timeout):
             return await self._until_answered(body, on_text)
         raise ModelError("timeout", f"the model took longer than {self._endpoint.total_timeout:g} seconds")
@@ -128,7 +89,7 @@ class OpenAIModel:
             attempt += 1
 
     async def _attempt(self, body: bytes, on_text: OnText) -> Completion:
-        headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
+        headers = {"Content-Type": "application/json", "Accept": "text/event-stream", "Accept-Encoding": "identity"}
         if self._endpoint.api_key:
             headers["Authorization"] = f"Bearer {self._endpoint.api_key}"
         request = self._client.build_request(
@@ -136,7 +97,7 @@ class OpenAIModel:
         )
         response = await self._send(request)
         try:
-            if not response.is_success or not _is_event_stream(response):
+            if not response.is_success or not _is_plain_event_stream(response):
                 raise await self._refusal(response)
             return await self._read(response, on_text)
         finally:
@@ -162,8 +123,6 @@ class OpenAIModel:
                 await self._read_chunks(response, assembler, reading, on_text)
         except httpx2.TimeoutException as error:
             raise ModelError("timeout", "the endpoint fell silent in mid-stream") from error
-        except httpx2.DecodingError as error:
-            raise ModelError("bad_response", f"the stream cannot be decompressed: {self._clean(str(error))}") from error
         except httpx2.TransportError as error:
             if not assembler.done:
                 raise ModelError("truncated", f"the stream broke off: {self._clean(str(error))}") from error
@@ -178,7 +137,7 @@ class OpenAIModel:
     ) -> None:
         parser = SseParser()
         received = 0
-        async with aclosing(response.aiter_bytes()) as chunks:
+        async with _chunks(response) as chunks:
             async for chunk in chunks:
                 received += len(chunk)
                 if received > self._endpoint.max_bytes:
@@ -194,7 +153,7 @@ class OpenAIModel:
         status = response.status_code
         told = _told(await _beginning(response))
         if response.is_success:
-            message = told or "it is no event stream"
+            message = told or "it is no event stream, or it is compressed"
             return _Refused(ModelError("bad_response", self._clean(f"the answer is of no use: {message}")), again=False)
         cause = {401: "unauthorized", 403: "unauthorized", 429: "rate_limited"}.get(status, "upstream_error")
         message = self._clean(f"the endpoint answered {status}: {told or response.reason_phrase or 'no reason given'}")
@@ -216,52 +175,39 @@ def open_client(*, connections: int = 1000) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(limits=limits, follow_redirects=False)
 
 
-def _request_body(endpoint: Endpoint, messages: Sequence[ModelMessage], tools: Sequence[ToolSpec]) -> bytes:
-    body: dict[str, Json] = {
-        "model": endpoint.model,
-        "messages": [_message(message) for message in messages],
-        "stream": True,
-    }
-    if endpoint.include_usage:
-        body["stream_options"] = {"include_usage": True}
-    if endpoint.temperature is not None:
-        body["temperature"] = endpoint.temperature
-    if endpoint.max_tokens is not None:
-        body["max_tokens"] = endpoint.max_tokens
-    if tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-            }
-            for tool in tools
-        ]
-    return orjson.dumps(body)
-
-
-def _message(message: ModelMessage) -> Json:
-    plain: dict[str, Json] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        plain["content"] = message.content or None
-        plain["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id:
-        plain["tool_call_id"] = message.tool_call_id
-    return plain
-
-
-def _is_event_stream(response: httpx2.Response) -> bool:
+def _is_plain_event_stream(response: httpx2.Response) -> bool:
     media_type: str = response.headers.get("content-type", "")
-    return media_type.partition(";")[0].strip().lower() == "text/event-stream"
+    return media_type.partition(";")[0].strip().lower() == "text/event-stream" and not _is_compressed(response)
+
+
+def _is_compressed(response: httpx2.Response) -> bool:
+    return response.headers.get("content-encoding", "identity") != "identity"
+
+
+@asynccontextmanager
+async def _chunks(response: httpx2.Response) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The body as it comes.
+
+    Inside, httpx2 nests generators that do not close each other when the reader leaves early: the inner ones would be
+    finalized by the garbage collector, which cannot await. Cancelling their last read unwinds them all, in order.
+    """
+    chunks = response.aiter_raw()
+    try:
+        yield chunks
+    finally:
+        with trio.CancelScope() as leaving, suppress(httpx2.RequestError):
+            leaving.cancel()
+            async for _ in chunks:
+                pass
 
 
 async def _beginning(response: httpx2.Response) -> bytes:
     """The first bytes of a body; what can be had of it, because the status alone says enough."""
     body = bytearray()
+    if _is_compressed(response):
+        return b""
     try:
-        async with aclosing(response.aiter_bytes()) as chunks:
+        async with _chunks(response) as chunks:
             async for chunk in chunks:
                 body += chunk
                 if len(body) >= _ERROR_BYTES:

@@ -67,6 +67,27 @@ async def test_a_crash_in_mid_fan_out_loses_and_doubles_nothing(autojump_clock: 
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("by_supervisor", [True, False])
+async def test_who_a_crash_left_behind_reads_on_without_a_new_event(
+    autojump_clock: trio.abc.Clock, by_supervisor: bool
+) -> None:
+    async with trio.open_nursery() as nursery:
+        spawner = RestartingSpawner(nursery)
+        channels = Channels(spawner, {})
+        reader = Reader(nursery)
+        reader.attach(channels, Fragile(1))
+        await channels.publish(KEY, fact(1))
+        await wait_all_tasks_blocked()
+        assert reader.offsets == []
+        if by_supervisor:
+            spawner.gate.set()
+        else:
+            channels.revive()
+        await wait_all_tasks_blocked()
+        assert reader.offsets == [1]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_fan_out_to_many_while_people_come_and_go(autojump_clock: trio.abc.Clock) -> None:
     chance = random.Random(7)
     async with trio.open_nursery() as nursery:
@@ -103,7 +124,7 @@ async def test_a_fan_out_to_many_while_people_come_and_go(autojump_clock: trio.a
             check_tiles([read_back(line) for line in reader.sink.lines], begin, tail)
         for reader, begin, length in gone:
             assert len(reader.sink.written) == length
-            whole = reader.sink.written.decode().rpartition("\n")[0].splitlines()
+            whole = reader.sink.lines
             check_tiles([read_back(line) for line in whole], begin, begin + len(whole))
         assert len(gone) > 30
         nursery.cancel_scope.cancel()

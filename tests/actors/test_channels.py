@@ -110,6 +110,25 @@ async def test_forgetting_tells_the_followers_and_ends_the_subscriptions(autojum
         nursery.cancel_scope.cancel()
 
 
+async def test_what_waits_of_a_forgotten_topic_is_read_or_left(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        channels = Channels(NurserySpawner(nursery), {})
+        fans = [Fan(nursery, channels) for _ in range(2)]
+        for fan in fans:
+            fan.sink.close_up()
+            channels.follow(fan.follower)
+            await channels.publish(task("t"), fact(1))
+        await channels.publish(task("t"), fact(2))
+        channels.forget(task("t"))
+        channels.unsubscribe(fans[1].subscriptions[task("t")])
+        for fan in fans:
+            fan.sink.let_through(None)
+        await wait_all_tasks_blocked()
+        assert fans[0].seen == ["t 1-1", "t 2-2", "t 3-3"]
+        assert fans[1].seen == ["t 2-2"], "what was being written already"
+        nursery.cancel_scope.cancel()
+
+
 async def test_old_events_go_with_time_on_the_shelf_too(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         retention = {"task": Retention(seconds=60.0)}

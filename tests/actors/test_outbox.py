@@ -242,3 +242,19 @@ async def test_nothing_is_left_of_a_connection(autojump_clock: trio.abc.Clock) -
         gc.collect()
         assert left() is None
         assert log.key == KEY
+
+
+async def test_several_wait_for_one_peer(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        sink = MemorySink(1)
+        outbox = outbox_on(nursery, sink, replies_bytes=4)
+        await outbox.put(b"first\n")
+        await outbox.put(b"second\n")
+        for waiting in (outbox.drain, outbox.drain, lambda: outbox.put(b"third\n")):
+            nursery.start_soon(waiting)
+        await wait_all_tasks_blocked()
+        assert len(nursery.child_tasks) == 4
+        sink.let_through(None)
+        await wait_all_tasks_blocked()
+        assert not nursery.child_tasks
+        assert sink.lines == ["first", "second", "third"]

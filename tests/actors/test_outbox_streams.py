@@ -87,9 +87,8 @@ class Client:
     def check(self) -> None:
         """Reads the connection's bytes as its client does."""
         at: dict[str, int] = {}
-        written = self.sink.written.decode()
-        assert not written or written.endswith("\n")
-        for line in written.splitlines():
+        assert not self.sink.written or self.sink.written.endswith(b"\n")
+        for line in self.sink.lines:
             topic, word, rest = line.split(" ", 2)
             match word:
                 case "subscribed":

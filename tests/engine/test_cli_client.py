@@ -35,7 +35,7 @@ async def run(*arguments: str, stdin: str | None = None) -> Result:
 
 
 async def test_publish(nursery: trio.Nursery) -> None:
-    server = ScriptedServer([json_answer(200, b'{"epoch": "e", "offset": 7, "more": 1}')] * 2)
+    server = ScriptedServer([json_answer(200, b'{"position": "e:7", "duplicate": false}')] * 2)
     url = await server.start(nursery)
     arguments = ("publish", "app/news", "news.posted", '{"a": [1]}', "--url", url)
     result = await run(*arguments, "--token", "ab_x", "--idempotency-key", "k1")

@@ -70,7 +70,7 @@ def test_environment_types(write: Write) -> None:
     config = load_config(
         environ={
             "CALLBOARD_AUTH__REQUIRED": "true",
-            "CALLBOARD_TIMEOUTS__TOOL_SECONDS": "2.5",
+            "CALLBOARD_TIMEOUTS__CANCEL_SECONDS": "2.5",
             "CALLBOARD_ENGINE__AGENTS": "tests.engine.agents:researcher, ",
             "CALLBOARD_MODELS__DEFAULT__BASE_URL": "http://localhost/v1",
             "CALLBOARD_MODELS__DEFAULT__MODEL": "small",
@@ -78,7 +78,7 @@ def test_environment_types(write: Write) -> None:
         }
     )
     assert config.auth.required is True
-    assert config.timeouts.tool_seconds == 2.5
+    assert config.timeouts.cancel_seconds == 2.5
     assert config.engine.agents == ("tests.engine.agents:researcher",)
     assert config.models["default"].api_key == Secret("12345")
 

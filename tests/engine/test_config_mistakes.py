@@ -47,7 +47,7 @@ agents = ["json:loads", 3]
 [logging]
 format = "xml"
 """
-    assert mistakes(text, CALLBOARD_TIMEOUTS__TOOL_SECONDS="soon", CALLBOARD_AUTH__REQUIRED="maybe") == [
+    assert mistakes(text, CALLBOARD_TIMEOUTS__CANCEL_SECONDS="soon", CALLBOARD_AUTH__REQUIRED="maybe") == [
         "c:3: unknown key `server.prot`; did you mean `server.port`?",
         "c:4: `server.port`: expected `int` <= 65535, got 99999",
         "c:5: unknown key `sever`; did you mean `server`?",
@@ -56,7 +56,7 @@ format = "xml"
         "c:14: `engine.agents`: expected `str` at `$[1]`, got ['json:loads', 3]",
         "c:16: `logging.format`: expected one of auto, console, json, got 'xml'",
         "CALLBOARD_AUTH__REQUIRED: `auth.required`: expected `bool | null`, got 'maybe'",
-        "CALLBOARD_TIMEOUTS__TOOL_SECONDS: `timeouts.tool_seconds`: expected `float`, got 'soon'",
+        "CALLBOARD_TIMEOUTS__CANCEL_SECONDS: `timeouts.cancel_seconds`: expected `float`, got 'soon'",
         "c:11: `models.default.model` is missing",
     ]
 

@@ -38,7 +38,7 @@ class FakeContext(TaskContext):
         self.history = tuple(history)
         self.events: list[tuple[str, Json]] = []
         self._toolbox = tools or ToolRegistry()
-        self._models = models or {}
+        self.models = dict(models or {})
         self._answers = list(answers)
         self._changed = trio.Condition()
 
@@ -62,6 +62,11 @@ class FakeContext(TaskContext):
     def next_turn_nowait(self) -> str | None:
         return None
 
+    async def next_turn(self) -> str:
+        """Nobody appends a turn here: an agent that waits for one waits until it is cancelled."""
+        await trio.sleep_forever()
+        raise AssertionError
+
     async def call_tool(self, name: str, arguments: Json) -> Json:
         await self.emit("agent.tool_call", {"tool": name, "arguments": arguments})
         try:
@@ -75,9 +80,9 @@ class FakeContext(TaskContext):
     async def call_model(
         self, messages: Sequence[ModelMessage], *, tools: Sequence[ToolSpec] = (), model: str = "default"
     ) -> Completion:
-        if model not in self._models:
+        if model not in self.models:
             raise ModelError("unknown_model", f"there is no model named {model}")
-        return await self._models[model].complete(messages, tools=tools, on_text=self.message)
+        return await self.models[model].complete(messages, tools=tools, on_text=self.message)
 
     def tools(self) -> tuple[ToolSpec, ...]:
         return self._toolbox.specs()

@@ -21,7 +21,8 @@ def node() -> str:
     """The path of a usable `node`, the packages of `tests/node` installed beside it.
 
     Run scripts with `cwd=FOLDER`, or place them there, so that Node finds the packages. Without Node or its packages
-    the test skips; where the environment names CI it fails.
+    the test skips; where the environment names CI it fails. Call it first in a fixture that is not async: pytest-trio
+    loses the reason of a skip in an async test.
     """
     found, problem = _prepared()
     if problem:

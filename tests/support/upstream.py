@@ -13,7 +13,7 @@ import trio
 class Exchange:
     """One request as it came, and the means to answer it in raw bytes."""
 
-    def __init__(self, stream: trio.SocketStream, headers: dict[str, str], body: Any) -> None:  # noqa: ANN401  # JSON of any shape
+    def __init__(self, stream: trio.SocketStream, headers: dict[str, str], body: Any) -> None:  # JSON of any shape
         self._stream = stream
         self.headers = headers
         self.body = body

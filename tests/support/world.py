@@ -11,6 +11,7 @@ from actors.agent import Agent
 from actors.agents import Agents
 from actors.channels import Channels, ChannelsOptions
 from actors.childspec import ChildSpec
+from actors.commands import Start
 from actors.connection import Connection
 from actors.connections import Connections
 from actors.errors import CloseCode
@@ -92,6 +93,10 @@ class MemorySink:
             if self._room is not None:
                 self._room -= taken
 
+    def close_up(self) -> None:
+        """The peer reads nothing until `let_through`."""
+        self._room = 0
+
     def let_through(self, room: int | None) -> None:
         """The peer reads: `room` more bytes fit, None for any number from now on."""
         self._room = None if room is None or self._room is None else self._room + room
@@ -104,7 +109,8 @@ class MemorySink:
 
     @property
     def lines(self) -> list[str]:
-        return self.written.decode().splitlines()
+        """What ends with a newline alone: a text may hold other characters that end a line for Python."""
+        return self.written.decode().split("\n")[:-1]
 
 
 class Reports:
@@ -187,8 +193,7 @@ class World:
         connection.principal = principal
         return connection, sink
 
-    def watch(self, connection: Connection, channel: str, *topics: str) -> None:
-        """Subscribes to topics from their beginning, or to the whole channel."""
-        starts = dict.fromkeys(topics, "oldest")
-        admissions = connection.admit(channel, starts, everything=not topics)  # type: ignore[arg-type]
+    def watch(self, connection: Connection, channel: str, *topics: str, start: Start = "oldest") -> None:
+        """Subscribes to topics, from their beginning if no other start is given, or to the whole channel."""
+        admissions = connection.admit(channel, dict.fromkeys(topics, start), everything=not topics)
         connection.enter(channel, admissions, everything=not topics)

@@ -12,24 +12,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
 from actors.errors import CallboardError, ErrorCode
+from transport.http_error import http_status
 
 _log = logging.getLogger("callboard.http")
 
-STATUS = {
-    ErrorCode.INVALID_JSON: HTTPStatus.BAD_REQUEST,
-    ErrorCode.INVALID_PAYLOAD: HTTPStatus.BAD_REQUEST,
-    ErrorCode.INVALID_CHANNEL: HTTPStatus.BAD_REQUEST,
-    ErrorCode.UNKNOWN_TYPE: HTTPStatus.BAD_REQUEST,
-    ErrorCode.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
-    ErrorCode.FORBIDDEN: HTTPStatus.FORBIDDEN,
-    ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
-    ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
-    ErrorCode.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    ErrorCode.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
-    ErrorCode.BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
-    ErrorCode.EXEC_FAILED: HTTPStatus.INTERNAL_SERVER_ERROR,
-    ErrorCode.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
 _RETRY_SECONDS = 1.0
 """What a client is told where it may try again and nothing says when."""
 
@@ -70,7 +56,7 @@ async def _refused(error: CallboardError) -> Response:
     retry_after = error.retry_after
     if retry_after is None and error.code.retry_helps:
         retry_after = _RETRY_SECONDS
-    return error_response(STATUS[error.code], error.code, error.message, retry_after=retry_after)
+    return error_response(http_status(error.code), error.code, error.message, retry_after=retry_after)
 
 
 async def _http_error(error: HTTPException) -> Response | HTTPException:

@@ -56,7 +56,7 @@ class EventStreams:
         return _response(body)
 
     def head(self) -> Response:
-        return _response(None)
+        return _response(b"")
 
 
 class PullSink:
@@ -173,10 +173,8 @@ class StreamBody(ResponseBody):
         self._nursery.cancel_scope.cancel()
 
 
-def _response(body: StreamBody | None) -> Response:
-    # Without a body Quart makes an empty iterable, which it runs in a thread by way of asyncio.
-    response = Response("" if body is None else body, 200, content_type="text/event-stream")
-    response.headers.pop("Content-Length", None)
+def _response(body: StreamBody | bytes) -> Response:
+    response = Response(body, 200, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     response.timeout = None

@@ -7,6 +7,6 @@ from tests.transport.http.site import Site, open_site
 
 
 @pytest.fixture
-def site(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> Site:
-    """The HTTP side of an engine in memory, on a clock that jumps."""
+def site(nursery: trio.Nursery) -> Site:
+    """The HTTP side of an engine in memory. A test about time asks for `autojump_clock` itself."""
     return open_site(nursery)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import trio
-from quart.typing import TestHTTPConnectionProtocol
+from quart.testing.utils import sentinel
 from quart.wrappers import Response
 from quart_trio import QuartTrio
 
@@ -15,8 +15,12 @@ from actors.agent import Agent, Result, TaskContext
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
+from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
+
+Json: TypeAlias = Any
+"""A decoded answer: what is in it, the test says."""
 
 
 async def echo(task: TaskContext) -> Result:
@@ -106,30 +110,29 @@ class Site:
         headers: Mapping[str, str] | None = None,
         data: bytes | None = None,
     ) -> Response:
-        return await self._client.open(path, method=method, headers=_headers(user, headers), data=data)
+        sent = _headers(user, headers)
+        return await self._client.open(path, method=method, headers=sent, data=data, json=sentinel)
 
-    async def get(self, path: str, *, user: str | None = "a", status: int = 200) -> Any:
+    async def get(self, path: str, *, user: str | None = "a", status: int = 200) -> Json:
         response = await self.request("GET", path, user=user)
         return await read(response, status)
 
     async def post(
         self, path: str, body: object = None, *, user: str | None = "a", status: int = 200, **headers: str
-    ) -> Any:
+    ) -> Json:
         data = b"" if body is None else msgspec.json.encode(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         response = await self.request("POST", path, user=user, headers=named, data=data)
         return await read(response, status)
 
-    async def task(self, agent: str, prompt: str = "hello", *, user: str = "a", **more: object) -> Any:
-        return await self.post("/api/v1/tasks", {"agent": agent, "prompt": prompt, **more}, user=user, status=201)
+    async def task(self, agent: str, prompt: str = "hello", **more: object) -> Json:
+        return await self.post("/api/v1/tasks", {"agent": agent, "prompt": prompt, **more}, status=201)
 
-    def stream(
-        self, path: str, *, user: str | None = "a", headers: Mapping[str, str] | None = None
-    ) -> TestHTTPConnectionProtocol:
-        return self._client.request(path, headers=_headers(user, headers))
+    def stream(self, path: str, *, user: str | None = "a", headers: Mapping[str, str] | None = None) -> Exchange:
+        return Exchange(self.world.nursery, self.app, path, _headers(user, headers))
 
 
-async def read(response: Response, status: int) -> Any:
+async def read(response: Response, status: int) -> Json:
     """The JSON of an answer that must have this status."""
     raw = await response.get_data(as_text=False)
     assert response.status_code == status, raw

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors.batches import Batches
+from actors.commands import CancelTask, CreateBatch, CreateTask, TaskState
+from actors.errors import CallboardError, ErrorCode
+from actors.tasks import TasksOptions
+from tests.support.agents import AGENTS
+from tests.support.world import ALICE, Limits, World
+
+
+def batch(*agents: str) -> CreateBatch:
+    return CreateBatch(tuple(CreateTask(agent=agent, prompt="hi") for agent in agents))
+
+
+async def test_a_batch_counts_its_tasks_also_after_they_are_forgotten(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, AGENTS, Limits(tasks=TasksOptions(ended=0)))
+        view = await world.router.create_batch(ALICE, batch("echo", "echo", "forever"))
+        await wait_all_tasks_blocked()
+        now = world.router.batches.find(ALICE, view.id).view()
+        assert (now.counts[TaskState.COMPLETED], now.counts[TaskState.RUNNING], now.done) == (2, 1, False)
+        assert now.task_ids == view.task_ids
+        assert len(now.task_ids) == 3
+        await world.router.command_task(ALICE, CancelTask(now.task_ids[2]))
+        await wait_all_tasks_blocked()
+        now = world.router.batches.find(ALICE, view.id).view()
+        assert now.done
+        assert sum(now.counts.values()) == 3
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (batch(), ErrorCode.INVALID_PAYLOAD),
+        (batch(*["echo"] * 1001), ErrorCode.INVALID_PAYLOAD),
+        (batch("echo", "nobody"), ErrorCode.NOT_FOUND),
+        (batch(*["echo"] * 5), ErrorCode.BUSY),
+        (CreateBatch((CreateTask(agent="echo", prompt="hi", session_id="s"),)), ErrorCode.NOT_FOUND),
+    ],
+)
+async def test_whole_or_not_at_all(autojump_clock: trio.abc.Clock, command: CreateBatch, code: ErrorCode) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, AGENTS, Limits(tasks=TasksOptions(running=4)))
+        with pytest.raises(CallboardError) as refused:
+            await world.router.create_batch(ALICE, command)
+        assert refused.value.code is code
+        assert world.tasks.statistics().started_total == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_newest_are_kept(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, AGENTS)
+        batches = Batches(world.tasks, limit=2)
+        ids = [batches.create(ALICE, batch("echo")).id for _ in range(3)]
+        with pytest.raises(CallboardError, match="no batch"):
+            batches.find(ALICE, ids[0])
+        assert batches.find(ALICE, ids[1]).id == ids[1]
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,50 @@
+"""Agents that the tests have the engine run, each for what no built-in one does."""
+
+from __future__ import annotations
+
+import itertools
+
+import trio
+
+from actors.agent import Result, TaskContext
+
+PACE = 0.001
+
+
+async def burst(task: TaskContext) -> Result:
+    """As many pieces of text as the prompt says, every tenth followed by an event that is never merged."""
+    last = int(task.prompt)
+    for number in range(1, last + 1):
+        await task.message(f"{number} ")
+        if number % 10 == 0:
+            await task.emit("burst.tick", {"number": number})
+        await trio.sleep(PACE)
+    return Result(f"{last} pieces")
+
+
+async def flood(task: TaskContext) -> Result:
+    """As `burst`, with no pause and with a kilobyte in each piece."""
+    last = int(task.prompt)
+    for number in range(1, last + 1):
+        await task.message(f"{number:<1024}")
+        if number % 10 == 0:
+            await task.emit("burst.tick", {"number": number})
+    return Result(f"{last} pieces")
+
+
+async def patient(task: TaskContext) -> Result:
+    """Says the number of each turn and waits for the next one, until a turn is `end`."""
+    for number in itertools.count(1):
+        if task.prompt == "end":
+            return Result(f"{number} turns")
+        await task.message(f"turn {number}: {task.prompt}")
+        await task.next_turn()
+    raise AssertionError
+
+
+async def stubborn(task: TaskContext) -> Result:
+    """Ignores every cancellation."""
+    await task.message("I stay.")
+    with trio.CancelScope(shield=True):
+        await trio.sleep_forever()
+    raise AssertionError
