@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import secrets
 from typing import assert_never
@@ -31,6 +32,7 @@ _PING = bytes(FrameProtocol(client=False, extensions=[]).ping())
 _MESSAGES_AHEAD = 16
 """Messages read before they are handled. While so many wait, trio-websocket answers no ping either."""
 
+_log = logging.getLogger("callboard.gateway")
 _FAULTS = (CloseReason.PROTOCOL_ERROR, CloseReason.INVALID_FRAME_PAYLOAD_DATA)
 
 
@@ -163,6 +165,13 @@ class GatewaySocket:
             await self._carry_out(request.id, request.command)
         except CallboardError as error:
             await self._outbox.put(gateway.error_frame(request.id, error))
+        except BrokenSink:
+            raise
+        # The edge of a request: what is wrong with one must not end all that its connection follows.
+        except Exception:  # noqa: BLE001
+            _log.exception("a command of the gateway failed: %s", type(request.command).__name__)
+            failed = CallboardError(ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
+            await self._outbox.put(gateway.error_frame(request.id, failed))
 
     def _over_rate(self) -> CallboardError | None:
         """Counts one frame, whatever it holds."""

@@ -143,3 +143,13 @@ def test_not_loopback(host: str) -> None:
 def test_auth_is_required_where_others_can_reach_the_port(write: Write, host: str, required: bool) -> None:
     assert load_config(environ={"HOST": host}).auth_required is required
     assert load_config(environ={"HOST": host, "CALLBOARD_AUTH__REQUIRED": "true"}).auth_required
+
+
+def test_origins_are_a_list_also_from_the_environment(write: Write) -> None:
+    path = write("[server]\ncors_origins = ['https://page.example', 'http://localhost:3000']\n")
+    assert load_config(path, environ={}).server.cors_origins == ("https://page.example", "http://localhost:3000")
+    listed = load_config(path, environ={"CALLBOARD_SERVER__CORS_ORIGINS": "http://a, https://b:8443"})
+    assert listed.server.cors_origins == ("http://a", "https://b:8443")
+    for mistake in ("*", "page.example", "https://page.example/", "ftp://a"):
+        with pytest.raises(ConfigError):
+            load_config(path, environ={"CALLBOARD_SERVER__CORS_ORIGINS": mistake})

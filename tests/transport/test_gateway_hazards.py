@@ -233,3 +233,19 @@ async def test_another_user_on_the_same_socket_starts_with_nothing(caplog: pytes
         await gateway.world.router.create_task(ALICE, CreateTask(agent="echo", prompt="hi"))
         assert (await client.request("ping"))["type"] == "pong"
         assert client.events == []
+
+
+async def test_a_command_that_crashes_is_answered_and_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(token: str) -> Principal:
+        raise RuntimeError("the store is on fire")
+
+    async with running_gateway(AGENTS) as gateway, gateway.client("alice") as client:
+        monkeypatch.setattr(gateway.verifier, "verify", crash)
+        reply = await client.request("auth", {"token": "alice"})
+        assert (reply["type"], reply["payload"]["code"]) == ("error", "EXEC_FAILED")
+        assert "fire" not in reply["payload"]["message"]
+        assert (await client.request("ping"))["type"] == "pong"
+    assert [record.levelname for record in caplog.records if record.name == "callboard.gateway"] == ["ERROR"]
+    assert "the store is on fire" in caplog.text
