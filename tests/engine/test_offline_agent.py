@@ -65,10 +65,10 @@ async def test_steps_are_those_of_the_plan(autojump_clock: trio.testing.MockCloc
 @pytest.mark.parametrize(
     ("prompt", "tools"),
     [
-        ("12 * 12", [{"tool": "calculator", "arguments": {"expression": "12 * 12"}}]),
-        ("the time please", [{"tool": "clock", "arguments": {"zone": "UTC"}}]),
-        ("Hello there", [{"tool": "text_statistics", "arguments": {"text": "Hello there"}}]),
-        ("Measure “a b c”.", [{"tool": "text_statistics", "arguments": {"text": "a b c"}}]),
+        ("12 * 12", [{"name": "calculator", "arguments": {"expression": "12 * 12"}}]),
+        ("the time please", [{"name": "clock", "arguments": {"zone": "UTC"}}]),
+        ("Hello there", [{"name": "text_statistics", "arguments": {"text": "Hello there"}}]),
+        ("Measure “a b c”.", [{"name": "text_statistics", "arguments": {"text": "a b c"}}]),
         ("count to 3", []),
     ],
 )

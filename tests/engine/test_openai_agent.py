@@ -87,7 +87,7 @@ async def test_tools_are_called_in_rounds_and_the_text_is_what_the_client_saw() 
     assert result.text == task.text() == "Let me see.\n\nIt is 43."
     assert isinstance(result.data, dict)
     assert result.data["usage"] == {"prompt_tokens": 50, "completion_tokens": 7}
-    assert [data["tool"] for data in task.data("agent.tool_call")] == ["calculator", "clock", "calculator"]
+    assert [data["name"] for data in task.data("agent.tool_call")] == ["calculator", "clock", "calculator"]
     last = model.asked[-1]
     assert last[1] == ModelMessage("assistant", "Let me see.", first.tool_calls)
     assert last[2] == ModelMessage("tool", "42", tool_call_id="c0")

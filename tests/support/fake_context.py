@@ -68,13 +68,13 @@ class FakeContext(TaskContext):
         raise AssertionError
 
     async def call_tool(self, name: str, arguments: Json) -> Json:
-        await self.emit("agent.tool_call", {"tool": name, "arguments": arguments})
+        await self.emit("agent.tool_call", {"name": name, "arguments": arguments})
         try:
             result = await self._toolbox.call(name, arguments)
         except ToolError as error:
-            await self.emit("agent.tool_result", {"tool": name, "success": False, "error": str(error)})
+            await self.emit("agent.tool_result", {"name": name, "success": False, "error": str(error)})
             raise
-        await self.emit("agent.tool_result", {"tool": name, "success": True, "result": result})
+        await self.emit("agent.tool_result", {"name": name, "success": True, "result": result})
         return result
 
     async def call_model(
