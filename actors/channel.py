@@ -160,19 +160,16 @@ class Channel:
 
     async def _fan_out(self, before: int, events: list[Event]) -> None:
         tail = self.log.tail
-        sent = 0
         for encoder in tuple(self._audience):
-            group = self._audience.get(encoder)
+            group = tuple(self._audience.get(encoder, ()))
             if not group:
                 continue
             frames = b"".join(map(encoder.encode, events))
-            for subscription in tuple(group):
-                sent += 1
-                if sent % _CHECKPOINT_EVERY == 0:
-                    await trio.lowlevel.checkpoint()
-                # Somebody may have left at a checkpoint since the group was copied.
-                if subscription in group:
+            # Who leaves at a checkpoint is still in this copy of the group; its outbox knows that it has left.
+            for start in range(0, len(group), _CHECKPOINT_EVERY):
+                for subscription in group[start : start + _CHECKPOINT_EVERY]:
                     subscription.outbox.offer(subscription, before, tail, frames)
+                await trio.lowlevel.checkpoint()
 
     def _wake_all_behind(self) -> None:
         for group in self._audience.values():

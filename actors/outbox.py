@@ -15,6 +15,8 @@ from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
 
 _READ_EVENTS = 512
+_LEFT = -1
+"""The cursor of a subscription that was given up: no fan-out stands there, and nothing wakes it."""
 _SLICE_BYTES = 16 * 1024
 """How much is written under one deadline: a peer that takes so much in time is slow, and not gone."""
 
@@ -40,7 +42,6 @@ class OutboxStatistics(msgspec.Struct, frozen=True):
     lagging: int
     replies_bytes: int
     rest_bytes: int
-    bytes_written: int
 
 
 class Subscription:
@@ -68,7 +69,6 @@ class Outbox:
     """
 
     __slots__ = (
-        "_bytes_written",
         "_closing",
         "_lagging",
         "_options",
@@ -78,6 +78,7 @@ class Outbox:
         "_room",
         "_sink",
         "_spawn",
+        "_write_nowait",
         "busy",
     )
 
@@ -85,6 +86,7 @@ class Outbox:
         self, sink: Sink, spawn: Callable[[Callable[[], Awaitable[None]]], None], options: OutboxOptions
     ) -> None:
         self._sink = sink
+        self._write_nowait = sink.write_nowait
         self._spawn = spawn
         self._options = options
         self._rest: bytes | memoryview = b""
@@ -93,7 +95,6 @@ class Outbox:
         self._lagging: dict[Subscription, None] = {}
         self._room: trio.Event | None = None
         self._closing = False
-        self._bytes_written = 0
         self.busy = False
         """True while a writer runs, and for ever once the connection is broken or closing."""
 
@@ -106,17 +107,25 @@ class Outbox:
             self.wake(subscription)
             return
         subscription.offset = tail
-        self._write(frames)
+        # As `_write`, in place: a call less for each delivery.
+        try:
+            taken = self._write_nowait(frames)
+        except BrokenSink:
+            self.abort()
+            return
+        if taken != len(frames):
+            self._keep_rest(frames, taken)
 
     def wake(self, subscription: Subscription) -> None:
         """Has the writer read on from the subscription's cursor."""
-        if not self._closing:
+        if not self._closing and subscription.offset != _LEFT:
             self._lagging[subscription] = None
             self._start_writer()
 
     def forget(self, subscription: Subscription) -> None:
         """Nothing more of this subscription is sent, except what is being written already."""
         self._lagging.pop(subscription, None)
+        subscription.offset = _LEFT
 
     async def put(self, frame: bytes) -> None:
         """Sends a reply, in order, before waiting events. Waits while too many replies wait for a slow peer.
@@ -161,18 +170,20 @@ class Outbox:
         self._sink.abort()
 
     def statistics(self) -> OutboxStatistics:
-        return OutboxStatistics(len(self._lagging), self._replies_bytes, len(self._rest), self._bytes_written)
+        return OutboxStatistics(len(self._lagging), self._replies_bytes, len(self._rest))
 
     def _write(self, data: bytes) -> None:
         try:
-            taken = self._sink.write_nowait(data)
+            taken = self._write_nowait(data)
         except BrokenSink:
             self.abort()
             return
-        self._bytes_written += taken
         if taken != len(data):
-            self._rest = memoryview(data)[taken:] if taken else data
-            self._start_writer()
+            self._keep_rest(data, taken)
+
+    def _keep_rest(self, data: bytes, taken: int) -> None:
+        self._rest = memoryview(data)[taken:] if taken else data
+        self._start_writer()
 
     def _start_writer(self) -> None:
         if not self.busy:
@@ -200,7 +211,6 @@ class Outbox:
                     return False
             if patience.cancelled_caught:
                 return False
-            self._bytes_written += len(part)
         return True
 
     def _next_piece(self) -> bytes | memoryview:
