@@ -24,6 +24,7 @@ Origin = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+$")]
 """Scheme, host and port of a page, as a browser names them."""
 
 BUILT_IN_AGENTS = ("offline", "openai")
+"""Names that no other agent may take. `openai` is there only where a model is configured."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,6 +209,12 @@ class Config(Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        """The agents of this process."""
+        built_in = BUILT_IN_AGENTS if self.models else ("offline",)
+        return (*built_in, *map(agent_name, self.engine.agents))
 
     @property
     def auth_required(self) -> bool:

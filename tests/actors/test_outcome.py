@@ -74,6 +74,7 @@ async def test_cancelled_and_failed_as_well() -> None:
 
     async def run() -> int:
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
             nursery.start_soon(fails_when_cancelled)
         return 1
 
