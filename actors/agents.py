@@ -13,6 +13,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import now_ms
 from actors.principal import Principal, Scope
 
+_DESCRIPTION_CHARACTERS = 4_000
 _NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -47,6 +48,9 @@ class Agents:
             raise CallboardError(ErrorCode.FORBIDDEN, "registering an agent needs the scope `agent`")
         if not _NAME_FORM.fullmatch(command.name):
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, "an agent's name is 1 to 64 of A-Z a-z 0-9 _ . -")
+        if len(command.description) > _DESCRIPTION_CHARACTERS:
+            message = f"an agent's description has at most {_DESCRIPTION_CHARACTERS} characters"
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
         known = self._remote.get(command.name)
         if command.name in self._local or (known is not None and known.user_id != principal.user_id):
             raise CallboardError(ErrorCode.CONFLICT, f"the name {command.name!r} is taken")

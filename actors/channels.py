@@ -20,7 +20,8 @@ from actors.spawner import Spawner, spawn
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
     """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all; beyond it
-    the topic unused for longest is forgotten. `publish_seconds`: how long a publisher waits for a full mailbox."""
+    the topic unused for longest is forgotten. Names that never had an event are counted apart, by the same number.
+    `publish_seconds`: how long a publisher waits for a full mailbox."""
 
     mailbox: int = 1024
     idle_seconds: float = 30.0
@@ -58,11 +59,13 @@ class Channels:
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
         self._shelf: dict[ChannelKey, Log] = {}
+        self._unused: dict[ChannelKey, Log] = {}
+        """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
         self._followers: dict[str, dict[Follower, None]] = {}
         self._retired_events = 0
 
     def exists(self, key: ChannelKey) -> bool:
-        return key in self._live or key in self._shelf
+        return key in self._live or key in self._shelf or key in self._unused
 
     def create(self, key: ChannelKey) -> Position:
         """Opens a new topic, so that those who follow its channel are there for its first event."""
@@ -131,7 +134,7 @@ class Channels:
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""
         channel = self._live.pop(key, None)
-        log = self._shelf.pop(key, None) if channel is None else channel.log
+        log = self._take_from_shelf(key) if channel is None else channel.log
         if channel is not None:
             channel.close()
             for follower in tuple(self._followers.get(key.channel, ())):
@@ -173,7 +176,7 @@ class Channels:
         shelved = [log.statistics() for log in self._shelf.values()]
         return ChannelsStatistics(
             live=len(self._live),
-            shelved=len(self._shelf),
+            shelved=len(self._shelf) + len(self._unused),
             subscriptions=sum(channel.subscribers for channel in each),
             followers=sum(map(len, self._followers.values())),
             retained_bytes=sum(c.retained_bytes for c in each) + sum(log.bytes for log in shelved),
@@ -184,9 +187,8 @@ class Channels:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
-            log = self._shelf.get(key) or Log(key, self._retention.get(key.channel, Retention()))
+            log = self._take_from_shelf(key) or Log(key, self._retention.get(key.channel, Retention()))
             channel = Channel(log, self._options.mailbox)
-            self._shelf.pop(key, None)
             self._live[key] = channel
             for follower in tuple(self._followers.get(key.channel, ())):
                 if follower.sees(key):
@@ -208,6 +210,10 @@ class Channels:
     def _shelve(self, key: ChannelKey, channel: Channel) -> None:
         channel.close()
         del self._live[key]
-        self._shelf[key] = channel.log
-        while len(self._shelf) > self._options.topics:
-            self.forget(next(iter(self._shelf)))
+        shelf = self._shelf if channel.log.tail else self._unused
+        shelf[key] = channel.log
+        while len(shelf) > self._options.topics:
+            self.forget(next(iter(shelf)))
+
+    def _take_from_shelf(self, key: ChannelKey) -> Log | None:
+        return self._shelf.pop(key, None) or self._unused.pop(key, None)

@@ -104,7 +104,9 @@ def encode_json(what: str, data: Json) -> bytes:
     Nesting beyond about 250 levels and integers beyond 64 bits are such data: a reader elsewhere may not take them.
     """
     try:
-        return orjson.dumps(data)
+        # Copied, since orjson hands over its buffer of 4 KiB with each text: a log of short events would hold that much
+        # for each of them.
+        return bytes(memoryview(orjson.dumps(data)))
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{what} is not JSON: {error}") from error
 

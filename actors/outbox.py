@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from actors.event import Event, Merge
+from actors.event import Event, Merge, now_ms
 from actors.log import Gap, Log
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
@@ -267,5 +267,5 @@ class Outbox:
 def _gap_event(log: Log, gap: Gap, offset: int) -> Event:
     body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
     now = log.read(offset, max_events=1, max_bytes=0)
-    timestamp = now[0].timestamp if now else 0
+    timestamp = now[0].timestamp if now else now_ms()
     return Event(log.key, log.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)

@@ -22,7 +22,3 @@ class TokenBucket:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self._per_second
-
-    def is_full(self, now: float) -> bool:
-        """Whether forgetting the bucket would change nothing."""
-        return self._tokens + (now - self._at) * self._per_second >= self._burst

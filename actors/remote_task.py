@@ -266,7 +266,21 @@ def _checked(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, "step.confirm needs a string `step_id`")
         if one.event_type in _TERMINAL_TYPES and index != len(drafts) - 1:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} ends the task: nothing may follow it")
+        if one.event_type in _TERMINAL_TYPES:
+            _check_last_word(one)
     return drafts
+
+
+def _check_last_word(posted: Draft) -> None:
+    """An answer in a form that is not read would be lost in silence."""
+    data = msgspec.json.decode(posted.body)
+    if data is None:
+        return
+    if not isinstance(data, dict):
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"data of {posted.event_type} is an object or null")
+    for name in ("result", "error", "cause"):
+        if not isinstance(data.get(name), str | None):
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"`{name}` of {posted.event_type} is a string")
 
 
 def _fields(posted: Draft) -> dict[str, Json]:

@@ -16,6 +16,8 @@ from actors.principal import Principal
 from actors.session import Session
 from actors.spawner import Spawner, spawn
 
+_TITLE_CHARACTERS = 1_000
+
 
 class SessionsOptions(msgspec.Struct, frozen=True):
     """`sessions`: kept in all; beyond it the one idle for longest goes. `messages`: kept of each, the newest."""
@@ -53,7 +55,10 @@ class Sessions:
         return len(self._sessions)
 
     def create(self, principal: Principal, command: CreateSession) -> Session:
-        """Raises CallboardError BUSY where all that may be kept are in use."""
+        """Raises CallboardError BUSY where all that may be kept are in use, INVALID_PAYLOAD for too long a title."""
+        if len(command.title) > _TITLE_CHARACTERS:
+            message = f"a session's title has at most {_TITLE_CHARACTERS} characters"
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
         if len(self._sessions) >= self._options.sessions:
             self._forget_one()
         chosen = msgspec.structs.replace(command, agent=command.agent or self._options.default_agent)

@@ -131,7 +131,7 @@ class LocalTask(TaskHandle):
             self._context.end_turn(None)
         return self._context.said
 
-    def _report_crash(self, error: Exception) -> None:
+    def _report_crash(self, error: BaseException) -> None:
         self._reporter.report_task(AgentCrashed(self.record.id, self.record.command.agent, error))
 
 

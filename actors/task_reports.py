@@ -12,7 +12,7 @@ class AgentCrashed(msgspec.Struct, frozen=True):
 
     task_id: str
     agent: str
-    error: Exception
+    error: BaseException
 
 
 class AgentOverstays(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ Origin = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+$")]
 """Scheme, host and port of a page, as a browser names them."""
 
 BUILT_IN_AGENTS = ("offline", "openai")
+"""Names that no other agent may take. `openai` is there only where a model is configured."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,15 +109,19 @@ class Limits(Section, frozen=True, kw_only=True):
     message_bytes: Bytes = 1 << 20
     """One frame from a client."""
     outbox_bytes: Bytes = 256 << 10
-    """What may wait unsent for one connection before it falls back to its cursors."""
+    """Replies that may wait unsent for one connection; beyond it its next command waits. Events wait in their logs."""
     send_buffer_bytes: Bytes = 128 << 10
     """SO_SNDBUF of one connection."""
     mailbox: Count = 1_024
     """Messages that may wait for one actor."""
     commands_per_second: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 100
-    """Of one connection, on average."""
+    """Of one WebSocket, on average."""
     commands_burst: Count = 200
-    """Of one connection, at once."""
+    """Of one WebSocket, at once."""
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0, le=1_000_000)] = 1_000
+    """Of one user over HTTP, on average. Without credentials all are one user."""
+    requests_burst: Count = 2_000
+    """Of one user over HTTP, at once."""
     idempotency_seconds: Seconds = 300
     idempotency_keys: Count = 100_000
     tickets: Count = 10_000
@@ -208,6 +213,12 @@ class Config(Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
+
+    @property
+    def agent_names(self) -> tuple[str, ...]:
+        """The agents of this process."""
+        built_in = BUILT_IN_AGENTS if self.models else ("offline",)
+        return (*built_in, *map(agent_name, self.engine.agents))
 
     @property
     def auth_required(self) -> bool:

@@ -124,9 +124,11 @@ def _agents(config: Config) -> Rules:
             except AgentReferenceError as error:
                 yield Broken((key,), f"`engine.agents`: {error}")
         names.append(name)
-    if config.engine.default_agent not in names:
-        known = ", ".join(names)
+    if config.engine.default_agent not in config.agent_names:
+        known = ", ".join(config.agent_names)
         message = f"`engine.default_agent`: there is no agent {config.engine.default_agent!r}; there are {known}"
+        if config.engine.default_agent in BUILT_IN_AGENTS:
+            message += " (this one needs a model: `[models.default]`)"
         yield Broken((("engine", "default_agent"), key), message)
 
 

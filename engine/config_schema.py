@@ -7,7 +7,7 @@ import re
 from collections import abc
 from collections.abc import Iterator
 from pathlib import Path
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
@@ -41,7 +41,6 @@ class Table(msgspec.Struct, frozen=True):
     """A key that holds the keys of a struct."""
 
     type: type[Section]
-    optional: bool = False
 
 
 class NamedTables(msgspec.Struct, frozen=True):
@@ -107,7 +106,7 @@ def _node(annotation: object) -> Node:
         return NamedTables(get_args(annotation)[1])
     for part in _parts(annotation):
         if isinstance(part, type) and issubclass(part, Section):
-            return Table(part, optional=NoneType in _parts(annotation))
+            return Table(part)
     return Leaf(annotation)
 
 

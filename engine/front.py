@@ -76,6 +76,7 @@ class Front:
             connections=services.connections,
             listener=self.listener,
             readiness=lambda: self._readiness,
+            reports=self._core.reporter.statistics,
             options=_http_options(config),
         )
 
@@ -115,10 +116,11 @@ def _http_options(config: Config) -> HttpOptions:
         version=version("callboard"),
         auth_required=config.auth_required,
         body_bytes=limits.body_bytes,
-        requests_per_second=limits.commands_per_second,
-        requests_burst=limits.commands_burst,
+        requests_per_second=limits.requests_per_second,
+        requests_burst=limits.requests_burst,
         cors_origins=config.server.cors_origins,
         event_streams=limits.connections,
+        outbox=_outbox_options(config),
     )
 
 
@@ -132,5 +134,9 @@ def _gateway_options(config: Config) -> GatewayOptions:
         commands_burst=limits.commands_burst,
         subscriptions=limits.subscriptions,
         cors_origins=config.server.cors_origins,
-        outbox=OutboxOptions(replies_bytes=limits.outbox_bytes, stall_seconds=timeouts.write_seconds),
+        outbox=_outbox_options(config),
     )
+
+
+def _outbox_options(config: Config) -> OutboxOptions:
+    return OutboxOptions(replies_bytes=config.limits.outbox_bytes, stall_seconds=config.timeouts.write_seconds)

@@ -156,12 +156,14 @@ class GatewaySocket:
         try:
             request = gateway.decode(text)
         except gateway.RefusedError as refused:
-            await self._outbox.put(gateway.error_frame(refused.id, over_rate or refused.error))
+            welcome = refused.kind in (None, "ping", "auth")
+            error = over_rate or self._stranger_refused(welcome=welcome) or refused.error
+            await self._outbox.put(gateway.error_frame(refused.id, error))
             return
         try:
-            if over_rate is not None:
-                raise over_rate
-            self._admit(request.command)
+            welcome = isinstance(request.command, gateway.Ping | gateway.Auth)
+            if refusal := over_rate or self._stranger_refused(welcome=welcome):
+                raise refusal
             await self._carry_out(request.id, request.command)
         except CallboardError as error:
             await self._outbox.put(gateway.error_frame(request.id, error))
@@ -181,9 +183,11 @@ class GatewaySocket:
         limit = f"{self._options.commands_per_second:g} commands a second"
         return CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
 
-    def _admit(self, command: gateway.Command) -> None:
-        if self._connection.principal is None and not isinstance(command, gateway.Ping | gateway.Auth):
-            raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
+    def _stranger_refused(self, *, welcome: bool) -> CallboardError | None:
+        """Before its authentication a client is not told what there is, nor in which form to ask for it."""
+        if self._connection.principal is not None or welcome:
+            return None
+        return CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
 
     async def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> None:
         match command:

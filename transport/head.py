@@ -152,6 +152,11 @@ class _HeadReader:
 
 
 def _request_head(request: h11.Request, raw: bytes) -> RequestHead | BadHead:
+    # RFC 9112 section 6.1: two lengths are how a request is smuggled past a proxy that believes the other one.
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}:
+        return BadHead(
+            HeadFault.MALFORMED, "Not an HTTP request: Content-Length and Transfer-Encoding exclude each other."
+        )
     target = request.target.decode("ascii")
     try:
         path, query_string = _split_target(target)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.commands.options import config_option, read_config
-from engine.config import BUILT_IN_AGENTS, Config, agent_name
+from engine.config import Config
 
 
 @click.command("check-config")
@@ -22,7 +22,6 @@ def summary(config: Config) -> str:
     server, jwt = config.server, config.auth.jwt
     scheme = "https" if server.tls_cert else "http"
     host = f"[{server.host}]" if ":" in server.host else server.host
-    agents = [*BUILT_IN_AGENTS, *map(agent_name, config.engine.agents)]
     models = [f"{name} ({endpoint.model} at {endpoint.base_url})" for name, endpoint in config.models.items()]
     return "\n".join(
         (
@@ -31,7 +30,7 @@ def summary(config: Config) -> str:
             f"auth     {'required' if config.auth_required else 'not required'}; API keys"
             + (f" and JWT ({jwt.algorithm})" if jwt else ""),
             f"store    {config.store.path}",
-            f"agents   {', '.join(agents)}; {config.engine.default_agent} unless named",
+            f"agents   {', '.join(config.agent_names)}; {config.engine.default_agent} unless named",
             f"models   {', '.join(models) or 'none'}",
             f"logging  {config.logging.format}, {config.logging.level}"
             + (f", also to {config.logging.file}" if config.logging.file else ""),

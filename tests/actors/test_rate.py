@@ -15,14 +15,6 @@ def test_a_burst_and_then_the_rate() -> None:
     assert bucket.take(10.5) == 0.0
 
 
-def test_a_full_bucket_may_be_forgotten() -> None:
-    bucket = TokenBucket(1.0, 2, now=0.0)
-    assert bucket.is_full(0.0)
-    bucket.take(0.0)
-    assert not bucket.is_full(0.5)
-    assert bucket.is_full(1.0)
-
-
 @given(st.lists(st.floats(0, 3), max_size=60), st.integers(1, 5), st.floats(0.5, 5))
 def test_never_more_than_the_rate_and_the_burst(gaps: list[float], burst: int, per_second: float) -> None:
     bucket = TokenBucket(per_second, burst, now=0.0)

@@ -91,6 +91,9 @@ async def test_who_may_claim_and_post(autojump_clock: trio.abc.Clock) -> None:
         ((completed(), message("late")), "nothing may follow"),
         ((draft("task.started", {}),), "for the engine alone"),
         ((draft("step.confirm", {"step_id": "s1"}), draft("step.confirm", {})), "step_id"),
+        ((draft("task.completed", "the answer"),), "an object or null"),
+        ((draft("task.completed", {"result": 7}),), "`result`"),
+        ((message("so far"), draft("task.failed", {"error": ["x"]})), "`error`"),
     ],
 )
 async def test_a_bad_post_changes_nothing(autojump_clock: trio.abc.Clock, drafts: tuple[Draft, ...], why: str) -> None:

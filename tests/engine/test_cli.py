@@ -149,4 +149,4 @@ def test_the_module_is_the_same_command_line_and_finds_agents_beside_it() -> Non
         check=False,
     )
     assert result.stderr == ""
-    assert "agents   offline, openai, helper; offline unless named" in result.stdout
+    assert "agents   offline, helper; offline unless named" in result.stdout

@@ -76,6 +76,7 @@ format = "xml"
         ("[auth.jwt]\nsecret = 5", "c:2: `auth.jwt.secret`: expected a non-empty `str`"),
         ("[store]\npath = 'no/such/x.db'", "c:2: `store.path`: the directory of "),
         ("[engine]\ndefault_agent = 'nobody'", "c:2: `engine.default_agent`: there is no agent 'nobody'"),
+        ("[engine]\ndefault_agent = 'openai'", "c:2: `engine.default_agent`: there is no agent 'openai'"),
         ("[engine]\nagents = ['a.b']", "c:2: `engine.agents`: 'a.b' is not written `module:function`"),
         ("[engine]\nagents = ['no_such:f']", "c:2: `engine.agents`: the module of 'no_such:f' cannot be imported"),
         ("[engine]\nagents = ['json:nope']", "c:2: `engine.agents`: 'json:nope': the module json has no 'nope'"),

@@ -73,12 +73,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class RefusedError(Exception):
-    """A frame that is no request. `id` is the request's, where it could be read."""
+    """A frame that is no request. `id` and `kind` (its `type`) are the request's, where they could be read."""
 
-    def __init__(self, request_id: RequestId, error: CallboardError) -> None:
+    def __init__(self, request_id: RequestId, error: CallboardError, kind: str | None = None) -> None:
         super().__init__(error.message)
         self.id = request_id
         self.error = error
+        self.kind = kind
 
 
 class _SinceObject(msgspec.Struct):
@@ -137,10 +138,11 @@ def decode(text: str) -> Request:
         raise RefusedError(None, CallboardError(ErrorCode.INVALID_PAYLOAD, "a message is a JSON object"))
     named = frame.get("id")
     request_id = named if isinstance(named, str | int | float) and not isinstance(named, bool) else None
+    kind = frame.get("type")
     try:
-        return Request(request_id, _command(frame.get("type"), frame.get("payload", {})))
+        return Request(request_id, _command(kind, frame.get("payload", {})))
     except CallboardError as error:
-        raise RefusedError(request_id, error) from error
+        raise RefusedError(request_id, error, kind if isinstance(kind, str) else None) from error
 
 
 def _command(kind: object, payload: object) -> Command:

@@ -21,6 +21,7 @@ class EngineCollector(Collector):
         yield from self._tasks()
         yield from self._connections()
         yield from self._listener()
+        yield from self._reports()
 
     def describe(self) -> list[Metric]:
         """Nothing: the names are fixed, and to find them by collecting would read the parts before they run."""
@@ -74,6 +75,12 @@ class EngineCollector(Collector):
         for fault, count in figures.bad_heads.items():
             heads.add_metric([fault], count)
         yield heads
+
+    def _reports(self) -> Iterator[Metric]:
+        reports = CounterMetricFamily("callboard_reports", "Troubles that actors have reported.", labels=["kind"])
+        for kind, count in self._services.reports().items():
+            reports.add_metric([kind], count)
+        yield reports
 
 
 class Metrics:

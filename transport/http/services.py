@@ -93,4 +93,6 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     listener: Listener
     readiness: Callable[[], Readiness]
+    reports: Callable[[], Mapping[str, int]] = dict
+    """How many troubles of each kind the actors have reported."""
     options: HttpOptions = HttpOptions()
