@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from engine.secret import Secret
+from transport.loopback import is_loopback
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
@@ -226,18 +226,6 @@ class Config(Section, frozen=True, kw_only=True):
         if self.auth.required is None:
             return not is_loopback(self.server.host)
         return self.auth.required
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`: 127.0.0.0/8, ::1, localhost. Other names are not looked up."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def agent_name(reference: str) -> str:

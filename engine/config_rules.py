@@ -12,10 +12,11 @@ from typing import TypeAlias
 import msgspec
 
 from engine.agent_reference import AgentReferenceError, load_agent
-from engine.config import BUILT_IN_AGENTS, Config, Jwt, ModelEndpoint, agent_name, is_loopback
+from engine.config import BUILT_IN_AGENTS, Config, Jwt, ModelEndpoint, agent_name
 from engine.config_schema import KeyPath
 from engine.jwt_tokens import load_key
 from engine.secret import Secret
+from transport.loopback import is_loopback
 
 _URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

@@ -28,6 +28,7 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.loopback import is_loopback
 
 
 class Front:
@@ -119,6 +120,7 @@ def _http_options(config: Config) -> HttpOptions:
         requests_per_second=limits.requests_per_second,
         requests_burst=limits.requests_burst,
         cors_origins=config.server.cors_origins,
+        loopback_only=_loopback_only(config),
         event_streams=limits.connections,
         outbox=_outbox_options(config),
     )
@@ -134,9 +136,14 @@ def _gateway_options(config: Config) -> GatewayOptions:
         commands_burst=limits.commands_burst,
         subscriptions=limits.subscriptions,
         cors_origins=config.server.cors_origins,
+        loopback_only=_loopback_only(config),
         outbox=_outbox_options(config),
     )
 
 
 def _outbox_options(config: Config) -> OutboxOptions:
     return OutboxOptions(replies_bytes=config.limits.outbox_bytes, stall_seconds=config.timeouts.write_seconds)
+
+
+def _loopback_only(config: Config) -> bool:
+    return not config.auth_required and is_loopback(config.server.host)

@@ -24,6 +24,8 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: int = 1000
     cors_origins: tuple[str, ...] = ()
     """Pages of these origins may use the gateway, beside those of the engine's own."""
+    loopback_only: bool = False
+    """Nobody needs a credential, and only this machine can connect: a `Host` must be one of its names."""
     outbox: OutboxOptions = OutboxOptions()
 
 

@@ -22,7 +22,8 @@ class GatewayHandlers:
 
     def __init__(self, services: GatewayServices) -> None:
         self._services = services
-        self._origins = Origins(services.options.cors_origins)
+        options = services.options
+        self._origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
 
     def is_event_stream(self, head: RequestHead) -> bool:
         return stream_path(head) is not None
@@ -31,13 +32,19 @@ class GatewayHandlers:
         path = stream_path(head)
         if path is None:
             raise ValueError(f"{head.path} is no event stream")
-        await EventStream(stream, self._services, self._origins).serve(head, path)
+        if self._origins.may_call(head.header("host")):
+            await EventStream(stream, self._services, self._origins).serve(head, path)
+        else:
+            await self._refuse(stream, _unknown_host(head))
 
     async def serve_websocket(self, stream: ByteStream, head: RequestHead) -> None:
         refusal = self._refusal(head)
         if refusal is None:
             await GatewaySocket(stream, self._services).serve(head)
-            return
+        else:
+            await self._refuse(stream, refusal)
+
+    async def _refuse(self, stream: ByteStream, refusal: bytes) -> None:
         with trio.move_on_after(self._services.options.close_seconds):
             try:
                 await stream.send_all(refusal)
@@ -48,9 +55,16 @@ class GatewayHandlers:
         if head.path != GATEWAY_SOCKET_PATH:
             message = f"No WebSocket is served at {head.path[:200]}; there is {GATEWAY_SOCKET_PATH}."
             return error_reply(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, message)
+        if not self._origins.may_call(head.header("host")):
+            return _unknown_host(head)
         origin = head.header("origin")
         # Where a token is asked for, a strange page has none to show; else it would act as the user of this machine.
         if not self._services.options.auth_required and not self._origins.may_act(origin, head.header("host") or ""):
             message = f"Pages of {origin} may not use this gateway (cors_origins)."
             return error_reply(HTTPStatus.FORBIDDEN, ErrorCode.FORBIDDEN, message)
         return upgrade_refusal(head)
+
+
+def _unknown_host(head: RequestHead) -> bytes:
+    message = f"This engine is not known as {(head.header('host') or '')[:200]}."
+    return error_reply(HTTPStatus.FORBIDDEN, ErrorCode.FORBIDDEN, message)

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.config import Config, Retention, is_loopback
+from engine.config import Config, Retention
 from engine.config_load import ConfigError, load_config
 from engine.config_schema import ROOT, KeyPath, Leaf, NamedTables, Node, Table, children, dotted
 from engine.secret import Secret
+from transport.loopback import is_loopback
 
 Write = Callable[[str], Path]
 

@@ -209,7 +209,11 @@ async def _start(
             connections=world.connections,
             listener=listener,
             readiness=lambda: Readiness.READY,
-            options=HttpOptions(auth_required=options.auth_required, cors_origins=options.cors_origins),
+            options=HttpOptions(
+                auth_required=options.auth_required,
+                cors_origins=options.cors_origins,
+                loopback_only=options.loopback_only,
+            ),
         )
     )
     http = HypercornHTTP(app, listener_options, drain)

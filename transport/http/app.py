@@ -35,7 +35,7 @@ def create_app(services: HttpServices) -> QuartTrio:
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     answer_errors(app)
-    Origins(options.cors_origins).guard(app)
+    Origins(options.cors_origins, loopback_only=options.loopback_only).guard(app)
     rates = Rates(options.requests_per_second, options.requests_burst, options.users)
     gate = Gate(services.verifier, services.tickets, rates, auth_required=options.auth_required)
     routes = api_routes(services)

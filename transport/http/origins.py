@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from quart import Quart, Response, request
 
 from actors.errors import CallboardError, ErrorCode
+from transport.loopback import is_loopback
 
 _MAX_AGE_SECONDS = 600
 _METHODS = "GET, HEAD, POST, OPTIONS"
@@ -20,8 +21,12 @@ class Origins:
     browser names the page's origin, so a strange one is refused what changes something.
     """
 
-    def __init__(self, allowed: tuple[str, ...]) -> None:
+    def __init__(self, allowed: tuple[str, ...], *, loopback_only: bool = False) -> None:
+        """`loopback_only`: nobody needs a credential, and only this machine can connect. Then a browser is to come by
+        one of this machine's names: a stranger's name that was made to point here would pass for the engine's own."""
         self._allowed = frozenset(origin.rstrip("/").lower() for origin in allowed)
+        self._hosts = frozenset(_host_name(urlsplit(origin).netloc) for origin in self._allowed)
+        self._loopback_only = loopback_only
 
     def guard(self, app: Quart) -> None:
         """Has the application refuse strange origins and tell browsers of those allowed."""
@@ -31,6 +36,13 @@ class Origins:
     def may_act(self, origin: str | None, host: str) -> bool:
         """Whether a request from a page of this origin may change something. None: it comes from no page."""
         return origin is None or self._is_listed(origin) or _is_own(origin, host)
+
+    def may_call(self, host: str | None) -> bool:
+        """Whether the name by which the client came, its `Host`, is one of ours. None or empty: it is no browser."""
+        if not self._loopback_only or not host:
+            return True
+        name = _host_name(host)
+        return is_loopback(name) or name in self._hosts
 
     def response_headers(self, origin: str | None) -> tuple[tuple[str, str], ...]:
         """What every answer tells the browser about the page's origin; names in lower case."""
@@ -52,10 +64,13 @@ class Origins:
     # Both are async for Quart's sake, which runs a plain function in a thread.
 
     async def _check(self) -> None:
+        host = request.headers.get("Host")
+        if not self.may_call(host):
+            raise CallboardError(ErrorCode.FORBIDDEN, f"this engine is not known as {host}")
         origin = request.headers.get("Origin")
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
-        if not self.may_act(origin, request.headers.get("Host", "")):
+        if not self.may_act(origin, host or ""):
             raise CallboardError(ErrorCode.FORBIDDEN, f"pages of {origin} may not use this API (cors_origins)")
 
     async def _tell(self, response: Response) -> Response:
@@ -75,3 +90,11 @@ def _is_own(origin: str, host: str) -> bool:
         return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
     except ValueError:
         return False
+
+
+def _host_name(host: str) -> str:
+    """The name in a `Host`, without port and brackets; empty for one that cannot be read."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

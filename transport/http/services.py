@@ -76,6 +76,8 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Whose rates are remembered; beyond it the user who asked longest ago starts afresh."""
     cors_origins: tuple[str, ...] = ()
     """Pages of these origins may use the API, with credentials, beside those of the engine's own."""
+    loopback_only: bool = False
+    """Nobody needs a credential, and only this machine can connect: a `Host` must be one of its names."""
     event_streams: int = 10_000
     """Open at once over HTTP/2."""
     event_stream_bytes: int = 64 * 1024
