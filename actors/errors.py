@@ -57,11 +57,3 @@ class CloseCode(IntEnum):
     TRY_LATER = 1013
     UNAUTHORIZED = 4401
     REPLACED = 4409
-
-    @property
-    def reconnect(self) -> bool:
-        """True where a client should connect again by itself."""
-        return self in _RECONNECT
-
-
-_RECONNECT = frozenset({CloseCode.INTERNAL, CloseCode.RESTARTING, CloseCode.TRY_LATER})
