@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TypeAlias
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -92,7 +94,16 @@ def _zones(prompt: str) -> list[str]:
     zones = list(dict.fromkeys(_ZONE.findall(prompt)))[:_MOST_EXPRESSIONS]
     if zones or not _TIME.search(prompt):
         return zones
-    return ["UTC"]
+    places = re.findall(r"(?=\b([A-Z]\w+(?: [A-Z]\w+){0,2}))", prompt)
+    named = (_cities().get(place.lower()) for place in places)
+    return list(dict.fromkeys(zone for zone in named if zone is not None))[:_MOST_EXPRESSIONS] or ["UTC"]
+
+
+@cache
+def _cities() -> dict[str, str]:
+    """The zone database's cities: `tokyo` is in `Asia/Tokyo`."""
+    zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith(("Etc/", "posix/")))
+    return {zone.rpartition("/")[2].replace("_", " ").lower(): zone for zone in zones}
 
 
 def _text(prompt: str) -> str:

@@ -67,6 +67,8 @@ async def test_steps_are_those_of_the_plan(autojump_clock: trio.testing.MockCloc
     [
         ("12 * 12", [{"name": "calculator", "arguments": {"expression": "12 * 12"}}]),
         ("the time please", [{"name": "clock", "arguments": {"zone": "UTC"}}]),
+        ("The time in Tokyo?", [{"name": "clock", "arguments": {"zone": "Asia/Tokyo"}}]),
+        ("what time is it in New York", [{"name": "clock", "arguments": {"zone": "America/New_York"}}]),
         ("Hello there", [{"name": "text_statistics", "arguments": {"text": "Hello there"}}]),
         ("Measure “a b c”.", [{"name": "text_statistics", "arguments": {"text": "a b c"}}]),
         ("count to 3", []),
