@@ -2,10 +2,10 @@
 
     python -m benchmarks.connections [--quick] [--transport ws|sse] [--server floor|callboard] [--json FILE]
 
-The server is pinned to one core, the load generator to another, and starts anew for each measurement. The generator makes
-connections, 64 at a time, and keeps them: `opened` without more, `subscribed` each authenticated by an API key and
-subscribed to one shared topic. Memory is what the server's process has grown by when all are there and idle. The floor
-accepts, reads the head and answers, one connection after the other, and remembers nothing but its descriptor.
+The server is pinned to one core, the load generator to another, and starts anew for each measurement. The generator
+opens connections, 64 at a time, and keeps them: `opened` without more, `subscribed` each authenticated by an API key
+and subscribed to one shared topic. Memory is what the server's process has grown by when all are there and idle. The
+floor accepts, reads the head and answers, one connection after the other, and remembers nothing but its descriptor.
 """
 
 from __future__ import annotations

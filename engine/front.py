@@ -47,6 +47,7 @@ class Front:
             tickets=tickets,
             socket_encoder=WebSocketEncoder(payload),
             stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+            spawn_writer=self._spawn_writer,
             options=_gateway_options(config),
         )
         tally = Tally()
@@ -83,13 +84,18 @@ class Front:
         await self._edge.serve(stream)
 
     async def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._start_child(name, run)
+        await trio.lowlevel.checkpoint()
+
+    def _spawn_writer(self, run: Callable[[], Awaitable[None]]) -> None:
+        self._start_child("writer", run)
+
+    def _start_child(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         async def body(task_status: trio.TaskStatus[None]) -> None:
-            task_status.started()
             await run()
 
         spec = ChildSpec(name, body, Restart.TEMPORARY, stop_deadline=self._stop_seconds)
         self._core.connection_actors.start_child_nowait(spec)
-        await trio.lowlevel.checkpoint()
 
 
 def _listener_options(config: Config) -> ListenerOptions:

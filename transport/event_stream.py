@@ -74,6 +74,8 @@ def start_of(head: RequestHead) -> Start:
 class EventStream:
     """Serves one client from its request's head to its end."""
 
+    __slots__ = ("_origins", "_outbox", "_reading", "_services", "_stream")
+
     def __init__(self, stream: ByteStream, services: GatewayServices, origins: Origins) -> None:
         self._stream = stream
         self._services = services
@@ -97,20 +99,19 @@ class EventStream:
 
     async def serve(self, head: RequestHead, path: StreamPath) -> None:
         """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's."""
-        async with trio.open_nursery() as nursery:
-            self._outbox = Outbox(self._stream, nursery.start_soon, self._services.options.outbox)
-            services = self._services
-            connection = Connection(
-                services.router, self._outbox, services.stream_encoder, self.close, services.options.subscriptions
-            )
-            try:
-                await self._serve(connection, head, path)
-            finally:
-                connection.detach()
-                services.connections.remove(connection)
-                if self._outbox.busy:
-                    self._outbox.abort()
-            nursery.cancel_scope.cancel()
+        services = self._services
+        self._outbox = Outbox(self._stream, services.spawn_writer, services.options.outbox)
+        connection = Connection(
+            services.router, self._outbox, services.stream_encoder, self.close, services.options.subscriptions
+        )
+        try:
+            await self._serve(connection, head, path)
+        finally:
+            connection.detach()
+            services.connections.remove(connection)
+            if self._outbox.busy:
+                # Its writer ends by that too.
+                self._outbox.abort()
 
     async def _serve(self, connection: Connection, head: RequestHead, path: StreamPath) -> None:
         cors = self._origins.response_headers(head.header("origin"))

@@ -160,10 +160,11 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
             _raise_stream_error(error)
 
     def _begin_send(self) -> None:
-        if self._sending:
-            raise trio.BusyResourceError("another task is sending on this stream")
+        # Closed goes first: a sender whose stream was aborted has yet to notice.
         if self._finished or self._sock.fileno() == -1:
             raise trio.ClosedResourceError("this side has finished sending")
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
         self._sending = True
 
     async def _when_ready(self, attempt: Callable[[], _T], wait: Callable[[socket.socket], Awaitable[None]]) -> _T:

@@ -192,6 +192,7 @@ async def _start(
         tickets=tickets,
         socket_encoder=WebSocketEncoder(payload),
         stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+        spawn_writer=nursery.start_soon,
         options=options,
     )
     drain, tally = Drain(), Tally()
