@@ -14,7 +14,6 @@ from actors.principal import Verifier
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
-from transport.byte_stream import ByteStream
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway import WebSocketEncoder
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
@@ -51,7 +50,7 @@ class Front:
             options=_gateway_options(config),
         )
         tally = Tally()
-        self.listener = Listener(options, self._serve_connection, self._spawn, tally)
+        self.listener = Listener(options, lambda stream: self._edge.serve(stream), self._spawn, tally)
         app = create_app(self._http_services(config, services, tickets))
         self.http = HypercornHTTP(app, options, self._drain)
         self._edge = ConnectionEdge(options, GatewayHandlers(services), self.http, self._drain, tally)
@@ -80,9 +79,6 @@ class Front:
             options=_http_options(config),
         )
 
-    async def _serve_connection(self, stream: ByteStream) -> None:
-        await self._edge.serve(stream)
-
     async def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         self._start_child(name, run)
         await trio.lowlevel.checkpoint()
@@ -91,10 +87,7 @@ class Front:
         self._start_child("writer", run)
 
     def _start_child(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        async def body(task_status: trio.TaskStatus[None]) -> None:
-            await run()
-
-        spec = ChildSpec(name, body, Restart.TEMPORARY, stop_deadline=self._stop_seconds)
+        spec = ChildSpec(name, lambda task_status: run(), Restart.TEMPORARY, stop_deadline=self._stop_seconds)
         self._core.connection_actors.start_child_nowait(spec)
 
 

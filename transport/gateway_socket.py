@@ -19,8 +19,6 @@ from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
 from transport.dialects import gateway
 from transport.gateway_services import GatewayServices
-from transport.head import RequestHead
-from transport.upgrade import switching_protocols
 from transport.websocket import PING, WebSocket
 
 GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
@@ -80,14 +78,12 @@ class GatewaySocket:
             if self._idle:
                 self._conversation.cancel()
 
-    async def serve(self, head: RequestHead) -> None:
-        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's.
-
-        The upgrade must be one that `upgrade_refusal` has nothing against.
-        """
+    async def serve(self, answer: bytes) -> None:
+        """Sends the answer to the upgrade and returns when the client is gone, with everything of it cleared away; the
+        socket itself is the caller's."""
         connections = self._services.connections
         try:
-            self._outbox.put_nowait(switching_protocols(head))
+            self._outbox.put_nowait(answer)
             connections.add(self._connection, self, trio.current_time())
             if self._options.auth_required:
                 self._auth_deadline = trio.current_time() + self._options.auth_seconds
@@ -103,8 +99,13 @@ class GatewaySocket:
                 self._outbox.abort()
 
     async def _converse(self, socket: WebSocket) -> None:
+        # Short of calls: each is held for as long as the client is idle.
         with self._conversation:
-            await self._answer_all(socket)
+            while self._begin_wait():
+                text = await socket.receive()
+                self._end_wait()
+                if text is None or not await self._answered(text):
+                    break
         if self._conversation.cancelled_caught and self._closing is None:
             self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
         self._connection.detach()
@@ -112,33 +113,31 @@ class GatewaySocket:
             await socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self._outbox.drain()
 
-    async def _answer_all(self, socket: WebSocket) -> None:
-        try:
-            while (text := await self._next_message(socket)) is not None:
-                await self._answer(text)
-        except BrokenSink:
-            return
-
-    def _is_closing(self) -> bool:
-        return self._closing is not None
-
-    async def _next_message(self, socket: WebSocket) -> str | None:
-        """None once either side closes. Only the wait for a message ends where one has not authenticated in time."""
-        if self._is_closing():
-            await trio.lowlevel.checkpoint()
-            return None
+    def _begin_wait(self) -> bool:
+        """From now on `close` need not wait for a command. False where this side closes already."""
+        if self._closing is not None:
+            return False
         if self._auth_deadline != math.inf:
             self._conversation.deadline = self._auth_deadline
         self._idle = True
-        try:
-            text = await socket.receive()
-        finally:
-            self._idle = False
-        if self._is_closing():
-            return None
-        if self._auth_deadline != math.inf:
+        return True
+
+    def _end_wait(self) -> None:
+        """A command is not cut short where its client has not authenticated in time."""
+        self._idle = False
+        if self._closing is None and self._auth_deadline != math.inf:
             self._conversation.deadline = math.inf
-        return text
+
+    async def _answered(self, text: str) -> bool:
+        """Handles one frame. False where the conversation is over."""
+        if self._closing is not None:
+            await trio.lowlevel.checkpoint()
+            return False
+        try:
+            await self._answer(text)
+        except BrokenSink:
+            return False
+        return True
 
     async def _answer(self, text: str) -> None:
         """Handles one frame. Exactly one reply goes out, whatever it holds."""

@@ -105,11 +105,11 @@ class Listener:
     async def _accept_from(self, listening: socket.socket, refusals: trio.Nursery) -> None:
         while listening.fileno() != -1:
             try:
-                await trio.lowlevel.wait_readable(listening)
                 sock, address = self._accept(listening)
-            except trio.ClosedResourceError:
-                return
             except BlockingIOError:
+                # In a burst the next one is there already: waiting for each would cost a round of the loop more.
+                if not await _is_readable(listening):
+                    return
                 continue
             except OSError as error:
                 await self._after_accept_error(error)
@@ -127,6 +127,8 @@ class Listener:
             await trio.sleep(self._options.accept_retry_seconds)
         elif error.errno not in _GONE:
             raise error
+        else:
+            await trio.lowlevel.checkpoint()
 
     async def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
         stream = SocketStream(sock, peer, send_buffer_bytes=self._options.send_buffer_bytes)
@@ -197,6 +199,15 @@ async def _listen(bind: Bind, backlog: int) -> list[socket.socket]:
     except OSError as error:
         raise OSError(f"cannot listen on {bind.host or '*'}:{bind.port}: {error.strerror or error}") from error
     return [socket.socket(fileno=listener.socket.detach()) for listener in listeners]
+
+
+async def _is_readable(listening: socket.socket) -> bool:
+    """Returns once something can be accepted, or with False when the socket is closed."""
+    try:
+        await trio.lowlevel.wait_readable(listening)
+    except trio.ClosedResourceError:
+        return False
+    return True
 
 
 def _address(name: tuple[str, int]) -> Address:

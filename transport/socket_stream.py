@@ -119,7 +119,21 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         self._sock.close()
 
     async def _receive(self, max_bytes: int) -> bytes:
-        data = await self._when_ready(partial(self._sock.recv, max_bytes), trio.lowlevel.wait_readable)
+        # As `_when_ready`, in place: each call in here is held for as long as its client is silent.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
+        while True:
+            try:
+                data = self._sock.recv(max_bytes)
+                break
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                _raise_stream_error(error)
+            await trio.lowlevel.wait_readable(self._sock)
+            waited = True
+        if not waited:
+            await trio.lowlevel.cancel_shielded_checkpoint()
         if data:
             self._received += len(data)
             self._last_received = trio.current_time()

@@ -9,6 +9,7 @@ from wsproto.frame_protocol import Frame, FrameProtocol, Opcode, ParseFailed
 
 from actors.errors import CloseCode
 from actors.outbox import Outbox
+from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
 
 # Control frames are built without looking at a connection's state, so that one builder serves all.
@@ -42,7 +43,7 @@ class WebSocket:
     async def receive(self) -> str | None:
         """The next message; None once the client has closed, is gone, or was told why this side closes.
 
-        Raises BrokenSink where the client is gone while it is answered. A cancelled call loses no message.
+        Where the client is gone while a ping is answered, that is its end too. A cancelled call loses no message.
         """
         while not self._close_sent and (frame := await self._next_frame()) is not None:
             match frame.opcode:
@@ -50,7 +51,10 @@ class WebSocket:
                     if (text := self._add(frame)) is not None:
                         return text
                 case Opcode.PING:
-                    await self._outbox.put(bytes(_CONTROL.pong(_payload(frame))))
+                    try:
+                        await self._outbox.put(bytes(_CONTROL.pong(_payload(frame))))
+                    except BrokenSink:
+                        self._over = True
                 case Opcode.BINARY:
                     self._send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
                 case _:
@@ -79,17 +83,15 @@ class WebSocket:
                 return None
             if frame is not None:
                 return self._unless_close(frame)
-            if data := await self._read():
+            try:
+                data = await self._stream.receive_some()
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                data = b""
+            if data:
                 self._frames.receive_bytes(data)
             else:
                 self._over = True
         return None
-
-    async def _read(self) -> bytes:
-        try:
-            return await self._stream.receive_some()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return b""
 
     def _unless_close(self, frame: Frame) -> Frame | None:
         if frame.opcode is not Opcode.CLOSE:
