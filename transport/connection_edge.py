@@ -66,8 +66,8 @@ class ConnectionEdge:
         That is awaited by the caller, so that an idle client holds neither its request nor these calls.
         """
         patience = self._options.head_seconds
-        while await self._another_request(stream, patience):
-            head = await read_head(stream, self._options.head_bytes, self._options.head_seconds)
+        while begun := await self._another_request(stream, patience):
+            head = await read_head(stream, self._options.head_bytes, self._options.head_seconds, begun)
             match head:
                 case RequestHead():
                     if head.wants_websocket:
@@ -90,19 +90,17 @@ class ConnectionEdge:
             patience = self._options.keep_alive_seconds
         return None
 
-    async def _another_request(self, stream: ByteStream, seconds: float) -> bool:
-        """Waits for the first byte of a request. False when none comes, or the server drains first."""
+    async def _another_request(self, stream: ByteStream, seconds: float) -> bytes:
+        """Waits for the first bytes of a request. None of them when it does not come, or the server drains first."""
         with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
             self._drain.add(scope)
             try:
-                data = await stream.receive_some()
+                return await stream.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return False
+                return b""
             finally:
                 self._drain.remove(scope)
-            stream.unread(data)
-            return bool(data)
-        return False
+        return b""
 
     async def _serve_request(self, stream: ByteStream, head: RequestHead) -> bool:
         """True if the connection can carry another request."""

@@ -25,7 +25,17 @@ class WebSocket:
     too long is answered by a close frame that says so. All that is sent passes the outbox, in whole frames.
     """
 
-    __slots__ = ("_close_sent", "_frames", "_message", "_message_bytes", "_outbox", "_over", "_size", "_stream")
+    __slots__ = (
+        "_behind",
+        "_close_sent",
+        "_frames",
+        "_message",
+        "_message_bytes",
+        "_outbox",
+        "_over",
+        "_size",
+        "_stream",
+    )
 
     def __init__(self, stream: ByteStream, outbox: Outbox, message_bytes: int) -> None:
         self._stream = stream
@@ -36,6 +46,8 @@ class WebSocket:
         """The fragments of a message that is not complete."""
         self._size = 0
         """How many bytes of it have come."""
+        self._behind = False
+        """More frames of the last read may wait."""
         self._close_sent = False
         self._over = False
         """Nothing more can be read: the client has closed or is gone, or what it sends is no WebSocket any more."""
@@ -73,8 +85,9 @@ class WebSocket:
 
     async def _next_frame(self) -> Frame | None:
         """The next frame, or a piece of a long one; None when nothing more can be read."""
-        # A checkpoint before each frame: one read may bring ten thousand, and the other clients shall not wait for all.
-        await trio.lowlevel.checkpoint()
+        # A checkpoint for each frame: one read may bring ten thousand, and the other clients shall not wait for all.
+        if self._behind or self._over:
+            await trio.lowlevel.checkpoint()
         while not self._over:
             try:
                 frame = next(self._frames.received_frames(), None)
@@ -82,7 +95,9 @@ class WebSocket:
                 self._end(error.code, str(error))
                 return None
             if frame is not None:
+                self._behind = True
                 return self._unless_close(frame)
+            self._behind = False
             try:
                 data = await self._stream.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
