@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
-import trio
-
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
@@ -79,14 +77,10 @@ class Front:
             options=_http_options(config),
         )
 
-    async def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        self._start_child(name, run)
-        await trio.lowlevel.checkpoint()
-
     def _spawn_writer(self, run: Callable[[], Awaitable[None]]) -> None:
-        self._start_child("writer", run)
+        self._spawn("writer", run)
 
-    def _start_child(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         spec = ChildSpec(name, lambda task_status: run(), Restart.TEMPORARY, stop_deadline=self._stop_seconds)
         self._core.connection_actors.start_child_nowait(spec)
 

@@ -46,13 +46,15 @@ _GONE = frozenset(
     }
 )
 _MOST_REFUSALS = 64
+_ACCEPT_AT_ONCE = 16
+"""Connections accepted between checkpoints: less than a millisecond in which nobody else runs."""
 _log = logging.getLogger("callboard.listener")
 
 
 class Spawn(Protocol):
     """Starts one connection's task, under a supervisor that starts it once and never again."""
 
-    async def __call__(self, name: str, run: Callable[[], Awaitable[None]]) -> None: ...
+    def __call__(self, name: str, run: Callable[[], Awaitable[None]]) -> None: ...
 
 
 class Listener:
@@ -103,6 +105,7 @@ class Listener:
             self.stop_accepting()
 
     async def _accept_from(self, listening: socket.socket, refusals: trio.Nursery) -> None:
+        accepted = 0
         while listening.fileno() != -1:
             try:
                 sock, address = self._accept(listening)
@@ -115,7 +118,10 @@ class Listener:
                 await self._after_accept_error(error)
                 continue
             self._exhausted = False
-            await self._admit(sock, _address(address), refusals)
+            self._admit(sock, _address(address), refusals)
+            accepted += 1
+            if accepted % _ACCEPT_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
 
     async def _after_accept_error(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
@@ -130,7 +136,7 @@ class Listener:
         else:
             await trio.lowlevel.checkpoint()
 
-    async def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
+    def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
         stream = SocketStream(sock, peer, send_buffer_bytes=self._options.send_buffer_bytes)
         if len(self._connections) >= self._options.max_connections:
             self._tally.refused += 1
@@ -144,7 +150,7 @@ class Listener:
         name = f"connection-{self._tally.accepted}"
         self._connections[name] = stream
         try:
-            await self._spawn(name, partial(self._run_connection, name, stream))
+            self._spawn(name, partial(self._run_connection, name, stream))
         except BaseException:
             self._release(name)
             raise

@@ -221,8 +221,7 @@ async def _start(
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:
-    async def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
         nursery.start_soon(run, name=name)
-        await trio.lowlevel.checkpoint()
 
     return spawn

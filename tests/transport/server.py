@@ -106,7 +106,7 @@ async def start_server(
     edge = ConnectionEdge(options, handlers, http, drain, tally)
     connections: trio.Nursery = await nursery.start(_hold_nursery)
 
-    async def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
         connections.start_soon(run, name=name)
 
     listener = Listener(options, edge.serve, spawn, tally, accept)
