@@ -18,7 +18,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: $(VENV)/.run ## Make the environment and serve the offline agent on http://localhost:18080
@@ -58,6 +58,10 @@ endif
 .PHONY: bench
 bench: $(VENV)/.test ## Fan-out to 1,000 subscribers beside a bare send loop, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+.PHONY: bench-connections
+bench-connections: $(VENV)/.test ## Memory and handshakes of 10,000 connections (ARGS="--quick" is handed on)
+	$(BIN)/python -m benchmarks.connections $(ARGS)
 
 .PHONY: lock
 lock: ## Renew the locks from pyproject.toml (the newest versions that it allows)

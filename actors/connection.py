@@ -36,6 +36,20 @@ class Admission(msgspec.Struct, frozen=True):
 class Connection:
     """One client. A topic held by name and through its whole channel is delivered once."""
 
+    __slots__ = (
+        "__weakref__",
+        "_encoder",
+        "_followers",
+        "_max",
+        "_named",
+        "_router",
+        "_subscriptions",
+        "close",
+        "device_id",
+        "outbox",
+        "principal",
+    )
+
     def __init__(
         self,
         router: Router,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 import trio
@@ -13,6 +13,7 @@ from actors.event import Event, Merge, now_ms
 from actors.log import Gap, Log
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
+from actors.spawner import CannotSpawn
 
 _READ_EVENTS = 512
 _LEFT = -1
@@ -27,6 +28,10 @@ class Encoder(Protocol):
     def encode(self, event: Event) -> bytes:
         """The event as bytes ready for the socket."""
         ...
+
+
+SpawnWriter: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
+"""Starts a writer's task. Its owner may cancel it; the writer then gives its connection up. Raises CannotSpawn."""
 
 
 class OutboxOptions(msgspec.Struct, frozen=True):
@@ -82,15 +87,14 @@ class Outbox:
         "busy",
     )
 
-    def __init__(
-        self, sink: Sink, spawn: Callable[[Callable[[], Awaitable[None]]], None], options: OutboxOptions
-    ) -> None:
+    def __init__(self, sink: Sink, spawn: SpawnWriter, options: OutboxOptions) -> None:
         self._sink = sink
         self._write_nowait = sink.write_nowait
         self._spawn = spawn
         self._options = options
         self._rest: bytes | memoryview = b""
-        self._replies: deque[bytes] = deque()
+        # Made when the first one waits: most connections never lag, and an empty deque is a third of a kilobyte.
+        self._replies: deque[bytes] | None = None
         self._replies_bytes = 0
         self._lagging: dict[Subscription, None] = {}
         self._room: trio.Event | None = None
@@ -147,6 +151,8 @@ class Outbox:
         if self._closing:
             return
         if self.busy:
+            if self._replies is None:
+                self._replies = deque()
             self._replies.append(frame)
             self._replies_bytes += len(frame)
         else:
@@ -163,7 +169,7 @@ class Outbox:
         self._closing = True
         self.busy = True
         self._lagging.clear()
-        self._replies.clear()
+        self._replies = None
         self._replies_bytes = 0
         self._rest = b""
         self._make_room()
@@ -188,9 +194,20 @@ class Outbox:
     def _start_writer(self) -> None:
         if not self.busy:
             self.busy = True
-            self._spawn(self._run_writer)
+            try:
+                self._spawn(self._run_writer)
+            except CannotSpawn:
+                self.abort()
 
     async def _run_writer(self) -> None:
+        try:
+            await self._write_pending()
+        except BaseException:
+            # Cancelled or crashed, it may leave the peer in mid-frame, and no other writer would come.
+            self.abort()
+            raise
+
+    async def _write_pending(self) -> None:
         while data := self._next_piece():
             if not await self._deliver(memoryview(data)):
                 self.abort()
@@ -219,7 +236,7 @@ class Outbox:
             return rest
         if self._replies:
             replies = b"".join(self._replies)
-            self._replies.clear()
+            self._replies = None
             self._replies_bytes = 0
             self._make_room()
             return replies

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,7 @@ import msgspec
 from benchmarks.flood_agent import Flood
 
 ROOT = Path(__file__).parent.parent
+_ENGINE = (sys.executable, "-m", "engine")
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
@@ -28,18 +30,22 @@ class _Task(msgspec.Struct, frozen=True):
 
 
 class CallboardServer:
-    """`callboard serve` with the flood agent, on loopback without credentials, in a directory of its own."""
+    """`callboard serve` with the flood agent, on loopback, in a directory of its own.
 
-    def __init__(self) -> None:
+    Without credentials, unless `environment`, which goes before the defaults of the configuration, says otherwise.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="callboard-bench-")
         self._log = Path(self._directory.name) / "server.log"
         self.port = _free_port()
-        command = [sys.executable, "-m", "engine", "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
+        command = [*_ENGINE, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [*command, "--agent", "benchmarks.flood_agent:flood"],
                 cwd=self._directory.name,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -57,6 +63,14 @@ class CallboardServer:
                 pass
             time.sleep(0.05)
         raise RuntimeError(f"callboard did not start:\n{self._log.read_text()[-2000:]}")
+
+    def create_key(self, user: str) -> str:
+        """A new API key of this user."""
+        command = [*_ENGINE, "token", "create", "--user", user]
+        done = subprocess.run(
+            command, cwd=self._directory.name, env=self._environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
 
     def create_flood(self, order: Flood) -> str:
         """A task that waits for `start_flood`; returns its id."""

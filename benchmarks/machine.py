@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-LIBRARIES = ("trio", "trio-websocket", "hypercorn", "quart", "msgspec", "orjson")
+LIBRARIES = ("trio", "wsproto", "hypercorn", "quart", "msgspec", "orjson")
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -85,6 +86,21 @@ def cpu_time(pid: int) -> CpuTime:
         running += int(fields[0])
         waiting += int(fields[1])
     return CpuTime(running, waiting)
+
+
+def resident_bytes(pid: int) -> int:
+    """What a process holds of the machine's memory now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmRSS":
+            return int(value.split()[0]) * 1024
+    raise RuntimeError(f"process {pid} has ended")
+
+
+def raise_descriptor_limit() -> None:
+    """Lets this process, and those it starts, open as many files as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def median(values: Sequence[float]) -> float:

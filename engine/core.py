@@ -45,7 +45,8 @@ class Core:
         self.channel_actors = self._supervisor("channels", _MOST_TOPICS, config)
         self.session_actors = self._supervisor("sessions", limits.sessions, config)
         self.task_actors = self._supervisor("tasks", limits.running_tasks, config)
-        self.connection_actors = self._supervisor("connections", limits.connections, config)
+        # Each connection, and the writer that it has while it lags.
+        self.connection_actors = self._supervisor("connections", 2 * limits.connections, config)
         self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)

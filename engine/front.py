@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
-import trio
-
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
@@ -14,7 +12,6 @@ from actors.principal import Verifier
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
-from transport.byte_stream import ByteStream
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway import WebSocketEncoder
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
@@ -48,10 +45,11 @@ class Front:
             tickets=tickets,
             socket_encoder=WebSocketEncoder(payload),
             stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+            spawn_writer=self._spawn_writer,
             options=_gateway_options(config),
         )
         tally = Tally()
-        self.listener = Listener(options, self._serve_connection, self._spawn, tally)
+        self.listener = Listener(options, lambda stream: self._edge.serve(stream), self._spawn, tally)
         app = create_app(self._http_services(config, services, tickets))
         self.http = HypercornHTTP(app, options, self._drain)
         self._edge = ConnectionEdge(options, GatewayHandlers(services), self.http, self._drain, tally)
@@ -81,17 +79,12 @@ class Front:
             options=_http_options(config),
         )
 
-    async def _serve_connection(self, stream: ByteStream) -> None:
-        await self._edge.serve(stream)
+    def _spawn_writer(self, run: Callable[[], Awaitable[None]]) -> None:
+        self._spawn("writer", run)
 
-    async def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        async def body(task_status: trio.TaskStatus[None]) -> None:
-            task_status.started()
-            await run()
-
-        spec = ChildSpec(name, body, Restart.TEMPORARY, stop_deadline=self._stop_seconds)
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        spec = ChildSpec(name, lambda task_status: run(), Restart.TEMPORARY, stop_deadline=self._stop_seconds)
         self._core.connection_actors.start_child_nowait(spec)
-        await trio.lowlevel.checkpoint()
 
 
 def _listener_options(config: Config) -> ListenerOptions:

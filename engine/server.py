@@ -12,6 +12,7 @@ import trio
 
 from actors.child import StartFailed
 from actors.supervision import RestartsExceeded
+from engine import garbage
 from engine.config import Config
 from engine.core import Core, Extensions
 from engine.extensions import open_extensions
@@ -69,6 +70,7 @@ class Engine:
     async def _run_tree(self) -> None:
         async with trio.open_nursery() as tree:
             await tree.start(self._tree.run)
+            garbage.settle()
             self._say_where()
 
     def _say_where(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Protocol, assert_never
+from typing import Protocol, TypeAlias, assert_never
 
 import trio
 
@@ -16,23 +17,25 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener_options import ListenerOptions
 from transport.listener_statistics import Tally
 
+Serving: TypeAlias = Callable[[], Awaitable[None]]
+
 
 class Handlers(Protocol):
     """Who serves what does not go through the HTTP server.
 
-    Both handlers get a stream that stands right behind the head; one that wants the head again calls
-    `stream.unread(head.raw)`. The connection ends when they return.
+    Both get a stream that stands right behind the head; one that wants the head again calls `stream.unread(head.raw)`.
+    They return what serves the connection, which ends with it: it may last for days, and should not keep the head.
     """
 
     def is_event_stream(self, head: RequestHead) -> bool:
-        """Whether a GET asks for an event stream that `serve_events` answers."""
+        """Whether a GET asks for an event stream that `events` answers."""
         ...
 
-    async def serve_events(self, stream: ByteStream, head: RequestHead) -> None:
+    def events(self, stream: ByteStream, head: RequestHead) -> Serving:
         """Answers a GET of an event stream, from the status line on."""
         ...
 
-    async def serve_websocket(self, stream: ByteStream, head: RequestHead) -> None:
+    def websocket(self, stream: ByteStream, head: RequestHead) -> Serving:
         """Answers a WebSocket upgrade, a refused one too."""
         ...
 
@@ -53,53 +56,54 @@ class ConnectionEdge:
         """Returns with the stream closed. It is not closed after an exception: those are the caller's to contain."""
         if stream.application_protocol == "h2":
             await self._http.serve_http2(stream)
-        else:
-            await self._serve_requests(stream)
+        elif serving := await self._serve_requests(stream):
+            await serving()
         await stream.linger(self._options.linger_seconds)
 
-    async def _serve_requests(self, stream: ByteStream) -> None:
+    async def _serve_requests(self, stream: ByteStream) -> Serving | None:
+        """Answers plain requests until the connection ends, or returns what serves it from then on.
+
+        That is awaited by the caller, so that an idle client holds neither its request nor these calls.
+        """
         patience = self._options.head_seconds
-        while await self._another_request(stream, patience):
-            head = await read_head(stream, self._options.head_bytes, self._options.head_seconds)
+        while begun := await self._another_request(stream, patience):
+            head = await read_head(stream, self._options.head_bytes, self._options.head_seconds, begun)
             match head:
                 case RequestHead():
+                    if head.wants_websocket:
+                        return self._handlers.websocket(stream, head)
+                    if head.method == "GET" and self._handlers.is_event_stream(head):
+                        return self._handlers.events(stream, head)
                     if not await self._serve_request(stream, head):
-                        return
+                        return None
                 case Http2Preface():
                     await self._http.serve_http2(stream)
-                    return
+                    return None
                 case BadHead():
                     self._tally.bad_head(head.fault)
                     await self._refuse(stream, *_reply_to(head.fault), head.message)
-                    return
+                    return None
                 case EndOfStream():
-                    return
+                    return None
                 case _:
                     assert_never(head)
             patience = self._options.keep_alive_seconds
+        return None
 
-    async def _another_request(self, stream: ByteStream, seconds: float) -> bool:
-        """Waits for the first byte of a request. False when none comes, or the server drains first."""
+    async def _another_request(self, stream: ByteStream, seconds: float) -> bytes:
+        """Waits for the first bytes of a request. None of them when it does not come, or the server drains first."""
         with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
             self._drain.add(scope)
             try:
-                data = await stream.receive_some()
+                return await stream.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return False
+                return b""
             finally:
                 self._drain.remove(scope)
-            stream.unread(data)
-            return bool(data)
-        return False
+        return b""
 
     async def _serve_request(self, stream: ByteStream, head: RequestHead) -> bool:
         """True if the connection can carry another request."""
-        if head.wants_websocket:
-            await self._handlers.serve_websocket(stream, head)
-            return False
-        if head.method == "GET" and self._handlers.is_event_stream(head):
-            await self._handlers.serve_events(stream, head)
-            return False
         if (head.content_length or 0) > self._options.body_bytes:
             # Refused here, before `Expect: 100-continue` invites the body.
             message = f"The request body exceeds {self._options.body_bytes} bytes."

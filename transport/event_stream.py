@@ -71,13 +71,24 @@ def start_of(head: RequestHead) -> Start:
     return "oldest" if since == "0" else Position.parse(since)
 
 
+class _Request(NamedTuple):
+    head: RequestHead
+    path: StreamPath
+    cors: tuple[tuple[str, str], ...]
+
+
 class EventStream:
     """Serves one client from its request's head to its end."""
 
-    def __init__(self, stream: ByteStream, services: GatewayServices, origins: Origins) -> None:
+    __slots__ = ("_outbox", "_reading", "_request", "_services", "_stream")
+
+    def __init__(
+        self, stream: ByteStream, services: GatewayServices, origins: Origins, head: RequestHead, path: StreamPath
+    ) -> None:
         self._stream = stream
         self._services = services
-        self._origins = origins
+        self._request: _Request | None = _Request(head, path, origins.response_headers(head.header("origin")))
+        """Until it is answered: it is larger than all that an idle client needs."""
         self._reading = trio.CancelScope()
 
     @property
@@ -95,41 +106,43 @@ class EventStream:
         """Ends the stream; a client that wants to reconnects by itself, and learns then why it may not."""
         self._reading.cancel()
 
-    async def serve(self, head: RequestHead, path: StreamPath) -> None:
+    async def serve(self) -> None:
         """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's."""
-        async with trio.open_nursery() as nursery:
-            self._outbox = Outbox(self._stream, nursery.start_soon, self._services.options.outbox)
-            services = self._services
-            connection = Connection(
-                services.router, self._outbox, services.stream_encoder, self.close, services.options.subscriptions
-            )
-            try:
-                await self._serve(connection, head, path)
-            finally:
-                connection.detach()
-                services.connections.remove(connection)
-                if self._outbox.busy:
-                    self._outbox.abort()
-            nursery.cancel_scope.cancel()
-
-    async def _serve(self, connection: Connection, head: RequestHead, path: StreamPath) -> None:
-        cors = self._origins.response_headers(head.header("origin"))
+        services = self._services
+        self._outbox = Outbox(self._stream, services.spawn_writer, services.options.outbox)
+        connection = Connection(
+            services.router, self._outbox, services.stream_encoder, self.close, services.options.subscriptions
+        )
         try:
-            connection.principal = await self._identify(head)
-            start = start_of(head)
-            admission = _admit(connection, path, start)
-        except CallboardError as error:
-            self._outbox.put_nowait(_refusal(error, cors))
-        else:
-            # One step from the admission on: no event comes in between.
-            self._services.connections.add(connection, self, trio.current_time())
-            self._outbox.put_nowait(_response_head(head, cors) + chunk(_greeting(admission)))
-            connection.enter(path.channel, (admission,), everything=False)
-            await self._wait_until_gone()
+            if await self._open(connection):
+                await self._wait_until_gone()
+                connection.detach()
+                self._outbox.put_nowait(_LAST_CHUNK)
+            with trio.move_on_after(services.options.close_seconds):
+                await self._outbox.drain()
+        finally:
             connection.detach()
-            self._outbox.put_nowait(_LAST_CHUNK)
-        with trio.move_on_after(self._services.options.close_seconds):
-            await self._outbox.drain()
+            services.connections.remove(connection)
+            if self._outbox.busy:
+                # Its writer ends by that too.
+                self._outbox.abort()
+
+    async def _open(self, connection: Connection) -> bool:
+        """Answers the request. False where it was refused."""
+        request, self._request = self._request, None
+        if request is None:
+            raise RuntimeError("an event stream is served once")
+        try:
+            connection.principal = await self._identify(request.head)
+            admission = _admit(connection, request.path, start_of(request.head))
+        except CallboardError as error:
+            self._outbox.put_nowait(_refusal(error, request.cors))
+            return False
+        # One step from the admission on: no event comes in between.
+        self._services.connections.add(connection, self, trio.current_time())
+        self._outbox.put_nowait(_response_head(request.head, request.cors) + chunk(_greeting(admission)))
+        connection.enter(request.path.channel, (admission,), everything=False)
+        return True
 
     async def _wait_until_gone(self) -> None:
         """A client has nothing more to say: what it sends is discarded until it closes."""

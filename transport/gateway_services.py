@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.connections import Connections
-from actors.outbox import Encoder, OutboxOptions
+from actors.outbox import Encoder, OutboxOptions, SpawnWriter
 from actors.principal import Verifier
 from actors.router import Router
 from transport.credentials import TicketRedeemer
@@ -38,4 +38,6 @@ class GatewayServices(msgspec.Struct, frozen=True, kw_only=True):
     tickets: TicketRedeemer
     socket_encoder: Encoder
     stream_encoder: Encoder
+    spawn_writer: SpawnWriter
+    """Where the writers of outboxes run: beside their connections, so that one without a writer costs no nursery."""
     options: GatewayOptions

@@ -8,9 +8,6 @@ import secrets
 from typing import assert_never
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
-from wsproto.frame_protocol import CloseReason, FrameProtocol
-from wsproto.utilities import LocalProtocolError
 
 from actors.commands import CreateTask, ExecSession
 from actors.connection import Connection
@@ -22,33 +19,44 @@ from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
 from transport.dialects import gateway
 from transport.gateway_services import GatewayServices
-from transport.head import RequestHead
-from transport.outbox_stream import OutboxStream
-from transport.upgrade import bare_upgrade
+from transport.websocket import PING, WebSocket
 
 GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
 
-_PING = bytes(FrameProtocol(client=False, extensions=[]).ping())
-_MESSAGES_AHEAD = 16
-"""Messages read before they are handled. While so many wait, trio-websocket answers no ping either."""
-
 _log = logging.getLogger("callboard.gateway")
-_FAULTS = (CloseReason.PROTOCOL_ERROR, CloseReason.INVALID_FRAME_PAYLOAD_DATA)
 
 
 class GatewaySocket:
     """Serves one client from its upgrade to its end: reads requests one by one, and answers each in that order."""
 
+    __slots__ = (
+        "_auth_deadline",
+        "_bucket",
+        "_closing",
+        "_connection",
+        "_conversation",
+        "_idle",
+        "_options",
+        "_outbox",
+        "_services",
+        "_stream",
+    )
+
     def __init__(self, stream: ByteStream, services: GatewayServices) -> None:
         self._stream = stream
         self._services = services
         self._options = services.options
+        self._outbox = Outbox(stream, services.spawn_writer, self._options.outbox)
+        self._connection = Connection(
+            services.router, self._outbox, services.socket_encoder, self.close, self._options.subscriptions
+        )
+        # One scope for all that may end the conversation: an idle connection holds few objects.
         self._conversation = trio.CancelScope()
-        self._reading = trio.CancelScope()
+        self._idle = False
+        """Waits for a request, and carries none out."""
         self._auth_deadline = math.inf
         self._closing: tuple[CloseCode, str] | None = None
-        now = trio.current_time()
-        self._bucket = TokenBucket(self._options.commands_per_second, self._options.commands_burst, now)
+        self._bucket: TokenBucket | None = None
 
     @property
     def last_received(self) -> float:
@@ -59,7 +67,7 @@ class GatewaySocket:
         return True
 
     def beat(self) -> None:
-        self._outbox.put_nowait(_PING)
+        self._outbox.put_nowait(PING)
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Ends the connection in good order: a command that is being carried out has some time left. The first reason
@@ -67,88 +75,69 @@ class GatewaySocket:
         if self._closing is None:
             self._closing = (code, reason)
             self._conversation.deadline = trio.current_time() + self._options.close_seconds
-            self._reading.cancel()
+            if self._idle:
+                self._conversation.cancel()
 
-    async def serve(self, head: RequestHead) -> None:
-        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's.
-
-        The upgrade must be one that `upgrade_refusal` has nothing against.
-        """
+    async def serve(self, answer: bytes) -> None:
+        """Sends the answer to the upgrade and returns when the client is gone, with everything of it cleared away; the
+        socket itself is the caller's."""
+        connections = self._services.connections
         try:
-            async with trio.open_nursery() as nursery:
-                await self._serve_in(nursery, head)
-                nursery.cancel_scope.cancel()
-        except* LocalProtocolError:
-            # trio-websocket's reader answers a ping that comes in after our close frame, which wsproto refuses: the
-            # connection is over, and nobody else's business.
-            pass
-
-    async def _serve_in(self, nursery: trio.Nursery, head: RequestHead) -> None:
-        services, options = self._services, self._options
-        self._outbox = Outbox(self._stream, nursery.start_soon, options.outbox)
-        self._frames = OutboxStream(self._stream, self._outbox, bare_upgrade(head), options.close_seconds)
-        self._connection = Connection(
-            services.router, self._outbox, services.socket_encoder, self.close, options.subscriptions
-        )
-        try:
-            request = await wrap_server_stream(nursery, self._frames, _MESSAGES_AHEAD, options.message_bytes)
-            socket = await request.accept()
-            services.connections.add(self._connection, self, trio.current_time())
-            await self._converse(socket)
+            self._outbox.put_nowait(answer)
+            connections.add(self._connection, self, trio.current_time())
+            if self._options.auth_required:
+                self._auth_deadline = trio.current_time() + self._options.auth_seconds
+            else:
+                self._identify(ANONYMOUS, None)
+            await self._converse(WebSocket(self._stream, self._outbox, self._options.message_bytes))
         finally:
             self._connection.detach()
-            services.connections.remove(self._connection)
+            connections.remove(self._connection)
             if self._outbox.busy:
-                # What is still to be written will not be: a socket left in mid-frame is fit for nothing else.
+                # What is still to be written will not be: a socket left in mid-frame is fit for nothing else. The
+                # writer, which is no child of this task, ends by that too.
                 self._outbox.abort()
 
-    async def _converse(self, socket: WebSocketConnection) -> None:
-        if self._options.auth_required:
-            self._auth_deadline = trio.current_time() + self._options.auth_seconds
-        else:
-            self._identify(ANONYMOUS, None)
+    async def _converse(self, socket: WebSocket) -> None:
+        # Short of calls: each is held for as long as the client is idle.
         with self._conversation:
-            await self._answer_all(socket)
+            while self._begin_wait():
+                text = await socket.receive()
+                self._end_wait()
+                if text is None or not await self._answered(text):
+                    break
+        if self._conversation.cancelled_caught and self._closing is None:
+            self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
         self._connection.detach()
         with trio.move_on_after(self._options.close_seconds):
-            if self._closing is not None:
-                await socket.aclose(*self._closing)
+            await socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self._outbox.drain()
 
-    async def _answer_all(self, socket: WebSocketConnection) -> None:
+    def _begin_wait(self) -> bool:
+        """From now on `close` need not wait for a command. False where this side closes already."""
+        if self._closing is not None:
+            return False
+        if self._auth_deadline != math.inf:
+            self._conversation.deadline = self._auth_deadline
+        self._idle = True
+        return True
+
+    def _end_wait(self) -> None:
+        """A command is not cut short where its client has not authenticated in time."""
+        self._idle = False
+        if self._closing is None and self._auth_deadline != math.inf:
+            self._conversation.deadline = math.inf
+
+    async def _answered(self, text: str) -> bool:
+        """Handles one frame. False where the conversation is over."""
+        if self._closing is not None:
+            await trio.lowlevel.checkpoint()
+            return False
         try:
-            while (message := await self._next_message(socket)) is not None:
-                if isinstance(message, bytes):
-                    self.close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
-                elif self._is_too_big(message):
-                    self.close(CloseCode.TOO_BIG, f"a message has at most {self._options.message_bytes} bytes")
-                else:
-                    await self._answer(message)
-        except ConnectionClosed as closed:
-            self._tell_fault(closed)
+            await self._answer(text)
         except BrokenSink:
-            return
-
-    async def _next_message(self, socket: WebSocketConnection) -> str | bytes | None:
-        """None once this side closes."""
-        with trio.CancelScope(deadline=self._auth_deadline) as self._reading:
-            if self._closing is not None:
-                self._reading.cancel()
-            return await socket.get_message()
-        self.close(CloseCode.UNAUTHORIZED, "not authenticated in time")
-        return None
-
-    def _is_too_big(self, message: str) -> bool:
-        # trio-websocket counts characters, of up to four bytes each.
-        limit = self._options.message_bytes
-        return len(message) * 4 > limit and len(message.encode()) > limit
-
-    def _tell_fault(self, closed: ConnectionClosed) -> None:
-        """trio-websocket ends a connection over a malformed frame without a close frame that says why."""
-        reason = closed.reason
-        if reason is not None and reason.code in _FAULTS and not self._frames.close_sent:
-            frame = FrameProtocol(client=False, extensions=[]).close(reason.code, reason.reason)
-            self._outbox.put_nowait(bytes(frame))
+            return False
+        return True
 
     async def _answer(self, text: str) -> None:
         """Handles one frame. Exactly one reply goes out, whatever it holds."""
@@ -177,7 +166,10 @@ class GatewaySocket:
 
     def _over_rate(self) -> CallboardError | None:
         """Counts one frame, whatever it holds."""
-        delay = self._bucket.take(trio.current_time())
+        now = trio.current_time()
+        if self._bucket is None:
+            self._bucket = TokenBucket(self._options.commands_per_second, self._options.commands_burst, now)
+        delay = self._bucket.take(now)
         if not delay:
             return None
         limit = f"{self._options.commands_per_second:g} commands a second"

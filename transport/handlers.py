@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 
 import trio
 
 from actors.errors import ErrorCode
 from transport.byte_stream import ByteStream
+from transport.connection_edge import Serving
 from transport.event_stream import EventStream, stream_path
 from transport.gateway_services import GatewayServices
 from transport.gateway_socket import GATEWAY_SOCKET_PATH, GatewaySocket
 from transport.head import RequestHead
 from transport.http.origins import Origins
 from transport.http_error import error_reply
-from transport.upgrade import upgrade_refusal
+from transport.upgrade import switching_protocols, upgrade_refusal
 
 
 class GatewayHandlers:
@@ -28,21 +30,19 @@ class GatewayHandlers:
     def is_event_stream(self, head: RequestHead) -> bool:
         return stream_path(head) is not None
 
-    async def serve_events(self, stream: ByteStream, head: RequestHead) -> None:
+    def events(self, stream: ByteStream, head: RequestHead) -> Serving:
         path = stream_path(head)
         if path is None:
             raise ValueError(f"{head.path} is no event stream")
-        if self._origins.may_call(head.header("host")):
-            await EventStream(stream, self._services, self._origins).serve(head, path)
-        else:
-            await self._refuse(stream, _unknown_host(head))
+        if not self._origins.may_call(head.header("host")):
+            return partial(self._refuse, stream, _unknown_host(head))
+        return EventStream(stream, self._services, self._origins, head, path).serve
 
-    async def serve_websocket(self, stream: ByteStream, head: RequestHead) -> None:
+    def websocket(self, stream: ByteStream, head: RequestHead) -> Serving:
         refusal = self._refusal(head)
         if refusal is None:
-            await GatewaySocket(stream, self._services).serve(head)
-        else:
-            await self._refuse(stream, refusal)
+            return partial(GatewaySocket(stream, self._services).serve, switching_protocols(head))
+        return partial(self._refuse, stream, refusal)
 
     async def _refuse(self, stream: ByteStream, refusal: bytes) -> None:
         with trio.move_on_after(self._services.options.close_seconds):

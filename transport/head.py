@@ -93,9 +93,16 @@ class BadHead(msgspec.Struct, frozen=True):
 Head: TypeAlias = RequestHead | Http2Preface | EndOfStream | BadHead
 
 
-async def read_head(stream: ByteStream, max_bytes: int, seconds: float) -> Head:
-    """Reads one head. What came behind it goes back to the stream. Raises nothing of its own."""
+async def read_head(stream: ByteStream, max_bytes: int, seconds: float, begun: bytes = b"") -> Head:
+    """Reads one head, of which `begun` was read already. What came behind it goes back to the stream.
+
+    Raises nothing of its own. Returns without a checkpoint where `begun` holds the whole head.
+    """
     reader = _HeadReader(max_bytes)
+    # Mostly that is all of it, and no deadline is needed.
+    if begun and (head := reader.feed(begun)) is not None:
+        stream.unread(reader.behind)
+        return head
     with trio.move_on_after(seconds):
         while True:
             try:

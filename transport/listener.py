@@ -46,13 +46,15 @@ _GONE = frozenset(
     }
 )
 _MOST_REFUSALS = 64
+_ACCEPT_AT_ONCE = 16
+"""Connections accepted between checkpoints: less than a millisecond in which nobody else runs."""
 _log = logging.getLogger("callboard.listener")
 
 
 class Spawn(Protocol):
     """Starts one connection's task, under a supervisor that starts it once and never again."""
 
-    async def __call__(self, name: str, run: Callable[[], Awaitable[None]]) -> None: ...
+    def __call__(self, name: str, run: Callable[[], Awaitable[None]]) -> None: ...
 
 
 class Listener:
@@ -103,19 +105,23 @@ class Listener:
             self.stop_accepting()
 
     async def _accept_from(self, listening: socket.socket, refusals: trio.Nursery) -> None:
+        accepted = 0
         while listening.fileno() != -1:
             try:
-                await trio.lowlevel.wait_readable(listening)
                 sock, address = self._accept(listening)
-            except trio.ClosedResourceError:
-                return
             except BlockingIOError:
+                # In a burst the next one is there already: waiting for each would cost a round of the loop more.
+                if not await _is_readable(listening):
+                    return
                 continue
             except OSError as error:
                 await self._after_accept_error(error)
                 continue
             self._exhausted = False
-            await self._admit(sock, _address(address), refusals)
+            self._admit(sock, _address(address), refusals)
+            accepted += 1
+            if accepted % _ACCEPT_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
 
     async def _after_accept_error(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
@@ -127,8 +133,10 @@ class Listener:
             await trio.sleep(self._options.accept_retry_seconds)
         elif error.errno not in _GONE:
             raise error
+        else:
+            await trio.lowlevel.checkpoint()
 
-    async def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
+    def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
         stream = SocketStream(sock, peer, send_buffer_bytes=self._options.send_buffer_bytes)
         if len(self._connections) >= self._options.max_connections:
             self._tally.refused += 1
@@ -142,7 +150,7 @@ class Listener:
         name = f"connection-{self._tally.accepted}"
         self._connections[name] = stream
         try:
-            await self._spawn(name, partial(self._run_connection, name, stream))
+            self._spawn(name, partial(self._run_connection, name, stream))
         except BaseException:
             self._release(name)
             raise
@@ -197,6 +205,15 @@ async def _listen(bind: Bind, backlog: int) -> list[socket.socket]:
     except OSError as error:
         raise OSError(f"cannot listen on {bind.host or '*'}:{bind.port}: {error.strerror or error}") from error
     return [socket.socket(fileno=listener.socket.detach()) for listener in listeners]
+
+
+async def _is_readable(listening: socket.socket) -> bool:
+    """Returns once something can be accepted, or with False when the socket is closed."""
+    try:
+        await trio.lowlevel.wait_readable(listening)
+    except trio.ClosedResourceError:
+        return False
+    return True
 
 
 def _address(name: tuple[str, int]) -> Address:

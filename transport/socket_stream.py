@@ -119,7 +119,21 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         self._sock.close()
 
     async def _receive(self, max_bytes: int) -> bytes:
-        data = await self._when_ready(partial(self._sock.recv, max_bytes), trio.lowlevel.wait_readable)
+        # As `_when_ready`, in place: each call in here is held for as long as its client is silent.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
+        while True:
+            try:
+                data = self._sock.recv(max_bytes)
+                break
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                _raise_stream_error(error)
+            await trio.lowlevel.wait_readable(self._sock)
+            waited = True
+        if not waited:
+            await trio.lowlevel.cancel_shielded_checkpoint()
         if data:
             self._received += len(data)
             self._last_received = trio.current_time()
@@ -160,10 +174,11 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
             _raise_stream_error(error)
 
     def _begin_send(self) -> None:
-        if self._sending:
-            raise trio.BusyResourceError("another task is sending on this stream")
+        # Closed goes first: a sender whose stream was aborted has yet to notice.
         if self._finished or self._sock.fileno() == -1:
             raise trio.ClosedResourceError("this side has finished sending")
+        if self._sending:
+            raise trio.BusyResourceError("another task is sending on this stream")
         self._sending = True
 
     async def _when_ready(self, attempt: Callable[[], _T], wait: Callable[[socket.socket], Awaitable[None]]) -> _T:

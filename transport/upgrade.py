@@ -1,10 +1,12 @@
-"""The first half of a WebSocket's opening handshake: whether an upgrade can be accepted (RFC 6455 section 4.2.1)."""
+"""A WebSocket's opening handshake: whether an upgrade can be accepted, and the answer (RFC 6455 section 4.2)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from http import HTTPStatus
+
+from wsproto.utilities import generate_accept_token
 
 from actors.errors import ErrorCode
 from transport.head import RequestHead
@@ -32,18 +34,15 @@ def upgrade_refusal(head: RequestHead) -> bytes | None:
     return None
 
 
-def bare_upgrade(head: RequestHead) -> bytes:
-    """A good upgrade with nothing in it but what the handshake needs.
-
-    wsproto raises out of trio-websocket's reader on a `Host` that is no IDNA and on other headers that are not ASCII.
-    """
+def switching_protocols(head: RequestHead) -> bytes:
+    """The answer to a good upgrade. Neither a subprotocol nor an extension is chosen."""
+    key = head.header("sec-websocket-key") or ""
+    token = generate_accept_token(key.encode("ascii")).decode("ascii")
     lines = (
-        "GET / HTTP/1.1",
-        "host: localhost",
+        "HTTP/1.1 101 Switching Protocols",
         "upgrade: websocket",
-        "connection: upgrade",
-        f"sec-websocket-version: {_VERSION}",
-        f"sec-websocket-key: {head.header('sec-websocket-key')}",
+        "connection: Upgrade",
+        f"sec-websocket-accept: {token}",
     )
     return "\r\n".join((*lines, "", "")).encode("ascii")
 

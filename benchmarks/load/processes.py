@@ -58,7 +58,9 @@ class _Listening(msgspec.Struct, frozen=True):
     port: int
 
 
-class _Ready(msgspec.Struct, frozen=True):
+class Ready(msgspec.Struct, frozen=True):
+    """How many connections have gone through the script, and how long that took from the first one on."""
+
     ready: int
     seconds: float
 
@@ -129,7 +131,11 @@ class LoadGenerator(Program):
 
     def wait_ready(self) -> int:
         """The number of connections, all of which have gone through the script."""
-        return msgspec.json.decode(self.line(), type=_Ready).ready
+        return self.opened().ready
+
+    def opened(self) -> Ready:
+        """As `wait_ready`, with the time it took."""
+        return msgspec.json.decode(self.line(), type=Ready)
 
     def result(self) -> Counted:
         return msgspec.json.decode(self.line(), type=Counted)

@@ -192,6 +192,7 @@ async def _start(
         tickets=tickets,
         socket_encoder=WebSocketEncoder(payload),
         stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+        spawn_writer=nursery.start_soon,
         options=options,
     )
     drain, tally = Drain(), Tally()
@@ -224,8 +225,7 @@ async def _start(
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:
-    async def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
         nursery.start_soon(run, name=name)
-        await trio.lowlevel.checkpoint()
 
     return spawn

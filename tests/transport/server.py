@@ -14,7 +14,7 @@ from quart_trio import QuartTrio
 
 from tests.transport.client import Client
 from transport.byte_stream import ByteStream
-from transport.connection_edge import ConnectionEdge
+from transport.connection_edge import ConnectionEdge, Serving
 from transport.drain import Drain
 from transport.head import RequestHead
 from transport.hypercorn_adapter import HypercornHTTP
@@ -43,6 +43,12 @@ class RecordingHandlers:
 
     def is_event_stream(self, head: RequestHead) -> bool:
         return head.path == "/events" and head.header_has("accept", "text/event-stream")
+
+    def events(self, stream: ByteStream, head: RequestHead) -> Serving:
+        return partial(self.serve_events, stream, head)
+
+    def websocket(self, stream: ByteStream, head: RequestHead) -> Serving:
+        return partial(self.serve_websocket, stream, head)
 
     async def serve_events(self, stream: ByteStream, head: RequestHead) -> None:
         self.heads.append(head)
@@ -100,7 +106,7 @@ async def start_server(
     edge = ConnectionEdge(options, handlers, http, drain, tally)
     connections: trio.Nursery = await nursery.start(_hold_nursery)
 
-    async def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
         connections.start_soon(run, name=name)
 
     listener = Listener(options, edge.serve, spawn, tally, accept)
