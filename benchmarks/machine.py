@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -85,6 +86,18 @@ def cpu_time(pid: int) -> CpuTime:
         running += int(fields[0])
         waiting += int(fields[1])
     return CpuTime(running, waiting)
+
+
+def resident_bytes(pid: int) -> int:
+    """The process's own memory in RAM: what it shares with others, such as libraries, is left out."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors for this process and its children as the hard limit allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def median(values: Sequence[float]) -> float:
