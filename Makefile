@@ -56,12 +56,21 @@ pytest-3.13:
 endif
 
 .PHONY: bench
-bench: $(VENV)/.test ## Fan-out to 1,000 subscribers beside a bare send loop, on two cores (ARGS="--quick" is handed on)
-	$(BIN)/python -m benchmarks.fanout $(ARGS)
+bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
+	$(BIN)/python -m benchmarks $(ARGS)
 
-.PHONY: bench-connections
-bench-connections: $(VENV)/.test ## Memory and handshakes of 10,000 connections (ARGS="--quick" is handed on)
-	$(BIN)/python -m benchmarks.connections $(ARGS)
+BENCHES := fanout latency inbound tokens connections
+.PHONY: $(BENCHES:%=bench-%)
+$(BENCHES:%=bench-%): bench-%: $(VENV)/.test
+	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+.PHONY: bench-lock
+bench-lock: ## Renew the locks of the benchmarks' peers
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python $(PIP_INSTALL) uv
+	rm -f benchmarks/peers/requirements.lock benchmarks/peers/servers/package-lock.json
+	$(COMPILE_WITH) "make bench-lock" benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
+	cd benchmarks/peers/servers && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 .PHONY: lock
 lock: ## Renew the locks from pyproject.toml (the newest versions that it allows)
@@ -72,8 +81,9 @@ lock: ## Renew the locks from pyproject.toml (the newest versions that it allows
 	$(COMPILE) --extra test -c requirements.lock pyproject.toml requirements-build.in -o requirements-test.lock
 
 # One set of versions for all Pythons and systems: what is tested on one is what runs on the other.
-COMPILE := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+COMPILE_WITH := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command
+COMPILE := $(COMPILE_WITH) "make lock"
 
 .PHONY: clean
 clean: ## Remove the environments, caches and build directories

@@ -23,14 +23,25 @@ ROOT = Path(__file__).parent.parent
 _ENGINE = (sys.executable, "-m", "engine")
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
+BATCH = 1000
+AGENTS = (
+    "benchmarks.flood_agent:flood",
+    "benchmarks.token_agents:streamer",
+    "benchmarks.token_agents:greeter",
+    "benchmarks.token_agents:idler",
+)
 
 
 class _Task(msgspec.Struct, frozen=True):
     id: str
 
 
+class _Batch(msgspec.Struct, frozen=True):
+    task_ids: list[str]
+
+
 class CallboardServer:
-    """`callboard serve` with the flood agent, on loopback, in a directory of its own.
+    """`callboard serve` with the benchmarks' agents, on loopback, in a directory of its own.
 
     Without credentials, unless `environment`, which goes before the defaults of the configuration, says otherwise.
     """
@@ -43,7 +54,7 @@ class CallboardServer:
         command = [*_ENGINE, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, "--agent", "benchmarks.flood_agent:flood"],
+                [*command, *(text for agent in AGENTS for text in ("--agent", agent))],
                 cwd=self._directory.name,
                 env=self._environment,
                 stdout=log,
@@ -74,10 +85,23 @@ class CallboardServer:
 
     def create_flood(self, order: Flood) -> str:
         """A task that waits for `start_flood`; returns its id."""
-        body = {"agent": "flood", "prompt": msgspec.json.encode(order).decode()}
-        answer = self._http.post("/api/v1/tasks", json=body)
+        return self.create("flood", msgspec.json.encode(order).decode())
+
+    def create(self, agent: str, prompt: str) -> str:
+        """A task; returns its id."""
+        answer = self._http.post("/api/v1/tasks", json={"agent": agent, "prompt": prompt})
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=_Task).id
+
+    def create_many(self, agent: str, count: int) -> list[str]:
+        """So many tasks of an agent; returns their ids."""
+        found: list[str] = []
+        while len(found) < count:
+            tasks = [{"agent": agent, "prompt": "go"}] * min(BATCH, count - len(found))
+            answer = self._http.post("/api/v1/batches", json={"tasks": tasks})
+            answer.raise_for_status()
+            found += msgspec.json.decode(answer.content, type=_Batch).task_ids
+        return found
 
     def start_flood(self, task_id: str) -> None:
         self._http.post(f"/api/v1/tasks/{task_id}/turns", json={"prompt": "go"}).raise_for_status()

@@ -15,7 +15,8 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `events`: how many in all, 0 for as many as it is let. `rate`: events a second, 0 for full speed. `pad`: bytes that
     fill each event up. `window`: events in one burst. `pause`: how often it steps aside after a burst at full speed;
-    as often as a fan-out does or more, and each burst is one write to each subscriber.
+    as often as a fan-out does or more, and each burst is one write to each subscriber. `fill`: events of FILLER_BYTES
+    and without a time stamp that come first, so that a subscriber who reads nothing has stalled by then.
     """
 
     events: int = 0
@@ -23,6 +24,10 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pad: int = 0
     window: int = 1
     pause: int = 0
+    fill: int = 0
+
+
+FILLER_BYTES = 16 << 10
 
 
 async def flood(task: TaskContext) -> Result:
@@ -34,6 +39,8 @@ async def flood(task: TaskContext) -> Result:
     async def tick() -> None:
         await task.emit("bench.tick", {"t": time.monotonic_ns(), "pad": pad})
 
+    for _ in range(order.fill):
+        await task.emit("bench.fill", {"pad": "x" * FILLER_BYTES})
     began = trio.current_time()
     sent = 0
     while not order.events or sent < order.events:

@@ -89,18 +89,15 @@ def cpu_time(pid: int) -> CpuTime:
 
 
 def resident_bytes(pid: int) -> int:
-    """What a process holds of the machine's memory now."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name == "VmRSS":
-            return int(value.split()[0]) * 1024
-    raise RuntimeError(f"process {pid} has ended")
+    """The process's own memory in RAM: what it shares with others, such as libraries, is left out."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
 
 
 def raise_descriptor_limit() -> None:
-    """Lets this process, and those it starts, open as many files as the system allows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """As many descriptors for this process and its children as the hard limit allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def median(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""The benchmark runs to its end, and says so where a figure does not mean what it seems to."""
+"""The fan-out benchmark runs to its end, measures what it says, and marks what was disturbed."""
 
 from __future__ import annotations
 
@@ -8,48 +8,43 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import fanout
-from benchmarks.fanout_report import JOINED, ONE, PACED, Sample, rows, table_text
+from benchmarks.fanout import FANOUT, ONE_A_WRITE, Job, jobs, readings
 from benchmarks.load.compiler import find_compiler
 from benchmarks.load.processes import Counted, Latency
+from benchmarks.rig import CALLBOARD, FLOOR, Load, Watched
+from benchmarks.settings import Settings, main
+
+COUNTED = Counted(
+    ended="seconds",
+    connections=10,
+    closed=0,
+    total=1000,
+    other_messages=0,
+    fewest=100,
+    most=100,
+    bad_stamps=0,
+    seconds=1.0,
+    deliveries=1000,
+    bytes=204_000,
+    message_bytes=200_000,
+    reads=500,
+    segments=1000,
+    per_second=1000.0,
+    cpu_share=0.4,
+    run_queue_share=0.0,
+    latency_us=Latency(1000, 100.0, 200.0, 300.0, 400.0, 500.0),
+)
+JOB = Job(CALLBOARD, Load("ws", 10))
 
 
-def sample(server: str, per_second: float, *, server_cpu: float = 1.0, **changes: float) -> Sample:
-    counted = Counted(
-        ended="seconds",
-        connections=10,
-        closed=0,
-        total=1000,
-        other_messages=0,
-        fewest=100,
-        most=100,
-        bad_stamps=0,
-        seconds=1.0,
-        deliveries=1000,
-        bytes=204_000,
-        message_bytes=200_000,
-        reads=500,
-        segments=1000,
-        per_second=per_second,
-        cpu_share=0.4,
-        run_queue_share=0.0,
-        latency_us=Latency(1000, 100.0, 200.0, 300.0, 400.0, 500.0),
-    )
-    return Sample(server, "ws", ONE, msgspec.structs.replace(counted, **changes), server_cpu, 0.0)
-
-
-def test_rows_hold_medians_and_the_ratio_to_the_floor() -> None:
-    samples = [sample("floor", figure) for figure in (90.0, 100.0, 500.0)]
-    samples += [sample("callboard", figure) for figure in (60.0, 10.0, 70.0)]
-    floor, callboard = rows(samples)
-    assert (floor.server, floor.per_second, floor.ratio) == ("floor", 100.0, None)
-    assert (callboard.server, callboard.per_second, callboard.ratio) == ("callboard", 60.0, 0.6)
-    assert "60%" in table_text([floor, callboard])
+def watched(*, server_cpu: float = 1.0, waiting: float = 0.0, **changes: float) -> Watched:
+    return Watched(msgspec.structs.replace(COUNTED, **changes), server_cpu, waiting, 0)
 
 
 def test_a_second_of_cpu_compares_servers_that_did_not_have_the_core_for_themselves() -> None:
-    _, callboard = rows([sample("floor", 100.0, server_cpu=0.5), sample("callboard", 75.0, server_cpu=0.75)])
-    assert (callboard.ratio, callboard.cpu_ratio) == (0.75, 0.5)
+    per_second, per_cpu_second = readings(JOB, watched(server_cpu=0.5))
+    assert (per_second.value, per_second.unit) == (1000.0, "deliveries/s")
+    assert (per_cpu_second.value, per_cpu_second.unit) == (2000.0, "deliveries/CPU s")
 
 
 @pytest.mark.parametrize(
@@ -57,25 +52,48 @@ def test_a_second_of_cpu_compares_servers_that_did_not_have_the_core_for_themsel
     [
         ({"cpu_share": 0.95}, "the load generator was saturated"),
         ({"run_queue_share": 0.2}, "other processes took the core"),
-        ({"closed": 3}, "ended by seconds, 3 connections lost"),
+        ({"waiting": 0.2}, "other processes took the core"),
+        ({"closed": 3}, "3 connections lost, 0 bad time stamps"),
         ({"segments": 250}, "4.0 events a write"),
     ],
 )
 def test_a_doubtful_figure_is_marked(changes: dict[str, float], doubt: str) -> None:
-    assert sample("floor", 1.0).doubts == []
-    assert sample("floor", 1.0, **changes).doubts == [doubt]
-    assert doubt in table_text(rows([sample("floor", 1.0, **changes)]))
+    assert {reading.doubts for reading in readings(JOB, watched())} == {()}
+    assert {reading.doubts for reading in readings(JOB, watched(**changes))} == {(doubt,)}
+
+
+def test_joined_writes_are_expected_where_they_were_asked_for() -> None:
+    joined = Job(FLOOR, Load("ws", 10, batch=16))
+    assert readings(joined, watched(segments=1000 // 16))[0].doubts == ()
+    assert readings(joined, watched())[0].doubts == ("1.0 events a write",)
+
+
+def test_only_callboard_and_the_floor_are_measured_on_what_peers_do_not_do() -> None:
+    found = jobs(Settings(), [FLOOR, CALLBOARD, "picows"])
+    assert [job.load for job in found if job.server == "picows"] == [
+        Load("ws", count) for count in (1, 10, 100, 1000, 5000)
+    ]
+    assert {job.server for job in found if job.load.transport == "mixed"} == {CALLBOARD}
+    assert {job.server for job in found if job.load.batch == 16} == {FLOOR, CALLBOARD}
+    assert max(job.load.connections for job in jobs(Settings(full=True), [FLOOR])) == 15_000
+
+
+def test_two_generators_are_told_as_one() -> None:
+    slower = msgspec.structs.replace(COUNTED, latency_us=Latency(10, 1.0, 2.0, 999.0, 1000.0, 2000.0), fewest=7)
+    both = COUNTED.joined(slower)
+    assert (both.connections, both.deliveries, both.per_second, both.fewest) == (20, 2000, 2000.0, 7)
+    assert (both.latency_us.samples, both.latency_us.p50, both.latency_us.p99) == (1010, 100.0, 999.0)
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="the load generator needs a C compiler")
 def test_measures_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    written = tmp_path / "fanout.json"
-    arguments = ["--quick", "--server", "floor", "--transport", "ws", "--connections", "20", "--seconds", "0.3"]
-    fanout.main([*arguments, "--json", str(written)])
-    report = json.loads(written.read_text())
-    assert [one["measure"]["name"] for one in report["samples"]] == [ONE.name, JOINED.name, PACED.name]
-    assert all(one["counted"]["deliveries"] > 0 for one in report["samples"])
+    main([FANOUT], ["--quick", "--no-peers", "--server", FLOOR, "--seconds", "0.2", "--out", str(tmp_path)], "fanout")
+    report = json.loads((tmp_path / "fanout.json").read_text())
+    curve = [line for line in report["lines"] if line["subject"] == ONE_A_WRITE and line["unit"] == "deliveries/s"]
+    assert [line["x"] for line in curve] == [10, 100]
+    assert all(line["median"] > 0 for line in report["lines"])
     assert report["machine"]["cores"] >= 1
+    assert (tmp_path / "fanout.svg").read_text().startswith("<svg")
     printed = capsys.readouterr()
-    assert all(measure.name in printed.out for measure in (ONE, JOINED, PACED))
-    assert "[3/3]" in printed.err
+    assert "| WebSocket, 100 subscribers, deliveries/s |" in printed.out
+    assert "[5/5]" in printed.err

@@ -1,4 +1,4 @@
-"""Compiles the load generator and the bare send loop where they are used."""
+"""Compiles the load generator and the floors where they are used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent
 BUILD = SOURCES.parent.parent / "build" / "load"
-PROGRAMS = {"loadgen": ("loadgen.c", "subscriber.c"), "floor": ("floor.c",)}
+PROGRAMS = {"loadgen": ("loadgen.c", "subscriber.c", "requests.c"), "floor": ("floor.c",), "echo": ("echo.c",)}
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Wshadow")
 
 
@@ -17,7 +17,7 @@ def find_compiler() -> str | None:
 
 
 def build(name: str) -> Path:
-    """The program `loadgen` or `floor`, compiled anew if a source is newer. Raises RuntimeError without a compiler."""
+    """One of PROGRAMS, compiled anew if a source is newer. Raises RuntimeError without a compiler."""
     program = BUILD / name
     newest = max(path.stat().st_mtime for path in SOURCES.glob("*.[ch]"))
     if program.exists() and program.stat().st_mtime >= newest:

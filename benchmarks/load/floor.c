@@ -6,13 +6,9 @@
  */
 #define _GNU_SOURCE
 #include "common.h"
+#include "listening.h"
 
-#include <arpa/inet.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define LARGEST (512 << 10)
 #define STAMP_DIGITS 19 /* what a nanosecond clock needs until the year 2262 */
@@ -68,58 +64,6 @@ static void stamp(void)
     snprintf(digits, sizeof digits, "%*lld", STAMP_DIGITS, (long long)now_ns());
     for (int i = 0; i < opt.batch; i++)
         memcpy(batch_bytes + (size_t)i * event_length + stamp_offset, digits, STAMP_DIGITS);
-}
-
-static int send_all(int fd, const char *data, size_t length)
-{
-    while (length) {
-        ssize_t sent = send(fd, data, length, MSG_NOSIGNAL);
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0)
-            return -1;
-        data += sent;
-        length -= (size_t)sent;
-    }
-    return 0;
-}
-
-static int listen_local(int port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 4096))
-        die("listen");
-    getsockname(fd, (struct sockaddr *)&address, &length);
-    printf("{\"port\": %d}\n", ntohs(address.sin_port));
-    fflush(stdout);
-    return fd;
-}
-
-static int accept_one(int listener)
-{
-    static const char ws_answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                                    "Connection: Upgrade\r\nSec-WebSocket-Accept: not-computed\r\n\r\n";
-    static const char sse_answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
-    const char *answer = opt.sse ? sse_answer : ws_answer;
-    char head[4096];
-    size_t got = 0;
-    int on = 1, fd = accept(listener, NULL, NULL);
-    if (fd < 0)
-        die("accept");
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    do {
-        ssize_t n = recv(fd, head + got, sizeof head - got, 0);
-        if (n <= 0)
-            die("request head");
-        got += (size_t)n;
-    } while (!memmem(head, got, "\r\n\r\n", 4));
-    if (send_all(fd, answer, strlen(answer)))
-        die("answer");
-    return fd;
 }
 
 /* Sends until the events are out or the first client leaves; returns the events sent to all connections together. */
@@ -178,7 +122,7 @@ int main(int argc, char **argv)
     int listener = listen_local(port);
     int *fds = calloc((size_t)opt.connections, sizeof *fds);
     for (int i = 0; i < opt.connections; i++)
-        fds[i] = accept_one(listener);
+        fds[i] = accept_one(listener, opt.sse);
     int64_t began = now_ns(), cpu = cpu_ns();
     int64_t sent = send_loop(fds);
     double wall = (double)(now_ns() - began) / 1e9;

@@ -6,10 +6,14 @@
  * nothing came for --idle seconds, or when every connection is closed, with one JSON line on standard output.
  * --nap is for throughput: pausing so many microseconds between rounds, it reads more at once and the server does not
  * pay for waking it with every send. Latencies are right only without.
+ * With --request they do not only listen (requests.h): the messages that hold --marker are the answers then. --topics
+ * names a file with a line for each connection, which stands for %s in what it sends. --stalled is how many of the
+ * connections, beyond those counted, read nothing once they are ready.
  * Of HTTP it reads the status alone; a chunked event stream is understood where no chunk ends inside a blank line.
  */
 #define _GNU_SOURCE
 #include "common.h"
+#include "requests.h"
 #include "subscriber.h"
 
 #include <getopt.h>
@@ -29,25 +33,34 @@ struct start {
 };
 
 static struct {
-    int connections, sample, progress;
+    int connections, stalled, sample, progress;
     double seconds, warmup, idle, nap;
     uint64_t total;
+    const char *topics;
 } opt = {.connections = 1, .sample = 1, .idle = 10};
 
 static struct subscriber *subscribers;
 static int poller;
 static int64_t now, last_delivery;
 
+/* Those that are counted come first, those that stall behind them. */
+static int all_connections(void)
+{
+    return opt.connections + opt.stalled;
+}
+
 static void poll_once(void)
 {
     struct epoll_event events[EVENTS];
-    int count = epoll_wait(poller, events, EVENTS, 100);
+    int count = epoll_wait(poller, events, EVENTS, requests.every > 0 ? 1 : 100);
     uint64_t before = tally.deliveries;
     if (count < 0 && errno != EINTR)
         die("epoll_wait");
     for (int i = 0; i < count; i++)
         subscriber_readable(events[i].data.ptr);
     now = now_ns();
+    if (tally.ready == all_connections())
+        requests_due(now);
     if (tally.deliveries != before)
         last_delivery = now;
     if (opt.nap > 0 && count < EVENTS)
@@ -71,8 +84,9 @@ static void show_progress(void)
 static void open_all(void)
 {
     int64_t began = now_ns(), progressed = began;
-    for (int opened = 0, before = 0; tally.ready < opt.connections;) {
-        while (opened < opt.connections && opened - tally.ready < MAX_OPENING) {
+    for (int opened = 0, before = 0; tally.ready < all_connections();) {
+        while (opened < all_connections() && opened - tally.ready < MAX_OPENING) {
+            subscribers[opened].stalled = opened >= opt.connections;
             subscriber_open(&subscribers[opened], poller, opened % opt.sample == 0);
             opened++;
         }
@@ -83,13 +97,14 @@ static void open_all(void)
         before = tally.ready;
         if (tally.closed || (double)(now - progressed) / 1e9 > opt.idle) {
             fprintf(stderr, "%d of %d connections ready, %d closed by the server; last reply not expected: %s\n",
-                    tally.ready, opt.connections, tally.closed,
+                    tally.ready, all_connections(), tally.closed,
                     *tally.last_unexpected ? tally.last_unexpected : "none");
             exit(1);
         }
     }
     printf("{\"ready\": %d, \"seconds\": %.3f}\n", tally.ready, (double)(now - began) / 1e9);
     fflush(stdout);
+    requests_begin(subscribers, opt.connections, now);
 }
 
 /* TCP segments with data that all connections have received: to a server with TCP_NODELAY on loopback, its writes. */
@@ -175,6 +190,24 @@ static void report(const struct start *start, const char *ended)
            quantile_us(0.999), (double)tally.latencies.maximum / 1e3);
 }
 
+static void read_topics(void)
+{
+    size_t room = 0;
+    FILE *file = opt.topics ? fopen(opt.topics, "r") : NULL;
+    if (opt.topics && !file)
+        die(opt.topics);
+    for (int i = 0; file && i < all_connections(); i++) {
+        char *line = NULL;
+        room = 0;
+        if (getline(&line, &room, file) < 0)
+            die("--topics has too few lines");
+        line[strcspn(line, "\n")] = 0;
+        subscribers[i].topic = line;
+    }
+    if (file)
+        fclose(file);
+}
+
 static void add_step(int is_send, const char *text)
 {
     if (script.step_count == MAX_STEPS)
@@ -193,6 +226,9 @@ static void parse_options(int argc, char **argv)
         {"warmup", required_argument, 0, 'w'}, {"seconds", required_argument, 0, 'd'},
         {"total", required_argument, 0, 't'},  {"idle", required_argument, 0, 'i'},
         {"nap", required_argument, 0, 'n'},    {"progress", no_argument, 0, 'v'},
+        {"stalled", required_argument, 0, 'z'}, {"topics", required_argument, 0, 'T'},
+        {"request", required_argument, 0, 'r'}, {"depth", required_argument, 0, 'D'},
+        {"every", required_argument, 0, 'E'},  {"once", no_argument, 0, '1'},
         {0, 0, 0, 0},
     };
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -212,6 +248,12 @@ static void parse_options(int argc, char **argv)
         case 't': opt.total = (uint64_t)number("--total", optarg, 0); break;
         case 'i': opt.idle = number("--idle", optarg, 0.1); break;
         case 'n': opt.nap = number("--nap", optarg, 0); break;
+        case 'z': opt.stalled = (int)number("--stalled", optarg, 0); break;
+        case 'T': opt.topics = optarg; break;
+        case 'r': requests.text = optarg; break;
+        case 'D': requests.depth = (int)number("--depth", optarg, 1); break;
+        case 'E': requests.every = number("--every", optarg, 0); break;
+        case '1': requests.once = 1; break;
         case 'v': opt.progress = 1; break;
         default: exit(2);
         }
@@ -225,9 +267,10 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     srand((unsigned)now_ns());
     poller = epoll_create1(EPOLL_CLOEXEC);
-    subscribers = calloc((size_t)opt.connections, sizeof *subscribers);
+    subscribers = calloc((size_t)all_connections(), sizeof *subscribers);
     if (poller < 0 || !subscribers)
         die("start");
+    read_topics();
     open_all();
     const char *ended = measure(&start);
     report(&start, ended);

@@ -1,9 +1,10 @@
-"""The two C programs as objects: start, wait until ready, read the result."""
+"""The C programs, and servers that talk like them, as objects: start, wait until ready, read the result."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
@@ -49,9 +50,29 @@ class Counted(msgspec.Struct, frozen=True):
     run_queue_share: float
     latency_us: Latency
 
+    def joined(self, other: Counted) -> Counted:
+        """Two generators that watched one server at the same time, as one. Latencies are the worse of the two."""
+        ours, theirs = self.latency_us, other.latency_us
+        worse = {name: max(getattr(ours, name), getattr(theirs, name)) for name in ("p50", "p90", "p99", "p999", "max")}
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _SUMMED}
+        return Counted(
+            ended=self.ended if self.ended == other.ended else f"{self.ended} and {other.ended}",
+            fewest=min(self.fewest, other.fewest),
+            most=max(self.most, other.most),
+            seconds=max(self.seconds, other.seconds),
+            latency_us=Latency(samples=ours.samples + theirs.samples, **worse),
+            **sums,
+        )
+
     @property
     def events_per_write(self) -> float:
         return self.deliveries / self.segments if self.segments else 0.0
+
+
+_SUMMED = (
+    "connections", "closed", "total", "other_messages", "bad_stamps", "deliveries", "bytes", "message_bytes", "reads",
+    "segments", "per_second", "cpu_share", "run_queue_share",
+)  # fmt: skip
 
 
 class _Listening(msgspec.Struct, frozen=True):
@@ -66,14 +87,16 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Program:
-    """One run of a C program that answers in JSON lines; as a context manager it is killed at the end at the latest."""
+    """One run of a program that answers in JSON lines; as a context manager it is killed at the end at the latest."""
 
-    def __init__(self, name: str, arguments: Sequence[str]) -> None:
+    def __init__(self, name: str, command: Sequence[str], directory: Path | None = None) -> None:
         self._name = name
-        self._process = subprocess.Popen([build(name), *arguments], stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = self._process.pid
         assert self._process.stdout is not None
+        assert self._process.stdin is not None
         self._stdout: IO[bytes] = self._process.stdout
+        self._stdin: IO[bytes] = self._process.stdin
 
     def line(self) -> bytes:
         """The next line it prints. Raises RuntimeError where it ended without one."""
@@ -81,6 +104,15 @@ class Program:
         if not line:
             raise RuntimeError(f"{self._name} ended with status {self._process.wait()}")
         return line
+
+    def listening(self) -> int:
+        """The port, from the line in which a server tells it."""
+        return msgspec.json.decode(self.line(), type=_Listening).port
+
+    def tell(self, line: str) -> None:
+        """Hands the program a line on its standard input."""
+        self._stdin.write(line.encode() + b"\n")
+        self._stdin.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -91,6 +123,7 @@ class Program:
         self._process.kill()
         self._process.wait()
         self._stdout.close()
+        self._stdin.close()
 
 
 class LoadGenerator(Program):
@@ -111,13 +144,17 @@ class LoadGenerator(Program):
         sample: int = 1,
         idle: float = 10,
         progress: bool = False,
+        marker: str = MARKER,
+        stalled: int = 0,
     ) -> None:
-        """`script` is made of pairs `--send TEXT` and `--expect TEXT`; the other arguments are those of loadgen.c."""
+        """`script` is made of pairs `--send TEXT` and `--expect TEXT`, and of what it is to ask (requests.h); the other
+        arguments are those of loadgen.c."""
         options = {
             "port": port,
             "path": path,
             "connections": connections,
-            "marker": MARKER,
+            "marker": marker,
+            "stalled": stalled,
             "seconds": seconds,
             "warmup": warmup,
             "total": total,
@@ -127,7 +164,7 @@ class LoadGenerator(Program):
         }
         flags = [*(["--sse"] if sse else []), *(["--progress"] if progress else [])]
         pairs = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        super().__init__("loadgen", [*pairs, *flags, *script])
+        super().__init__("loadgen", [str(build("loadgen")), *pairs, *flags, *script])
 
     def wait_ready(self) -> int:
         """The number of connections, all of which have gone through the script."""
@@ -156,5 +193,13 @@ class Floor(Program):
     ) -> None:
         options = {"connections": connections, "bytes": message_bytes, "batch": batch, "rate": rate, "events": events}
         pairs = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        super().__init__("floor", [*pairs, *(["--sse"] if sse else [])])
-        self.port = msgspec.json.decode(self.line(), type=_Listening).port
+        super().__init__("floor", [str(build("floor")), *pairs, *(["--sse"] if sse else [])])
+        self.port = self.listening()
+
+
+class Echo(Program):
+    """The server that only answers, once all `connections` are there."""
+
+    def __init__(self, connections: int) -> None:
+        super().__init__("echo", [str(build("echo")), str(connections)])
+        self.port = self.listening()

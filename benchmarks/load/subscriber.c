@@ -2,6 +2,7 @@
 #include "subscriber.h"
 
 #include "common.h"
+#include "requests.h"
 #include "websocket.h"
 
 #include <arpa/inet.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #define LARGEST_MESSAGE (1 << 20)
+#define LARGEST_TEXT 4096
+#define STALLED_BUFFER 4096 /* SO_RCVBUF of those that stop reading, so that the server soon notices */
 
 struct script script = {.host = "127.0.0.1", .path = "/"};
 struct tally tally;
@@ -43,19 +46,36 @@ static void send_frame(struct subscriber *c, int opcode, const char *payload, si
     free(frame);
 }
 
+void subscriber_send(struct subscriber *c, const char *text)
+{
+    char filled[LARGEST_TEXT];
+    const char *hole = c->topic ? strstr(text, "%s") : NULL;
+    if (!hole) {
+        send_frame(c, WS_TEXT, text, strlen(text));
+        return;
+    }
+    int length = snprintf(filled, sizeof filled, "%.*s%s%s", (int)(hole - text), text, c->topic, hole + 2);
+    if (length >= LARGEST_TEXT)
+        die("a text to send is too long");
+    send_frame(c, WS_TEXT, filled, (size_t)length);
+}
+
 void subscriber_open(struct subscriber *c, int poller, int sampled)
 {
     char request[4096];
-    int on = 1;
+    int on = 1, small = STALLED_BUFFER;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)script.port)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     if (inet_pton(AF_INET, script.host, &address.sin_addr) != 1)
         die("--host is an IPv4 address");
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->stalled)
+        setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof address))
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     c->sampled = sampled;
+    c->poller = poller;
     int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s:%d\r\n%s%s%s\r\n", script.path,
                           script.host,
                           script.port, script.header ? script.header : "", script.header ? "\r\n" : "",
@@ -72,10 +92,8 @@ void subscriber_open(struct subscriber *c, int poller, int sampled)
 /* Sends what the script says up to the next reply to wait for. */
 static void advance(struct subscriber *c)
 {
-    while (c->state == STEPS && c->step < script.step_count && script.steps[c->step].is_send) {
-        const char *text = script.steps[c->step++].text;
-        send_frame(c, WS_TEXT, text, strlen(text));
-    }
+    while (c->state == STEPS && c->step < script.step_count && script.steps[c->step].is_send)
+        subscriber_send(c, script.steps[c->step++].text);
     if (c->state == STEPS && c->step == script.step_count) {
         c->state = READY;
         tally.ready++;
@@ -130,7 +148,11 @@ static void on_message(struct subscriber *c, const char *message, size_t length,
     c->deliveries++;
     tally.deliveries++;
     tally.message_bytes += length;
-    if (script.marker && now)
+    if (requests.text) {
+        int64_t taken = request_answered(c, now_ns());
+        if (taken)
+            histogram_add(&tally.latencies, taken);
+    } else if (script.marker && now)
         record_latency(stamp, message + length, now);
 }
 
@@ -198,6 +220,10 @@ static void keep_rest(struct subscriber *c, const char *data, size_t length)
 
 void subscriber_readable(struct subscriber *c)
 {
+    if (c->stalled && c->state == READY) {
+        epoll_ctl(c->poller, EPOLL_CTL_DEL, c->fd, NULL);
+        return;
+    }
     if (c->rest_length)
         memcpy(buffer, c->rest, c->rest_length);
     ssize_t got = recv(c->fd, buffer + c->rest_length, sizeof buffer - c->rest_length, MSG_DONTWAIT);

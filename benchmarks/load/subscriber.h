@@ -12,12 +12,15 @@
 enum state { HANDSHAKE, STEPS, READY, CLOSED };
 
 struct subscriber {
-    int fd, step;
+    int fd, poller, step;
     enum state state;
     char *rest; /* the beginning of a message whose end has not come yet */
     size_t rest_length, rest_capacity;
     uint64_t deliveries;
     int sampled; /* whether its latencies are taken */
+    int stalled; /* reads nothing any more once it is ready */
+    int64_t asked_at, due_at; /* of the request under way and of the next that is overdue; 0: none */
+    const char *topic;
 };
 
 struct step {
@@ -47,6 +50,9 @@ extern struct tally tally;
 
 /* Connects, registers with the epoll descriptor `poller` and sends the request; exits where nobody listens. */
 void subscriber_open(struct subscriber *c, int poller, int sampled);
+
+/* Sends `text` as a message, with the subscriber's topic in place of %s. */
+void subscriber_send(struct subscriber *c, const char *text);
 
 /* Reads once and handles all that is whole. */
 void subscriber_readable(struct subscriber *c);

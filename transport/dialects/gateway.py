@@ -15,6 +15,9 @@ from actors.position import Position
 from actors.principal import Principal
 from transport.dialects.gateway_events import GatewayPayload
 
+# A whole message leaves no state behind in its builder, so that one serves all connections.
+_FRAMES = FrameProtocol(client=False, extensions=[])
+
 RequestId: TypeAlias = str | int | float | None
 """What a client named its request, echoed on the reply."""
 
@@ -313,7 +316,7 @@ def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) ->
 
 
 def _text_frame(payload: bytes) -> bytes:
-    return bytes(FrameProtocol(client=False, extensions=[]).send_data(payload.decode(), fin=True))
+    return bytes(_FRAMES.send_data(payload.decode(), fin=True))
 
 
 def _code(error: CallboardError) -> str:

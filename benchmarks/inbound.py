@@ -1,0 +1,127 @@
+"""Small commands decoded, dispatched and answered on one core; and what polite clients feel of a flooding one.
+
+    python -m benchmarks.inbound [--quick] [--no-peers] [--server NAME] [--publish]
+
+A command is a ping as JSON, its answer a pong. Callboard's rate limits are configured away, except where a limit is
+what is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+
+from benchmarks.load.processes import Echo, LoadGenerator
+from benchmarks.peers.catalogue import Peer
+from benchmarks.picture import Panel, bars
+from benchmarks.report import Reading, Report
+from benchmarks.rig import CALLBOARD, FLOOR, GATEWAY_PATH, Rig, Watched, say
+from benchmarks.settings import Benchmark, Settings, main
+
+PONG = '"pong"'
+PING = '{"id":1,"type":"ping"}'
+DEPTH = 16
+CLIENTS = 100
+POLITE_SECONDS = 0.1
+FLOOD_DEPTH = 256
+SPEED = "pings of {x} clients"
+ALONE = "polite clients ({x}, 10 pings/s each)"
+FLOODED = "the same beside one client that floods"
+NO_LIMIT = {"commands_per_second": 1_000_000, "commands_burst": 1_000_000_000}
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A running server and how it is asked."""
+
+    pid: int
+    port: int
+    path: str = "/"
+    opening: tuple[str, ...] = ()
+    ping: str = PING
+
+
+@contextmanager
+def answering(rig: Rig, server: str, peers: Sequence[Peer], connections: int, *, limited: bool) -> Iterator[Asked]:
+    if server == FLOOR:
+        with rig.on_server_core(lambda: Echo(connections)) as echo:
+            yield Asked(echo.pid, echo.port)
+    elif server == CALLBOARD:
+        with rig.callboard(**({} if limited else NO_LIMIT)) as callboard:
+            yield Asked(callboard.pid, callboard.port, GATEWAY_PATH)
+    else:
+        peer = next(peer for peer in peers if peer.name == server)
+        with rig.peer(peer) as running:
+            yield Asked(running.pid, running.port, peer.path, peer.opening, peer.ping)
+
+
+def asking(rig: Rig, asked: Asked, connections: int, *request: str) -> LoadGenerator:
+    script = [*asked.opening, "--request", asked.ping, *request]
+    return rig.generator(asked.port, asked.path, connections, script=script, marker=PONG)
+
+
+def flood(rig: Rig, asked: Asked) -> LoadGenerator:
+    """One client that never waits long for its answers. What it is told, refusals included, is not counted."""
+    script = [*asked.opening, "--request", asked.ping, "--depth", str(FLOOD_DEPTH)]
+    return rig.generator(asked.port, asked.path, 1, script=script, marker='"type"', seconds=3600, progress=False)
+
+
+def speed(rig: Rig, server: str, peers: Sequence[Peer]) -> Watched:
+    with (
+        answering(rig, server, peers, CLIENTS, limited=False) as asked,
+        asking(rig, asked, CLIENTS, "--depth", str(DEPTH)) as load,
+    ):
+        load.wait_ready()
+        return rig.count(asked.pid, [load])
+
+
+def politeness(rig: Rig, server: str, peers: Sequence[Peer], *, flooded: bool, limited: bool = False) -> Watched:
+    with (
+        answering(rig, server, peers, CLIENTS + flooded, limited=limited) as asked,
+        asking(rig, asked, CLIENTS, "--every", str(POLITE_SECONDS)) as polite,
+        ExitStack() as stack,
+    ):
+        if flooded:
+            stack.enter_context(flood(rig, asked)).wait_ready()
+        polite.wait_ready()
+        return rig.count(asked.pid, [polite])
+
+
+def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
+    able = [peer for peer in peers if peer.ping]
+    rig, found = Rig(settings.window, fit=False), list[Reading]()
+    for repetition in range(settings.repetitions):
+        for server in settings.chosen(able):
+            say(f"[{repetition + 1}/{settings.repetitions}] inbound: {server}")
+            found += one_server(rig, server, able)
+            say("    " + ", ".join(f"{reading.value:,.1f} {reading.unit}" for reading in found[-4:]))
+    return found
+
+
+def one_server(rig: Rig, server: str, peers: Sequence[Peer]) -> list[Reading]:
+    fast = speed(rig, server, peers)
+    per_second = fast.counted.per_second
+    found = [
+        Reading(SPEED, server, "commands/s", per_second, CLIENTS, tuple(fast.doubts)),
+        Reading(SPEED, server, "commands/CPU s", per_second / max(fast.cpu_share, 0.001), CLIENTS, tuple(fast.doubts)),
+    ]
+    felt = {ALONE: politeness(rig, server, peers, flooded=False), FLOODED: politeness(rig, server, peers, flooded=True)}
+    if server == CALLBOARD:
+        felt[f"{FLOODED}, default limits"] = politeness(rig, server, peers, flooded=True, limited=True)
+    for subject, watched in felt.items():
+        value = watched.counted.latency_us.p99 / 1000
+        found.append(Reading(subject, server, "p99 ms", value, CLIENTS, tuple(watched.doubts)))
+    return found
+
+
+def panels(report: Report) -> list[Panel]:
+    fast = [line for line in report.lines if line.unit == "commands/s"]
+    flooded = [line for line in report.lines if line.subject == FLOODED]
+    return [bars("Commands/s on one core", fast), bars("p99 of polite clients beside a flooding one, ms", flooded)]
+
+
+INBOUND = Benchmark(name="inbound", about=(__doc__ or "").partition("\n")[0], measure=measure, panels=panels)
+
+if __name__ == "__main__":
+    main([INBOUND], None, "benchmarks.inbound")

@@ -1,0 +1,246 @@
+"""The bench itself: servers on one core, load generators on another, and what is watched of both."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import reduce
+from typing import TypedDict, TypeVar, Unpack
+
+import msgspec
+
+from benchmarks.callboard_server import CallboardServer
+from benchmarks.flood_agent import Flood
+from benchmarks.load.processes import Counted, Floor, LoadGenerator
+from benchmarks.machine import cpu_time, pinned, raise_descriptor_limit, resident_bytes, two_cores
+from benchmarks.peers.catalogue import PEERS, Peer, PeerServer, prepare, serve
+
+FLOOR = "C floor"
+CALLBOARD = "Callboard"
+EVENT_BYTES = 200
+GATEWAY_PATH = "/api/v1/gateway/ws"
+T = TypeVar("T")
+MOST_CONNECTIONS = 20_000
+WAITING_LIMIT = 0.05
+GENERATOR_LIMIT = 0.9
+NAP_US = 10
+"""How long the generator naps at full speed, for each connection: a few events wait in every socket by then."""
+LONGEST_NAP_US = 10_000
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What a server is to send: `batch` events joined in one write, `rate` a second (0 = full speed), to
+    `connections` that read and `stalled` that do not; `fill` large events come first."""
+
+    transport: str = "ws"
+    connections: int = 1000
+    rate: float = 0
+    batch: int = 1
+    stalled: int = 0
+    fill: int = 0
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Seconds from the first event to the beginning of the measurement, and of the measurement."""
+
+    warmup: float = 1.0
+    seconds: float = 4.0
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """What the generator counted, and the server's shares of one core meanwhile: running, and ready but waiting."""
+
+    counted: Counted
+    cpu_share: float
+    waiting_share: float
+    grown_bytes: int
+    """By how much the server's memory grew since everybody was there."""
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the figure may not mean what it seems to."""
+        found = []
+        if self.counted.cpu_share > GENERATOR_LIMIT:
+            found.append("the load generator was saturated")
+        if max(self.waiting_share, self.counted.run_queue_share) > WAITING_LIMIT:
+            found.append("other processes took the core")
+        if self.counted.closed or self.counted.bad_stamps:
+            found.append(f"{self.counted.closed} connections lost, {self.counted.bad_stamps} bad time stamps")
+        return found
+
+    @property
+    def doubts_text(self) -> str:
+        return f" ! {'; '.join(self.doubts)}" if self.doubts else ""
+
+
+class GeneratorOptions(TypedDict, total=False):
+    """Those of LoadGenerator."""
+
+    sse: bool
+    script: Sequence[str]
+    seconds: float
+    warmup: float
+    total: int
+    nap_us: int
+    sample: int
+    idle: float
+    progress: bool
+    marker: str
+    stalled: int
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A running server: path and script by transport, and how to let it send."""
+
+    pid: int
+    port: int
+    paths: dict[str, str]
+    scripts: dict[str, tuple[str, ...]]
+    start: Callable[[], None]
+
+
+class Rig:
+    """Starts servers on one core and generators on another. The peers must have been prepared."""
+
+    def __init__(self, window: Window, *, fit: bool = True) -> None:
+        """`fit`: everybody's messages are as large as Callboard's, which are measured once."""
+        raise_descriptor_limit()
+        self.server_core, self.load_core = two_cores()
+        self._window = window
+        self._peers = {peer.name: peer for peer in PEERS}
+        self._pads: dict[str, tuple[int, int]] = {} if fit else dict.fromkeys(("ws", "sse"), (0, EVENT_BYTES))
+
+    def watch(self, server: str, load: Load) -> Watched:
+        """One measurement. Raises RuntimeError where the server fails or not one event arrives."""
+        with self.sending(server, load) as target, ExitStack() as stack:
+            transports = ("ws", "sse") if load.transport == "mixed" else (load.transport,)
+            each = msgspec.structs.replace(load, connections=max(1, load.connections // len(transports)))
+            generators = [stack.enter_context(self._generator(target, kind, each)) for kind in transports]
+            for generator in generators:
+                generator.wait_ready()
+            resting = resident_bytes(target.pid)
+            target.start()
+            return self.count(target.pid, generators, resting)
+
+    def try_watch(self, server: str, load: Load) -> Watched | None:
+        """The same, but a peer that fails is said so in a line."""
+        try:
+            return self.watch(server, load)
+        except RuntimeError as error:
+            if server in (FLOOR, CALLBOARD):
+                raise
+            say(f"    failed: {error}")
+            return None
+
+    def count(self, pid: int, generators: Sequence[LoadGenerator], resting: int = 0) -> Watched:
+        """What generators count from now to their ends, and what the process `pid` takes meanwhile."""
+        before, began = cpu_time(pid), time.monotonic_ns()
+        counted = reduce(Counted.joined, [generator.result() for generator in generators])
+        spent, wall = cpu_time(pid) - before, time.monotonic_ns() - began
+        if not counted.deliveries:
+            raise RuntimeError(f"not one event arrived: ended by {counted.ended}, {counted.closed} connections closed")
+        grown = max(0, resident_bytes(pid) - resting)
+        return Watched(counted, round(spent.running / wall, 3), round(spent.waiting / wall, 3), grown)
+
+    @contextmanager
+    def sending(self, server: str, load: Load) -> Iterator[Target]:
+        """A server that sends what `load` says once it is started; the floor as soon as all are there."""
+        pad, size = self._fit(load.transport)
+        if server == FLOOR:
+            with self.on_server_core(
+                lambda: Floor(
+                    load.connections, sse=load.transport == "sse", message_bytes=size, batch=load.batch, rate=load.rate
+                )
+            ) as floor:
+                yield Target(floor.pid, floor.port, {"ws": "/", "sse": "/"}, {}, lambda: None)
+        elif server == CALLBOARD:
+            order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=4 + load.connections // 128, fill=load.fill)
+            with self.callboard() as callboard:
+                task_id = callboard.create_flood(order)
+                paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
+                scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}
+                yield Target(callboard.pid, callboard.port, paths, scripts, lambda: callboard.start_flood(task_id))
+        else:
+            peer = self._peers[server]
+            with self.peer(peer, load.rate, load.fill, size) as running:
+                yield Target(running.pid, running.port, {"ws": peer.path}, {"ws": peer.script}, running.start)
+
+    @contextmanager
+    def callboard(self, **limits: int) -> Iterator[CallboardServer]:
+        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration."""
+        chosen = {"connections": MOST_CONNECTIONS, **limits}
+        settings = {f"CALLBOARD_LIMITS__{name.upper()}": str(value) for name, value in chosen.items()}
+        with self.on_server_core(lambda: CallboardServer(settings)) as server:
+            server.wait_ready()
+            yield server
+
+    @contextmanager
+    def peer(self, peer: Peer, rate: float = 0, fill: int = 0, size: int = EVENT_BYTES) -> Iterator[PeerServer]:
+        with self.on_server_core(lambda: serve(peer, rate=rate, message_bytes=size, fill=fill)) as running:
+            yield running
+
+    def on_server_core(self, make: Callable[[], T]) -> T:
+        with pinned(self.server_core):
+            return make()
+
+    def generator(self, port: int, path: str, connections: int, **options: Unpack[GeneratorOptions]) -> LoadGenerator:
+        """A generator on its core, with the rig's window; `options` are those of LoadGenerator."""
+        chosen = GeneratorOptions(
+            seconds=self._window.seconds, warmup=self._window.warmup, progress=sys.stderr.isatty()
+        )
+        chosen.update(options)
+        with pinned(self.load_core):
+            return LoadGenerator(port, path, connections, **chosen)
+
+    def _generator(self, target: Target, transport: str, load: Load) -> LoadGenerator:
+        return self.generator(
+            target.port,
+            target.paths[transport],
+            load.connections,
+            sse=transport == "sse",
+            script=target.scripts.get(transport, ()),
+            nap_us=0 if load.rate else min(NAP_US * load.connections, LONGEST_NAP_US),
+            sample=1 if load.rate else 16,
+            stalled=load.stalled,
+        )
+
+    def _fit(self, transport: str) -> tuple[int, int]:
+        """The padding with which Callboard's message has EVENT_BYTES, and the bytes it then has: more if it must."""
+        kind = "ws" if transport == "mixed" else transport
+        if kind not in self._pads:
+            self._pads[kind] = (0, 0)
+            with self.sending(CALLBOARD, Load(kind, 1, rate=100)) as target:
+                script = target.scripts[kind]
+                with self.generator(
+                    target.port, target.paths[kind], 1, sse=kind == "sse", script=script, total=20
+                ) as one:
+                    one.wait_ready()
+                    target.start()
+                    counted = one.result()
+            bare = round(counted.message_bytes / max(1, counted.deliveries))
+            self._pads[kind] = max(0, EVENT_BYTES - bare), max(EVENT_BYTES, bare)
+        return self._pads[kind]
+
+
+def subscribe(task_id: str) -> tuple[str, ...]:
+    """The script that follows a task on a WebSocket; `%s` is the connection's own."""
+    payload = {"channel": "task", "topics": [task_id]}
+    frame = msgspec.json.encode({"id": "s", "type": "subscribe", "payload": payload}).decode()
+    return ("--send", frame, "--expect", '"subscribed"')
+
+
+def prepared_peers(wanted: bool) -> tuple[list[Peer], dict[str, str]]:
+    """The peers that can be run here and why the others cannot, each said in a line; none where none is wanted."""
+    if not wanted:
+        return [], {}
+    found, missing = prepare(PEERS)
+    for name, reason in missing.items():
+        say(f"{name} is left out: {reason}")
+    return found, missing
+
+
+def say(line: str) -> None:
+    """A line of progress."""
+    print(line, file=sys.stderr, flush=True)

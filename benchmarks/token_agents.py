@@ -1,0 +1,33 @@
+"""The agents of the benchmark of private streams."""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+from actors.agent import Result, TaskContext
+
+TOKENS_PER_SECOND = 50
+
+
+async def streamer(task: TaskContext) -> Result:
+    """From the first appended turn on a token 50 times a second, each with its time in nanoseconds, for ever."""
+    await task.next_turn()
+    began, sent = trio.current_time(), 0
+    while True:
+        await task.emit("bench.token", {"t": time.monotonic_ns(), "delta": "word "})
+        sent += 1
+        await trio.sleep_until(began + sent / TOKENS_PER_SECOND)
+
+
+async def greeter(task: TaskContext) -> Result:
+    """One token, at once."""
+    await task.emit("bench.first", {"delta": "word "})
+    return Result("one token")
+
+
+async def idler(_: TaskContext) -> Result:
+    """Runs until it is cancelled."""
+    await trio.sleep_forever()
+    raise AssertionError("sleep_forever never returns")

@@ -1,0 +1,163 @@
+"""Private streams: each connection follows a task of its own at 50 tokens a second; first token, cancel, memory.
+
+    python -m benchmarks.tokens [--quick] [--publish]
+
+Beside it stands what as many bare trio timers cost that send nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.load.processes import MARKER, LoadGenerator, Program
+from benchmarks.machine import cpu_time, resident_bytes
+from benchmarks.peers.catalogue import Peer
+from benchmarks.picture import Panel, bars, curves
+from benchmarks.report import Reading, Report
+from benchmarks.rig import CALLBOARD, GATEWAY_PATH, WAITING_LIMIT, Rig, say, subscribe
+from benchmarks.settings import Benchmark, Settings, main
+from benchmarks.token_agents import TOKENS_PER_SECOND
+
+TIMERS = "trio timers"
+STREAMS = 500
+STREAMING = "{x} streams at 50 tokens/s"
+FIRST = "create to first token"
+CANCEL = "cancel of {x} running tasks to `task.cancelled`"
+LIVE = "{x} live tasks"
+ROOM = {"running_tasks": 20_000, "batch_tasks": 1_000}
+CANCEL_EVERY = 4.0
+"""Seconds over which the cancellations of all streams are spread."""
+KIB = 1024
+
+
+def action(name: str, data: object = None) -> str:
+    """The frame of a task action; `%s` stands for the connection's own task."""
+    payload = {"action": name, "task_id": "" if name == "create" else "%s", "data": data}
+    return msgspec.json.encode({"id": name, "type": "task.action", "payload": payload}).decode()
+
+
+FOLLOW = (*subscribe("%s"), "--send", action("append_turn", "go"), "--expect", '"success":true')
+
+
+def timers(rig: Rig, settings: Settings, streams: int) -> list[Reading]:
+    """The share of a core of a process that only wakes up."""
+    command = [sys.executable, "-m", "benchmarks.timer_loop", str(streams), str(TOKENS_PER_SECOND)]
+    with rig.on_server_core(lambda: Program("timer_loop", command, Path(__file__).parent.parent)) as running:
+        time.sleep(1)
+        before, began = cpu_time(running.pid), time.monotonic_ns()
+        time.sleep(settings.seconds)
+        spent, wall = cpu_time(running.pid) - before, time.monotonic_ns() - began
+    doubts = ("other processes took the core",) if spent.waiting / wall > WAITING_LIMIT else ()
+    return [Reading(STREAMING, TIMERS, "CPU %", 100 * spent.running / wall, streams, doubts)]
+
+
+def streaming(rig: Rig, streams: int) -> list[Reading]:
+    """All streams at once, and then the cancellation of each."""
+    with rig.callboard(**ROOM) as server, tempfile.TemporaryDirectory() as folder:
+        topics = Path(folder) / "topics"
+        topics.write_text("".join(f"{task}\n" for task in server.create_many("streamer", streams)))
+        script = [*FOLLOW, "--topics", str(topics)]
+        with rig.generator(server.port, GATEWAY_PATH, streams, script=script, marker=MARKER) as load:
+            load.wait_ready()
+            flowing = rig.count(server.pid, [load])
+        script = [
+            *subscribe("%s"), "--topics", str(topics), "--request", action("cancel"), "--once",
+            "--every", str(CANCEL_EVERY),
+        ]  # fmt: skip
+        with _answered(rig, server.port, streams, script, '"task.cancelled"', streams) as load:
+            load.wait_ready()
+            stopped = rig.count(server.pid, [load])
+    doubts = tuple(flowing.doubts)
+    return [
+        Reading(STREAMING, CALLBOARD, "CPU %", 100 * flowing.cpu_share, streams, doubts),
+        Reading(STREAMING, CALLBOARD, "tokens/s", flowing.counted.per_second, streams, doubts),
+        Reading(STREAMING, CALLBOARD, "p99 ms", flowing.counted.latency_us.p99 / 1000, streams, doubts),
+        Reading(CANCEL, CALLBOARD, "p99 ms", stopped.counted.latency_us.p99 / 1000, streams, tuple(stopped.doubts)),
+    ]
+
+
+def first_token(rig: Rig, count: int) -> list[Reading]:
+    """From the generator's `create` to the first token, of an agent that emits it at once."""
+    create = action("create", {"agent": "greeter", "prompt": "go"})
+    follow_all = '{"id":"s","type":"subscribe","payload":{"channel":"task","topics":[]}}'
+    script = [
+        "--send", follow_all, "--expect", '"subscribed"', "--request", create, "--every", "0.02",
+    ]  # fmt: skip
+    with (
+        rig.callboard(commands_per_second=1_000_000) as server,
+        _answered(rig, server.port, 1, script, '"bench.first"', count) as load,
+    ):
+        load.wait_ready()
+        watched = rig.count(server.pid, [load])
+    latency, doubts = watched.counted.latency_us, tuple(watched.doubts)
+    return [
+        Reading(FIRST, CALLBOARD, "p50 ms", latency.p50 / 1000, 0, doubts),
+        Reading(FIRST, CALLBOARD, "p99 ms", latency.p99 / 1000, 0, doubts),
+    ]
+
+
+def _answered(rig: Rig, port: int, connections: int, script: Sequence[str], marker: str, total: int) -> LoadGenerator:
+    """A generator that asks and ends at so many answers."""
+    return rig.generator(
+        port, GATEWAY_PATH, connections, script=script, marker=marker, seconds=0, warmup=0, total=total
+    )
+
+
+def live_tasks(rig: Rig, counts: Sequence[int]) -> list[Reading]:
+    """The memory of tasks that run and wait, for each of them."""
+    with rig.callboard(**ROOM) as server:
+        server.create_many("idler", 1)
+        before, live, found = resident_bytes(server.pid), 0, []
+        for count in counts:
+            server.create_many("idler", count - live)
+            live = count
+            each = (resident_bytes(server.pid) - before) / live / KIB
+            found.append(Reading(LIVE, CALLBOARD, "KiB each", max(0.0, each), live))
+    return found
+
+
+def measure(settings: Settings, _: Sequence[Peer]) -> list[Reading]:
+    rig, found = Rig(settings.window, fit=False), list[Reading]()
+    streams = 50 if settings.quick else STREAMS
+    counts = (10, 100, 1000) if settings.quick else (10, 100, 1000, 10_000)
+    parts: tuple[tuple[str, Callable[[], list[Reading]]], ...] = (
+        ("trio timers", lambda: timers(rig, settings, streams)),
+        ("streams and cancellation", lambda: streaming(rig, streams)),
+        ("first token", lambda: first_token(rig, 50 if settings.quick else 200)),
+        ("live tasks", lambda: live_tasks(rig, counts)),
+    )
+    for repetition in range(settings.repetitions):
+        for name, part in parts:
+            say(f"[{repetition + 1}/{settings.repetitions}] tokens: {name}")
+            readings = part()
+            found += readings
+            say("    " + ", ".join(f"{reading.value:,.1f} {reading.unit}" for reading in readings))
+    return found
+
+
+def panels(report: Report) -> list[Panel]:
+    share = [line for line in report.lines if line.unit == "CPU %"]
+    memory = [(float(line.x), line.median) for line in report.lines if line.subject == LIVE]
+    return [
+        bars("Percent of a core for the streams", share),
+        curves("KiB for each live task, by their number", {CALLBOARD: memory}),
+    ]
+
+
+TOKENS = Benchmark(
+    name="tokens",
+    about=(__doc__ or "").partition("\n")[0],
+    measure=measure,
+    panels=panels,
+    floor=TIMERS,
+    has_peers=False,
+)
+
+if __name__ == "__main__":
+    main([TOKENS], None, "benchmarks.tokens")

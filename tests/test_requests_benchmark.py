@@ -1,0 +1,113 @@
+"""The asking load generator, the small benchmarks and the peers, on a scale of seconds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.inbound import ALONE, FLOODED, INBOUND, PONG, SPEED
+from benchmarks.latency import LATENCY, STALLED, loads
+from benchmarks.load.compiler import find_compiler
+from benchmarks.load.processes import Echo, LoadGenerator
+from benchmarks.peers import install
+from benchmarks.peers.catalogue import PEERS, prepare
+from benchmarks.rig import CALLBOARD, FLOOR, Load, Rig, Window
+from benchmarks.settings import Settings, main
+from benchmarks.tokens import first_token, live_tasks
+
+pytestmark = pytest.mark.skipif(find_compiler() is None, reason="the load generator needs a C compiler")
+
+
+def test_counts_the_answers_of_a_given_depth() -> None:
+    script = ("--request", '{"type":"ping"}', "--depth", "4")
+    with Echo(5) as echo, LoadGenerator(echo.port, "/", 5, script=script, marker=PONG, total=500) as load:
+        load.wait_ready()
+        seen = load.result()
+    assert seen.ended == "total"
+    assert 500 <= seen.total < 600
+    assert seen.fewest > 0
+    assert seen.latency_us.samples == 0
+
+
+def test_asks_at_a_rate_and_times_each_answer() -> None:
+    script = ("--request", '{"type":"ping"}', "--every", "0.05")
+    with Echo(5) as echo, LoadGenerator(echo.port, "/", 5, script=script, marker=PONG, total=25) as load:
+        load.wait_ready()
+        seen = load.result()
+    assert seen.latency_us.samples == seen.total == 25
+    assert 0.15 <= seen.seconds < 2
+    assert seen.latency_us.p50 > 0
+
+
+def test_each_asks_once_and_stands_for_its_own_line(tmp_path: Path) -> None:
+    topics = tmp_path / "topics"
+    topics.write_text("one\ntwo\n")
+    script = ("--topics", str(topics), "--request", '{"topic":"%s"}', "--once", "--every", "0.01")
+    with Echo(2) as echo, LoadGenerator(echo.port, "/", 2, script=script, marker=PONG, idle=0.3) as load:
+        load.wait_ready()
+        seen = load.result()
+    assert (seen.ended, seen.fewest, seen.most) == ("idle", 1, 1)
+
+
+def test_too_few_topics_are_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    topics = tmp_path / "topics"
+    topics.write_text("one\n")
+    with (
+        Echo(2) as echo,
+        LoadGenerator(echo.port, "/", 2, script=("--topics", str(topics))) as load,
+        pytest.raises(RuntimeError, match="ended with status 1"),
+    ):
+        load.wait_ready()
+    assert "too few lines" in capfd.readouterr().err
+
+
+def test_others_get_everything_while_some_have_stalled() -> None:
+    watched = Rig(Window(0.1, 0.3), fit=False).watch(CALLBOARD, Load("ws", 10, rate=50, stalled=3, fill=64))
+    assert watched.counted.connections == 10
+    assert watched.counted.closed == 0
+    assert watched.counted.fewest > 0
+    assert watched.counted.other_messages >= 10 * 64
+    assert 0 < watched.grown_bytes < 64 << 20
+
+
+def test_inbound_measures_the_floor(tmp_path: Path) -> None:
+    arguments = ["--quick", "--no-peers", "--server", FLOOR, "--seconds", "0.2", "--out", str(tmp_path)]
+    main([INBOUND], arguments, "inbound")
+    found = json.loads((tmp_path / "inbound.json").read_text())["lines"]
+    assert {line["subject"] for line in found} == {SPEED, ALONE, FLOODED}
+    assert all(line["median"] > 0 for line in found)
+
+
+def test_latency_measures_the_floor_without_stalled_readers(tmp_path: Path) -> None:
+    arguments = ["--quick", "--no-peers", "--server", FLOOR, "--seconds", "0.2", "--out", str(tmp_path)]
+    main([LATENCY], arguments, "latency")
+    found = json.loads((tmp_path / "latency.json").read_text())["lines"]
+    assert {line["unit"] for line in found} == {"p50 ms", "p99 ms", "p99.9 ms"}
+    assert STALLED not in {line["subject"] for line in found}
+    assert [load.stalled for load in loads(Settings()) if load.fill] == [0, 1, 20, 200]
+
+
+def test_first_token_and_live_tasks_are_measured_on_callboard() -> None:
+    rig = Rig(Window(0.1, 0.3), fit=False)
+    assert all(0 < reading.value < 1000 for reading in first_token(rig, 10))
+    (each,) = live_tasks(rig, [300])
+    assert (each.x, each.unit) == (300, "KiB each")
+    assert 1 < each.value < 1000
+
+
+def test_peers_that_cannot_be_had_are_told_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def no_program(name: str) -> None:
+        return None
+
+    monkeypatch.setattr(shutil, "which", no_program)
+    monkeypatch.setattr(install, "NGINX_HOME", tmp_path)
+    monkeypatch.setattr(install, "BUILD", tmp_path)
+    found, missing = prepare([peer for peer in PEERS if peer.kind.value != "python"])
+    assert found == []
+    assert missing == {
+        "Node ws": "node and npm are not installed",
+        "nginx+Nchan": "it is taken from Debian's packages, and this is no Debian",
+    }
