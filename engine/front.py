@@ -13,8 +13,8 @@ from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
 from transport.connection_edge import ConnectionEdge
-from transport.dialects.gateway import WebSocketEncoder
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
+from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder
 from transport.gateway_services import GatewayOptions, GatewayServices

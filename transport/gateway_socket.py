@@ -17,7 +17,7 @@ from actors.principal import ANONYMOUS, Principal
 from actors.rate import TokenBucket
 from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
-from transport.dialects import gateway
+from transport.dialects import gateway, gateway_replies
 from transport.gateway_services import GatewayServices
 from transport.websocket import PING, WebSocket
 
@@ -147,7 +147,7 @@ class GatewaySocket:
         except gateway.RefusedError as refused:
             welcome = refused.kind in (None, "ping", "auth")
             error = over_rate or self._stranger_refused(welcome=welcome) or refused.error
-            await self._outbox.put(gateway.error_frame(refused.id, error))
+            await self._outbox.put(gateway_replies.error_frame(refused.id, error))
             return
         try:
             welcome = isinstance(request.command, gateway.Ping | gateway.Auth)
@@ -155,14 +155,14 @@ class GatewaySocket:
                 raise refusal
             await self._carry_out(request.id, request.command)
         except CallboardError as error:
-            await self._outbox.put(gateway.error_frame(request.id, error))
+            await self._outbox.put(gateway_replies.error_frame(request.id, error))
         except BrokenSink:
             raise
         # The edge of a request: what is wrong with one must not end all that its connection follows.
         except Exception:  # noqa: BLE001
             _log.exception("a command of the gateway failed: %s", type(request.command).__name__)
             failed = CallboardError(ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
-            await self._outbox.put(gateway.error_frame(request.id, failed))
+            await self._outbox.put(gateway_replies.error_frame(request.id, failed))
 
     def _over_rate(self) -> CallboardError | None:
         """Counts one frame, whatever it holds."""
@@ -184,7 +184,7 @@ class GatewaySocket:
     async def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> None:
         match command:
             case gateway.Ping():
-                await self._outbox.put(gateway.pong(request_id))
+                await self._outbox.put(gateway_replies.pong(request_id))
             case gateway.Auth():
                 await self._authenticate(request_id, command)
             case gateway.Subscribe():
@@ -195,7 +195,7 @@ class GatewaySocket:
                 await self._outbox.put(await self._act(request_id, command))
             case ExecSession():
                 started = await self._services.router.exec_session(self._principal, command)
-                await self._outbox.put(gateway.exec_started(request_id, started.session_id, started.exec_id))
+                await self._outbox.put(gateway_replies.exec_started(request_id, started.session_id, started.exec_id))
             case _:
                 assert_never(command)
 
@@ -210,10 +210,10 @@ class GatewaySocket:
         try:
             principal = await self._services.verifier.verify(auth.token)
         except CallboardError as error:
-            await self._outbox.put(gateway.auth_failed(request_id, error.message))
+            await self._outbox.put(gateway_replies.auth_failed(request_id, error.message))
             return
         device_id = self._identify(principal, auth.device_id)
-        await self._outbox.put(gateway.auth_result(request_id, principal, device_id))
+        await self._outbox.put(gateway_replies.auth_result(request_id, principal, device_id))
 
     def _identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device. The same user again renews its credential; another one starts
@@ -232,7 +232,7 @@ class GatewaySocket:
         await self._outbox.wait_for_room()
         # One step from here on: a topic that is forgotten in between would be followed from a place in its former log.
         admissions = self._connection.admit(asked.channel, asked.starts(), everything=everything)
-        self._outbox.put_nowait(gateway.subscribed(request_id, asked, admissions))
+        self._outbox.put_nowait(gateway_replies.subscribed(request_id, asked, admissions))
         self._connection.enter(asked.channel, admissions, everything=everything)
 
     async def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
@@ -240,7 +240,7 @@ class GatewaySocket:
             self._connection.leave(asked.channel, asked.topics)
         else:
             self._connection.leave_channel(asked.channel)
-        await self._outbox.put(gateway.unsubscribed(request_id, asked))
+        await self._outbox.put(gateway_replies.unsubscribed(request_id, asked))
 
     async def _act(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> bytes:
         router = self._services.router
@@ -250,9 +250,9 @@ class GatewaySocket:
                     raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"no task action {asked.action[:64]!r}")
                 case CreateTask():
                     created = await router.create_task(self._principal, asked.command)
-                    return gateway.task_result(request_id, asked.action, created)
+                    return gateway_replies.task_result(request_id, asked.action, created)
                 case _:
                     receipt = await router.command_task(self._principal, asked.command)
-                    return gateway.task_result(request_id, asked.action, receipt)
+                    return gateway_replies.task_result(request_id, asked.action, receipt)
         except CallboardError as error:
-            return gateway.task_refused(request_id, asked, error)
+            return gateway_replies.task_refused(request_id, asked, error)

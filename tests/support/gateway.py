@@ -18,8 +18,8 @@ from actors.principal import Principal
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
 from transport.byte_stream import ByteStream
 from transport.connection_edge import ConnectionEdge
-from transport.dialects.gateway import WebSocketEncoder
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
+from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder
 from transport.gateway_services import GatewayOptions, GatewayServices

@@ -17,7 +17,7 @@ from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
 from actors.position import Position
 from actors.principal import Principal
-from transport.dialects import gateway
+from transport.dialects import gateway, gateway_replies
 from transport.dialects.gateway_events import GatewayPayload
 
 
@@ -90,9 +90,9 @@ def outcome(text: str) -> gateway.Request | gateway.RefusedError:
     found = refusal(text)
     if found is None:
         request = gateway.decode(text)
-        assert read_frame(gateway.pong(request.id)).get("id") == request.id
+        assert read_frame(gateway_replies.pong(request.id)).get("id") == request.id
         return request
-    reply = read_frame(gateway.error_frame(found.id, found.error))
+    reply = read_frame(gateway_replies.error_frame(found.id, found.error))
     assert reply["type"] == "error"
     assert reply["payload"]["message"]
     assert reply.get("id") == found.id
@@ -251,17 +251,20 @@ def test_every_reply_is_one_object_in_one_frame(named: str | float | None, name:
     refusal = CallboardError(ErrorCode.BUSY, words, retry_after=0.25)
     task = task_view(name)
     replies = {
-        "auth.result": [gateway.auth_result(named, Principal(name), words), gateway.auth_failed(named, words)],
-        "subscribed": [gateway.subscribed(named, asked, ())],
-        "unsubscribed": [gateway.unsubscribed(named, gateway.Unsubscribe(name, (words,)))],
-        "task.result": [
-            gateway.task_refused(named, action, refusal),
-            gateway.task_result(named, words, task),
-            gateway.task_result(named, words, Receipt(task=task, position=POSITION, turn=2)),
+        "auth.result": [
+            gateway_replies.auth_result(named, Principal(name), words),
+            gateway_replies.auth_failed(named, words),
         ],
-        "session.output": [gateway.exec_started(named, name, words)],
-        "pong": [gateway.pong(named)],
-        "error": [gateway.error_frame(named, refusal)],
+        "subscribed": [gateway_replies.subscribed(named, asked, ())],
+        "unsubscribed": [gateway_replies.unsubscribed(named, gateway.Unsubscribe(name, (words,)))],
+        "task.result": [
+            gateway_replies.task_refused(named, action, refusal),
+            gateway_replies.task_result(named, words, task),
+            gateway_replies.task_result(named, words, Receipt(task=task, position=POSITION, turn=2)),
+        ],
+        "session.output": [gateway_replies.exec_started(named, name, words)],
+        "pong": [gateway_replies.pong(named)],
+        "error": [gateway_replies.error_frame(named, refusal)],
     }
     for kind, sent in replies.items():
         for data in sent:
@@ -272,7 +275,9 @@ def test_every_reply_is_one_object_in_one_frame(named: str | float | None, name:
 
 
 def test_a_refusal_of_a_code_that_the_dialect_has_not_is_told_as_the_nearest() -> None:
-    error = read_frame(gateway.error_frame("r", CallboardError(ErrorCode.BUSY, "full", retry_after=0.25)))["payload"]
+    error = read_frame(gateway_replies.error_frame("r", CallboardError(ErrorCode.BUSY, "full", retry_after=0.25)))[
+        "payload"
+    ]
     assert error == {"code": "RATE_LIMITED", "message": "full", "retry_after_ms": 250}
 
 
@@ -281,7 +286,7 @@ def test_a_refusal_of_a_code_that_the_dialect_has_not_is_told_as_the_nearest() -
 @example("y" * 200)
 def test_an_event_is_one_object_in_one_frame(data: Json) -> None:
     event = Log(ChannelKey("task", "t", "alice"), Retention(), epoch="e1").append(draft("agent.message", data))
-    message = read_frame(gateway.WebSocketEncoder(GatewayPayload()).encode(event))
+    message = read_frame(gateway_replies.WebSocketEncoder(GatewayPayload()).encode(event))
     assert message.keys() == {"type", "payload", "timestamp"}
     assert message["type"] == "event"
     assert message["payload"]["data"] == data
@@ -289,6 +294,6 @@ def test_an_event_is_one_object_in_one_frame(data: Json) -> None:
 
 def test_a_receipt_names_the_state_and_the_position() -> None:
     receipt = Receipt(task=task_view("t"), position=POSITION)
-    reply = read_frame(gateway.task_result("r", "cancel", receipt))
+    reply = read_frame(gateway_replies.task_result("r", "cancel", receipt))
     told = {"task_id": "t", "action": "cancel", "success": True, "state": "running", "position": "e1:7"}
     assert reply["payload"] == told
