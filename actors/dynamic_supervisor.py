@@ -63,6 +63,7 @@ class DynamicSupervisor(Supervision):
         try:
             await self._see_start(run)
         except BaseException:
+            # Failed or cancelled, the caller gets no handle: nobody else could ever stop the child.
             self.stop_child_nowait(child)
             raise
         return child

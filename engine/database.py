@@ -69,6 +69,7 @@ def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Non
     try:
         work(db)
     except BaseException:
+        # Whatever ended it, KeyboardInterrupt too: the write lock must not outlive it.
         db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")

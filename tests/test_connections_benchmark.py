@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import connections
 from benchmarks.connections import OPENED, SUBSCRIBED, Sample, rows, table_text
-from benchmarks.load.compiler import find_compiler
+from benchmarks.load.compiler import NO_COMPILER, find_compiler
 
 
 def sample(server: str, measure: str = OPENED, **changes: float) -> Sample:
@@ -32,7 +32,7 @@ def test_a_disturbed_figure_is_marked() -> None:
     assert "other processes" in table_text(rows([sample("floor"), sample("floor", waiting_share=0.2)]))
 
 
-@pytest.mark.skipif(find_compiler() is None, reason="the load generator needs a C compiler")
+@pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 @pytest.mark.parametrize("transport", ["ws", "sse"])
 def test_measures_both_servers(tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str) -> None:
     written = tmp_path / "connections.json"

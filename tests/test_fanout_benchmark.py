@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from benchmarks.fanout import FANOUT, ONE_A_WRITE, Job, jobs, readings
-from benchmarks.load.compiler import find_compiler
+from benchmarks.load.compiler import NO_COMPILER, find_compiler
 from benchmarks.load.processes import Counted, Latency
 from benchmarks.rig import CALLBOARD, FLOOR, Load, Watched
 from benchmarks.settings import Settings, main
@@ -85,7 +85,7 @@ def test_two_generators_are_told_as_one() -> None:
     assert (both.latency_us.samples, both.latency_us.p50, both.latency_us.p99) == (1010, 100.0, 999.0)
 
 
-@pytest.mark.skipif(find_compiler() is None, reason="the load generator needs a C compiler")
+@pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 def test_measures_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([FANOUT], ["--quick", "--no-peers", "--server", FLOOR, "--seconds", "0.2", "--out", str(tmp_path)], "fanout")
     report = json.loads((tmp_path / "fanout.json").read_text())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.load.compiler import find_compiler
+from benchmarks.load.compiler import NO_COMPILER, find_compiler
 from benchmarks.load.processes import Floor, LoadGenerator
 
 CONNECTIONS = 50
 EVENTS = 64
 
-pytestmark = pytest.mark.skipif(find_compiler() is None, reason="the load generator needs a C compiler")
+pytestmark = pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 
 
 @pytest.mark.parametrize("sse", [False, True], ids=["websocket", "sse"])

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.inbound import ALONE, FLOODED, INBOUND, PONG, SPEED
 from benchmarks.latency import LATENCY, STALLED, loads
-from benchmarks.load.compiler import find_compiler
+from benchmarks.load.compiler import NO_COMPILER, find_compiler
 from benchmarks.load.processes import Echo, LoadGenerator
 from benchmarks.peers import install
 from benchmarks.peers.catalogue import PEERS, prepare
@@ -18,7 +18,7 @@ from benchmarks.rig import CALLBOARD, FLOOR, Load, Rig, Window
 from benchmarks.settings import Settings, main
 from benchmarks.tokens import first_token, live_tasks
 
-pytestmark = pytest.mark.skipif(find_compiler() is None, reason="the load generator needs a C compiler")
+pytestmark = pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 
 
 def test_counts_the_answers_of_a_given_depth() -> None:

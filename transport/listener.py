@@ -152,6 +152,7 @@ class Listener:
         try:
             self._spawn(name, partial(self._run_connection, name, stream))
         except BaseException:
+            # No task has taken the connection over: it would stay open and counted for ever.
             self._release(name)
             raise
 

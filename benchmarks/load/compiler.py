@@ -12,6 +12,9 @@ PROGRAMS = {"loadgen": ("loadgen.c", "subscriber.c", "requests.c"), "floor": ("f
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Wshadow")
 
 
+NO_COMPILER = "the load generator needs a C compiler: install gcc or clang (apt install gcc, xcode-select --install)"
+
+
 def find_compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
+from typing import assert_never
 
 import msgspec
 import orjson
+import structlog
 import trio
 
 from actors.event import Json
+from actors.outcome import Raised, Returned, outcome_of
 from actors.tool import ToolError, ToolSpec
 from engine.tools.tool import Tool
 
 _MESSAGE_LENGTH = 500
+_log = structlog.get_logger("callboard")
 
 
 class ToolRegistry:
@@ -47,16 +52,24 @@ class ToolRegistry:
     async def _run(self, tool: Tool, arguments: dict[str, object]) -> object:
         name = tool.spec.name
         with trio.move_on_after(tool.timeout):
-            try:
-                return await tool.run(arguments, self._limiter)
-            except ToolError:
-                raise
-            except Exception as error:
-                # A tool is its author's code and can raise anything; a bug in it is an answer to its caller and no
-                # crash of the task. Cancelled is no Exception and passes.
-                reason = str(error)[:_MESSAGE_LENGTH] or "no reason given"
-                raise ToolError(f"{name} failed: {type(error).__name__}: {reason}") from error
+            outcome = await outcome_of(lambda: tool.run(arguments, self._limiter), partial(_note_failure, name))
+            match outcome:
+                case Returned(value=value):
+                    return value
+                case Raised(error=ToolError() as error):
+                    raise error
+                case Raised(error=error):
+                    # A bug in a tool is an answer to its caller and no crash of the task.
+                    reason = str(error)[:_MESSAGE_LENGTH] or "no reason given"
+                    raise ToolError(f"{name} failed: {type(error).__name__}: {reason}") from error
+                case _:
+                    assert_never(outcome)
         raise ToolError(f"{name} took longer than its limit of {tool.timeout:g} seconds")
+
+
+def _note_failure(name: str, error: BaseException) -> None:
+    """The tool failed while it was cancelled: nobody waits for its answer any more."""
+    _log.warning("a cancelled tool failed", tool=name, exc_info=error)
 
 
 def _plain(name: str, result: object) -> Json:

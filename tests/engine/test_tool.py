@@ -137,6 +137,30 @@ async def test_threads_left_behind_keep_their_place() -> None:
         release.set()
 
 
+async def test_a_tool_that_calls_exit_fails_and_ends_nothing_else() -> None:
+    @tool(inline=True)
+    def leaving() -> int:
+        raise SystemExit(3)
+
+    with pytest.raises(ToolError, match="leaving failed: SystemExit: 3"):
+        await ToolRegistry([leaving]).call("leaving", {})
+
+
+async def test_a_tool_that_is_cancelled_and_fails_too_is_cancelled(autojump_clock: trio.abc.Clock) -> None:
+    @tool(timeout=100.0)
+    async def clumsy() -> int:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep_forever)
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise KeyError("on the way out")
+
+    with trio.move_on_after(1) as scope:
+        await ToolRegistry([clumsy]).call("clumsy", {})
+    assert scope.cancelled_caught
+
+
 async def test_any_failure_of_a_tool_is_a_tool_error_with_its_cause() -> None:
     @tool(inline=True)
     def broken() -> None:

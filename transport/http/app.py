@@ -12,6 +12,7 @@ from transport.http.agents import AgentsApi
 from transport.http.batches import BatchesApi
 from transport.http.bodies import as_json, decode_body, decode_query
 from transport.http.channels import ChannelsApi
+from transport.http.claims import ClaimsApi
 from transport.http.errors import answer_errors
 from transport.http.event_stream import EventStreams
 from transport.http.identity import Gate, Rates
@@ -53,6 +54,7 @@ def api_routes(services: HttpServices) -> list[AnyRoute]:
     streams = EventStreams(router, services.connections, services.options)
     return [
         *TasksApi(router).routes(),
+        *ClaimsApi(router).routes(),
         *SessionsApi(router).routes(),
         *BatchesApi(router).routes(),
         *ChannelsApi(router, streams).routes(),
