@@ -55,6 +55,10 @@ pytest-3.13:
 	@test -z "$$CI" # in CI both Pythons are required
 endif
 
+.PHONY: autobahn
+autobahn: $(VENV)/.test ## Autobahn's suite against the WebSocket: a few minutes, needs Python 2.7 (pyenv install 2.7.18)
+	$(BIN)/python -m tests.autobahn
+
 .PHONY: bench
 bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -104,7 +104,7 @@ class GatewaySocket:
             while self._begin_wait():
                 text = await socket.receive()
                 self._end_wait()
-                if text is None or not await self._answered(text):
+                if not isinstance(text, str) or not await self._answered(text):
                     break
         if self._conversation.cancelled_caught and self._closing is None:
             self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")

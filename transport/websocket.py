@@ -21,12 +21,14 @@ PING = bytes(_CONTROL.ping())
 class WebSocket:
     """Reads text messages of at most `message_bytes`, in the caller's task; nothing of it runs by itself.
 
-    Pings and the client's close frame are answered as they are read. What breaks the protocol, a binary message or one
-    too long is answered by a close frame that says so. All that is sent passes the outbox, in whole frames.
+    Pings and the client's close frame are answered as they are read. What breaks the protocol, a binary message unless
+    the dialect has them, or one too long is answered by a close frame that says so. All that is sent passes the outbox,
+    in whole frames.
     """
 
     __slots__ = (
         "_behind",
+        "_binary",
         "_close_sent",
         "_frames",
         "_message",
@@ -37,7 +39,7 @@ class WebSocket:
         "_stream",
     )
 
-    def __init__(self, stream: ByteStream, outbox: Outbox, message_bytes: int) -> None:
+    def __init__(self, stream: ByteStream, outbox: Outbox, message_bytes: int, *, binary: bool = False) -> None:
         self._stream = stream
         self._outbox = outbox
         self._message_bytes = message_bytes
@@ -46,14 +48,17 @@ class WebSocket:
         """The fragments of a message that is not complete."""
         self._size = 0
         """How many bytes of it have come."""
+        self._binary = bytearray() if binary else None
+        """The fragments of a binary message that is not complete; None where the dialect has text only."""
         self._behind = False
         """More frames of the last read may wait."""
         self._close_sent = False
         self._over = False
         """Nothing more can be read: the client has closed or is gone, or what it sends is no WebSocket any more."""
 
-    async def receive(self) -> str | None:
-        """The next message; None once the client has closed, is gone, or was told why this side closes.
+    async def receive(self) -> str | bytes | None:
+        """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
+        side closes.
 
         Where the client is gone while a ping is answered, that is its end too. A cancelled call loses no message.
         """
@@ -67,6 +72,9 @@ class WebSocket:
                         await self._outbox.put(bytes(_CONTROL.pong(_payload(frame))))
                     except BrokenSink:
                         self._over = True
+                case Opcode.BINARY if self._binary is not None:
+                    if (data := self._add_binary(frame, self._binary)) is not None:
+                        return data
                 case Opcode.BINARY:
                     self._send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
                 case _:
@@ -133,7 +141,7 @@ class WebSocket:
             raise TypeError(f"wsproto made no text of a text frame: {text!r}")
         self._size += len(text) if text.isascii() else len(text.encode())
         if self._size > self._message_bytes:
-            self._send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
+            self._refuse_size()
             return None
         if self._message is not None:
             self._message.write(text)
@@ -149,8 +157,23 @@ class WebSocket:
         self._size = 0
         return text
 
+    def _add_binary(self, frame: Frame, message: bytearray) -> bytes | None:
+        """As `_add`, for a binary message."""
+        message += _payload(frame)
+        if len(message) > self._message_bytes:
+            self._refuse_size()
+            return None
+        if not frame.message_finished:
+            return None
+        data = bytes(message)
+        message.clear()
+        return data
+
+    def _refuse_size(self) -> None:
+        self._send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
+
 
 def _payload(frame: Frame) -> bytes:
     if not isinstance(frame.payload, bytes):
-        raise TypeError(f"wsproto made no bytes of a ping: {frame.payload!r}")
+        raise TypeError(f"wsproto made no bytes of a frame that is not text: {frame.payload!r}")
     return frame.payload

@@ -36,11 +36,11 @@ def no_writer(run: object) -> None:
     raise AssertionError("nothing waits, so nothing needs a writer")
 
 
-def open_on(stream: Recording, message_bytes: int = 1000) -> WebSocket:
-    return WebSocket(stream, Outbox(stream, no_writer, OutboxOptions()), message_bytes)
+def open_on(stream: Recording, message_bytes: int = 1000, *, binary: bool = False) -> WebSocket:
+    return WebSocket(stream, Outbox(stream, no_writer, OutboxOptions()), message_bytes, binary=binary)
 
 
-async def texts(socket: WebSocket) -> list[str]:
+async def texts(socket: WebSocket) -> list[str | bytes]:
     found = []
     while (text := await socket.receive()) is not None:
         found.append(text)
@@ -64,7 +64,7 @@ def test_however_it_is_cut_the_same_comes_out(positions: set[int]) -> None:
     )
     stream = Recording(*cut(data, positions))
 
-    async def run() -> list[str]:
+    async def run() -> list[str | bytes]:
         return await texts(open_on(stream))
 
     assert trio.run(run) == ["one", "zw\N{LATIN SMALL LETTER O WITH DIAERESIS}"]
@@ -121,6 +121,13 @@ async def test_the_limit_counts_the_bytes_of_all_fragments(message: bytes, code:
     else:
         assert found == []
         assert close_code(stream.written.removeprefix(PONG_HELLO)) == code
+
+
+async def test_binary_messages_are_for_dialects_that_ask_for_them() -> None:
+    pieces = frame(0, b"a" * 600, first=Opcode.BINARY) + PING + frame(Opcode.CONTINUATION, b"\xff" * 400)
+    stream = Recording(pieces + text_frame("text") + frame(Opcode.BINARY, b"") + frame(Opcode.BINARY, b"b" * 1001))
+    assert await texts(open_on(stream, binary=True)) == [b"a" * 600 + b"\xff" * 400, "text", b""]
+    assert close_code(stream.written.removeprefix(PONG_HELLO)) == 1009
 
 
 @pytest.mark.parametrize(
