@@ -200,6 +200,29 @@ async def test_a_command_under_way_is_answered_before_the_close_if_it_can_be(
             await gateway.settled()
 
 
+async def test_slow_work_of_a_client_does_not_delay_its_pong(caplog: pytest.LogCaptureFixture) -> None:
+    async with disturbed_gateway(caplog, IMPATIENT) as gateway, await watcher(gateway) as client:
+        for agent in ("sleeper", "asking"):
+            data = {"agent": agent, "prompt": "hi"}
+            made = await client.request({"type": "task.action", "payload": {"action": "create", "data": data}})
+            assert made["payload"]["success"]
+        await client.send(PING)
+        assert await client.pong() == b"hello"
+
+
+async def test_a_ping_behind_a_slow_command_is_answered_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_gateway(AGENTS, options=IMPATIENT, listener_options=LISTENER) as gateway:
+        slow = SlowVerifier()
+        monkeypatch.setattr(gateway.verifier, "verify", slow.verify)
+        async with await RawWebSocket.open(gateway.port) as client:
+            await client.send(text_frame({"id": 7, "type": "auth", "payload": {"token": "alice"}}) + PING)
+            with trio.fail_after(10):
+                await slow.asked.wait()
+            slow.go_on.set()
+            assert (await client.reply())["id"] == 7
+            assert await client.pong() == b"hello"
+
+
 async def test_the_first_reason_to_close_counts() -> None:
     async with running_gateway(AGENTS, options=IMPATIENT, listener_options=LISTENER) as gateway:
         async with await RawWebSocket.open(gateway.port) as client:

@@ -134,3 +134,17 @@ async def test_no_connection_is_accepted_after_a_stop(nursery: trio.Nursery) -> 
     with pytest.raises(OSError, match="connect"):
         await trio.open_tcp_stream(host, port)
     assert (await client.get()).status == 200
+
+
+async def test_the_kernel_holds_as_much_for_a_client_as_the_options_say(nursery: trio.Nursery) -> None:
+    accepted: list[socket.socket] = []
+
+    def accept(listening: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+        sock, address = listening.accept()
+        accepted.append(sock)
+        return sock, address
+
+    server = await start_server(nursery, msgspec.structs.replace(OPTIONS, send_buffer_bytes=20_000), accept=accept)
+    assert (await (await server.connect()).get()).status == 200
+    # Linux doubles what it is told, for its own book-keeping.
+    assert [sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 20_000 for sock in accepted] in ([1], [2])
