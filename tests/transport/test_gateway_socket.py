@@ -47,6 +47,19 @@ async def test_a_task_is_created_watched_and_steered_over_one_socket() -> None:
         assert (await client.events_until("task.cancelled"))[-1]["topic"] == task_id
 
 
+async def test_a_task_runs_on_when_its_client_has_gone() -> None:
+    async with running_gateway(AGENTS) as gateway:
+        async with gateway.client("alice") as gone:
+            order = {"action": "create", "data": {"agent": "patient", "prompt": "hi"}}
+            task_id = (await gone.request("task.action", order))["payload"]["task_id"]
+        await gateway.settled()
+        async with gateway.client("alice", "another device") as client:
+            await client.request("subscribe", {"channel": "task", "topics": [task_id]})
+            turn = await client.request("task.action", {"task_id": task_id, "action": "append_turn", "data": "stop"})
+            assert turn["payload"]["success"] is True
+            assert (await client.events_until("task.completed"))[-1]["data"]["result"] == "stopped"
+
+
 async def test_the_reply_names_the_position_before_the_first_event() -> None:
     async with running_gateway(AGENTS) as gateway, gateway.client("alice") as client:
         task_id = await start_task(gateway)
