@@ -236,7 +236,9 @@ class GatewaySocket:
         everything = not asked.topics
         admissions = self._connection.admit(asked.channel, asked.starts(), everything=everything)
         self._socket.reply(gateway_replies.subscribed(request_id, asked, admissions))
-        self._socket.flush()
+        if everything or any(admission.questions for admission in admissions):
+            # The reply goes first. Events wait for the outbox's writer, an open question does not.
+            self._socket.flush()
         self._connection.enter(asked.channel, admissions, everything=everything)
 
     def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
