@@ -23,6 +23,9 @@ from transport.websocket import PING, WebSocket
 
 GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
 
+_WELCOME = (gateway.Ping, gateway.Auth)
+"""What a client may ask before it has authenticated."""
+
 _log = logging.getLogger("callboard.gateway")
 
 
@@ -142,13 +145,11 @@ class GatewaySocket:
         try:
             request = gateway.decode(text)
         except gateway.RefusedError as refused:
-            welcome = refused.kind in (None, "ping", "auth")
-            error = over_rate or self._stranger_refused(welcome=welcome) or refused.error
+            error = over_rate or self._stranger_refused(refused.kind in (None, "ping", "auth")) or refused.error
             self._socket.reply(gateway_replies.error_frame(refused.id, error))
             return None
         try:
-            welcome = isinstance(request.command, gateway.Ping | gateway.Auth)
-            if refusal := over_rate or self._stranger_refused(welcome=welcome):
+            if refusal := over_rate or self._stranger_refused(isinstance(request.command, _WELCOME)):
                 raise refusal
             work = self._carry_out(request.id, request.command)
         # The edge of a request: what is wrong with one must not end all that its connection follows.
@@ -179,7 +180,7 @@ class GatewaySocket:
         limit = f"{self._options.commands_per_second:g} commands a second"
         return CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
 
-    def _stranger_refused(self, *, welcome: bool) -> CallboardError | None:
+    def _stranger_refused(self, welcome: bool, /) -> CallboardError | None:
         """Before its authentication a client is not told what there is, nor in which form to ask for it."""
         if self._connection.principal is not None or welcome:
             return None
