@@ -91,7 +91,11 @@ class WebSocket:
                 except BrokenSink:
                     self._over = True
                     break
-            self.flush()
+            if self._held is not None:
+                self.flush()
+                # Who waits for this answer before it goes on cannot have sent anything yet: a read now would find
+                # nothing, and to be woken costs more than to let the others go first.
+                await trio.lowlevel.checkpoint()
             await self._next_slice()
             if (text := self.receive_nowait()) is not None:
                 return text
