@@ -141,6 +141,11 @@ class Outbox:
         self.put_nowait(frame)
         await trio.lowlevel.checkpoint()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a reply may be put without waiting. Never once the connection is gone."""
+        return self._replies_bytes < self._options.replies_bytes and not self._closing
+
     async def wait_for_room(self) -> None:
         """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
         await trio.lowlevel.checkpoint()

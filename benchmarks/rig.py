@@ -25,6 +25,7 @@ T = TypeVar("T")
 MOST_CONNECTIONS = 20_000
 WAITING_LIMIT = 0.05
 GENERATOR_LIMIT = 0.9
+GENERATOR_SATURATED = "the load generator was saturated"
 NAP_US = 10
 """How long the generator naps at full speed, for each connection: a few events wait in every socket by then."""
 LONGEST_NAP_US = 10_000
@@ -63,7 +64,7 @@ class Watched(msgspec.Struct, frozen=True):
         """Why the figure may not mean what it seems to."""
         found = []
         if self.counted.cpu_share > GENERATOR_LIMIT:
-            found.append("the load generator was saturated")
+            found.append(GENERATOR_SATURATED)
         if max(self.waiting_share, self.counted.run_queue_share) > WAITING_LIMIT:
             found.append("other processes took the core")
         if self.counted.closed or self.counted.bad_stamps:

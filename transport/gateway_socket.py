@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+from collections.abc import Awaitable
 from typing import assert_never
 
 import trio
@@ -15,13 +16,15 @@ from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.outbox import Outbox
 from actors.principal import ANONYMOUS, Principal
 from actors.rate import TokenBucket
-from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
 from transport.dialects import gateway, gateway_replies
 from transport.gateway_services import GatewayServices
 from transport.websocket import PING, WebSocket
 
 GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
+
+_WELCOME = (gateway.Ping, gateway.Auth)
+"""What a client may ask before it has authenticated."""
 
 _log = logging.getLogger("callboard.gateway")
 
@@ -39,6 +42,7 @@ class GatewaySocket:
         "_options",
         "_outbox",
         "_services",
+        "_socket",
         "_stream",
     )
 
@@ -47,6 +51,9 @@ class GatewaySocket:
         self._services = services
         self._options = services.options
         self._outbox = Outbox(stream, services.spawn_writer, self._options.outbox)
+        # What asks for nothing, or for too much, has a rate of its own, as high as that of commands.
+        spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, trio.current_time())
+        self._socket = WebSocket(stream, self._outbox, self._options.message_bytes, spare)
         self._connection = Connection(
             services.router, self._outbox, services.socket_encoder, self.close, self._options.subscriptions
         )
@@ -89,7 +96,7 @@ class GatewaySocket:
                 self._auth_deadline = trio.current_time() + self._options.auth_seconds
             else:
                 self._identify(ANONYMOUS, None)
-            await self._converse(WebSocket(self._stream, self._outbox, self._options.message_bytes))
+            await self._converse()
         finally:
             self._connection.detach()
             connections.remove(self._connection)
@@ -98,19 +105,23 @@ class GatewaySocket:
                 # writer, which is no child of this task, ends by that too.
                 self._outbox.abort()
 
-    async def _converse(self, socket: WebSocket) -> None:
+    async def _converse(self) -> None:
         # Short of calls: each is held for as long as the client is idle.
         with self._conversation:
             while self._begin_wait():
-                text = await socket.receive()
+                text = await self._socket.receive()
                 self._end_wait()
-                if not isinstance(text, str) or not await self._answered(text):
+                if text is None:
                     break
+                while isinstance(text, str) and self._closing is None:
+                    if (work := self._answer(text)) is not None:
+                        await work
+                    text = self._socket.receive_nowait()
         if self._conversation.cancelled_caught and self._closing is None:
             self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
         self._connection.detach()
         with trio.move_on_after(self._options.close_seconds):
-            await socket.close(*(self._closing or (CloseCode.NORMAL, "")))
+            await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self._outbox.drain()
 
     def _begin_wait(self) -> bool:
@@ -128,41 +139,34 @@ class GatewaySocket:
         if self._closing is None and self._auth_deadline != math.inf:
             self._conversation.deadline = math.inf
 
-    async def _answered(self, text: str) -> bool:
-        """Handles one frame. False where the conversation is over."""
-        if self._closing is not None:
-            await trio.lowlevel.checkpoint()
-            return False
-        try:
-            await self._answer(text)
-        except BrokenSink:
-            return False
-        return True
-
-    async def _answer(self, text: str) -> None:
-        """Handles one frame. Exactly one reply goes out, whatever it holds."""
+    def _answer(self, text: str) -> Awaitable[None] | None:
+        """Handles one frame, whatever it holds. Exactly one reply goes out: now, or by awaiting what is returned."""
         over_rate = self._over_rate()
         try:
             request = gateway.decode(text)
         except gateway.RefusedError as refused:
-            welcome = refused.kind in (None, "ping", "auth")
-            error = over_rate or self._stranger_refused(welcome=welcome) or refused.error
-            await self._outbox.put(gateway_replies.error_frame(refused.id, error))
-            return
+            error = over_rate or self._stranger_refused(refused.kind in (None, "ping", "auth")) or refused.error
+            self._socket.reply(gateway_replies.error_frame(refused.id, error))
+            return None
         try:
-            welcome = isinstance(request.command, gateway.Ping | gateway.Auth)
-            if refusal := over_rate or self._stranger_refused(welcome=welcome):
+            if refusal := over_rate or self._stranger_refused(isinstance(request.command, _WELCOME)):
                 raise refusal
-            await self._carry_out(request.id, request.command)
-        except CallboardError as error:
-            await self._outbox.put(gateway_replies.error_frame(request.id, error))
-        except BrokenSink:
-            raise
+            work = self._carry_out(request.id, request.command)
         # The edge of a request: what is wrong with one must not end all that its connection follows.
-        except Exception:  # noqa: BLE001
-            _log.exception("a command of the gateway failed: %s", type(request.command).__name__)
-            failed = CallboardError(ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
-            await self._outbox.put(gateway_replies.error_frame(request.id, failed))
+        except Exception as error:  # noqa: BLE001
+            self._socket.reply(_error_reply(request, error))
+            return None
+        return None if work is None else self._finish(request, work)
+
+    async def _finish(self, request: gateway.Request, work: Awaitable[bytes]) -> None:
+        # What was answered before does not wait for this.
+        self._socket.flush()
+        try:
+            reply = await work
+        # The edge of a request, as above.
+        except Exception as error:  # noqa: BLE001
+            reply = _error_reply(request, error)
+        self._socket.reply(reply)
 
     def _over_rate(self) -> CallboardError | None:
         """Counts one frame, whatever it holds."""
@@ -172,32 +176,34 @@ class GatewaySocket:
         delay = self._bucket.take(now)
         if not delay:
             return None
+        self._socket.charge()
         limit = f"{self._options.commands_per_second:g} commands a second"
         return CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
 
-    def _stranger_refused(self, *, welcome: bool) -> CallboardError | None:
+    def _stranger_refused(self, welcome: bool, /) -> CallboardError | None:
         """Before its authentication a client is not told what there is, nor in which form to ask for it."""
         if self._connection.principal is not None or welcome:
             return None
         return CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
 
-    async def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> None:
+    def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> Awaitable[bytes] | None:
+        """Answers at once, or returns what waits for the answer."""
         match command:
             case gateway.Ping():
-                await self._outbox.put(gateway_replies.pong(request_id))
-            case gateway.Auth():
-                await self._authenticate(request_id, command)
+                self._socket.reply(gateway_replies.pong(request_id))
             case gateway.Subscribe():
-                await self._subscribe(request_id, command)
+                self._subscribe(request_id, command)
             case gateway.Unsubscribe():
-                await self._unsubscribe(request_id, command)
+                self._unsubscribe(request_id, command)
+            case gateway.Auth():
+                return self._authenticate(request_id, command)
             case gateway.TaskAction():
-                await self._outbox.put(await self._act(request_id, command))
+                return self._act(request_id, command)
             case ExecSession():
-                started = await self._services.router.exec_session(self._principal, command)
-                await self._outbox.put(gateway_replies.exec_started(request_id, started.session_id, started.exec_id))
+                return self._exec(request_id, command)
             case _:
                 assert_never(command)
+        return None
 
     @property
     def _principal(self) -> Principal:
@@ -206,14 +212,13 @@ class GatewaySocket:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
         return principal
 
-    async def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> None:
+    async def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> bytes:
         try:
             principal = await self._services.verifier.verify(auth.token)
         except CallboardError as error:
-            await self._outbox.put(gateway_replies.auth_failed(request_id, error.message))
-            return
+            return gateway_replies.auth_failed(request_id, error.message)
         device_id = self._identify(principal, auth.device_id)
-        await self._outbox.put(gateway_replies.auth_result(request_id, principal, device_id))
+        return gateway_replies.auth_result(request_id, principal, device_id)
 
     def _identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device. The same user again renews its credential; another one starts
@@ -227,20 +232,26 @@ class GatewaySocket:
         self._auth_deadline = math.inf
         return device
 
-    async def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> None:
+    def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> None:
+        # One step: a topic that is forgotten in between would be followed from a place in its former log.
         everything = not asked.topics
-        await self._outbox.wait_for_room()
-        # One step from here on: a topic that is forgotten in between would be followed from a place in its former log.
         admissions = self._connection.admit(asked.channel, asked.starts(), everything=everything)
-        self._outbox.put_nowait(gateway_replies.subscribed(request_id, asked, admissions))
+        self._socket.reply(gateway_replies.subscribed(request_id, asked, admissions))
+        if everything or any(admission.questions for admission in admissions):
+            # The reply goes first. Events wait for the outbox's writer, an open question does not.
+            self._socket.flush()
         self._connection.enter(asked.channel, admissions, everything=everything)
 
-    async def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
+    def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
         if asked.topics:
             self._connection.leave(asked.channel, asked.topics)
         else:
             self._connection.leave_channel(asked.channel)
-        await self._outbox.put(gateway_replies.unsubscribed(request_id, asked))
+        self._socket.reply(gateway_replies.unsubscribed(request_id, asked))
+
+    async def _exec(self, request_id: gateway.RequestId, command: ExecSession) -> bytes:
+        started = await self._services.router.exec_session(self._principal, command)
+        return gateway_replies.exec_started(request_id, started.session_id, started.exec_id)
 
     async def _act(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> bytes:
         router = self._services.router
@@ -256,3 +267,11 @@ class GatewaySocket:
                     return gateway_replies.task_result(request_id, asked.action, receipt)
         except CallboardError as error:
             return gateway_replies.task_refused(request_id, asked, error)
+
+
+def _error_reply(request: gateway.Request, error: Exception) -> bytes:
+    """What is not the client's fault is logged, and told to it without a detail."""
+    if not isinstance(error, CallboardError):
+        _log.error("a command of the gateway failed: %s", type(request.command).__name__, exc_info=error)
+        error = CallboardError(ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
+    return gateway_replies.error_frame(request.id, error)

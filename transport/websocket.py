@@ -9,6 +9,7 @@ from wsproto.frame_protocol import Frame, FrameProtocol, Opcode, ParseFailed
 
 from actors.errors import CloseCode
 from actors.outbox import Outbox
+from actors.rate import TokenBucket
 from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
 
@@ -17,6 +18,13 @@ _CONTROL = FrameProtocol(client=False, extensions=[])
 
 PING = bytes(_CONTROL.ping())
 
+_SLICE_SECONDS = 0.00025
+"""How long the frames of one read are handled before the other clients have their turn."""
+_HELD_BYTES = 16 * 1024
+_SMALL_BYTES = 512
+"""A frame with fewer costs what its handling costs, and not what its bytes do."""
+_LONGEST_PAUSE = 1.0
+
 
 class WebSocket:
     """Reads text messages of at most `message_bytes`, in the caller's task; nothing of it runs by itself.
@@ -24,6 +32,11 @@ class WebSocket:
     Pings and the client's close frame are answered as they are read. What breaks the protocol, a binary message unless
     the dialect has them, or one too long is answered by a close frame that says so. All that is sent passes the outbox,
     in whole frames.
+
+    One read may bring thousands of frames. They are handled in slices of time, without a checkpoint in between: what a
+    slice answers leaves in one write before anything else can run. Small frames that make no message (pings, pongs,
+    fragments) and those that the caller charges are taken from `spare`; a client that has used it up is not read for a
+    while, so that TCP holds it back.
     """
 
     __slots__ = (
@@ -31,18 +44,26 @@ class WebSocket:
         "_binary",
         "_close_sent",
         "_frames",
+        "_held",
+        "_held_bytes",
         "_message",
         "_message_bytes",
         "_outbox",
         "_over",
+        "_resume_at",
         "_size",
+        "_slice_end",
+        "_spare",
         "_stream",
     )
 
-    def __init__(self, stream: ByteStream, outbox: Outbox, message_bytes: int, *, binary: bool = False) -> None:
+    def __init__(
+        self, stream: ByteStream, outbox: Outbox, message_bytes: int, spare: TokenBucket, *, binary: bool = False
+    ) -> None:
         self._stream = stream
         self._outbox = outbox
         self._message_bytes = message_bytes
+        self._spare = spare
         self._frames = FrameProtocol(client=False, extensions=[])
         self._message: StringIO | None = None
         """The fragments of a message that is not complete."""
@@ -50,6 +71,11 @@ class WebSocket:
         """How many bytes of it have come."""
         self._binary = bytearray() if binary else None
         """The fragments of a binary message that is not complete; None where the dialect has text only."""
+        self._held: list[bytes] | None = None
+        """What this slice answers. Made when there is something: an idle connection holds few objects."""
+        self._held_bytes = 0
+        self._slice_end = 0.0
+        self._resume_at = 0.0
         self._behind = False
         """More frames of the last read may wait."""
         self._close_sent = False
@@ -60,18 +86,38 @@ class WebSocket:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
         side closes.
 
-        Where the client is gone while a ping is answered, that is its end too. A cancelled call loses no message.
+        Sends before what was to be sent, and waits until the outbox has room. A cancelled call loses neither a message
+        nor a reply.
         """
-        while not self._close_sent and (frame := await self._next_frame()) is not None:
+        if self._ended:
+            await trio.lowlevel.checkpoint()
+        while not self._ended:
+            if not self._outbox.has_room and (self._held or self._behind):
+                try:
+                    await self._outbox.wait_for_room()
+                except BrokenSink:
+                    self._over = True
+                    break
+            if self._held is not None:
+                self.flush()
+                # Who waits for this answer before it goes on cannot have sent anything yet: a read now would find
+                # nothing, and to be woken costs more than to let the others go first.
+                await trio.lowlevel.checkpoint()
+            await self._next_slice()
+            if (message := self.receive_nowait()) is not None:
+                return message
+        return None
+
+    def receive_nowait(self) -> str | bytes | None:
+        """The next of the messages that came with the last one. None where it is `receive`'s turn: the next has yet to
+        come or never will, the other clients shall have their turn, or the outbox is full."""
+        while self._goes_on and (frame := self._next_frame()) is not None:
             match frame.opcode:
                 case Opcode.TEXT:
                     if (text := self._add(frame)) is not None:
                         return text
                 case Opcode.PING:
-                    try:
-                        await self._outbox.put(bytes(_CONTROL.pong(_payload(frame))))
-                    except BrokenSink:
-                        self._over = True
+                    self.reply(bytes(_CONTROL.pong(_payload(frame))))
                 case Opcode.BINARY if self._binary is not None:
                     if (data := self._add_binary(frame, self._binary)) is not None:
                         return data
@@ -79,42 +125,84 @@ class WebSocket:
                     self._send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
                 case _:
                     pass
+            if len(frame.payload) < _SMALL_BYTES:
+                self.charge()
         return None
+
+    def charge(self) -> None:
+        """Counts a frame that did nothing for anybody. Beyond the rate of those nothing more is read for a while."""
+        now = trio.current_time()
+        if debt := self._spare.spend(now):
+            self._resume_at = now + min(debt, _LONGEST_PAUSE)
+
+    def reply(self, frame: bytes) -> None:
+        """Has a frame sent by the next `flush`, `receive` or `close`. The caller waits for nothing else before."""
+        if self._held is None:
+            self._held = []
+        self._held.append(frame)
+        self._held_bytes += len(frame)
+
+    def flush(self) -> None:
+        """Sends what is to be sent, in one piece. Once the connection is gone that goes nowhere."""
+        if self._held is not None:
+            frames, self._held, self._held_bytes = self._held, None, 0
+            self._outbox.put_nowait(frames[0] if len(frames) == 1 else b"".join(frames))
 
     async def close(self, code: int, reason: str) -> None:
         """Sends a close frame unless one was sent before, and waits for the client's; the caller brings the deadline.
 
         What else the client sends meanwhile is discarded. One who is gone, or has closed, is told nothing more.
         """
+        self.flush()
         if not self._over:
             self._send_close(code, reason)
-        while await self._next_frame() is not None:
-            pass
-
-    async def _next_frame(self) -> Frame | None:
-        """The next frame, or a piece of a long one; None when nothing more can be read."""
-        # A checkpoint for each frame: one read may bring ten thousand, and the other clients shall not wait for all.
-        if self._behind or self._over:
-            await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
         while not self._over:
-            try:
-                frame = next(self._frames.received_frames(), None)
-            except ParseFailed as error:
-                self._end(error.code, str(error))
-                return None
-            if frame is not None:
-                self._behind = True
-                return self._unless_close(frame)
-            self._behind = False
+            await self._next_slice()
+            while trio.current_time() < self._slice_end and self._next_frame() is not None:
+                pass
+
+    @property
+    def _ended(self) -> bool:
+        return self._over or self._close_sent
+
+    @property
+    def _goes_on(self) -> bool:
+        now = trio.current_time()
+        return (
+            self._resume_at <= now < self._slice_end
+            and self._held_bytes < _HELD_BYTES
+            and self._outbox.has_room
+            and not self._ended
+        )
+
+    async def _next_slice(self) -> None:
+        """Lets the others have their turn, and reads on where all that was read has been handled."""
+        if self._resume_at > trio.current_time() and not self._close_sent:
+            await trio.sleep_until(self._resume_at)
+        if self._behind:
+            await trio.lowlevel.checkpoint()
+        else:
             try:
                 data = await self._stream.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 data = b""
             if data:
                 self._frames.receive_bytes(data)
+                self._behind = True
             else:
                 self._over = True
-        return None
+        self._slice_end = trio.current_time() + _SLICE_SECONDS
+
+    def _next_frame(self) -> Frame | None:
+        """The next frame that has come, or a piece of a long one."""
+        try:
+            frame = next(self._frames.received_frames(), None)
+        except ParseFailed as error:
+            self._end(error.code, str(error))
+            return None
+        self._behind = frame is not None
+        return None if frame is None else self._unless_close(frame)
 
     def _unless_close(self, frame: Frame) -> Frame | None:
         if frame.opcode is not Opcode.CLOSE:
@@ -132,7 +220,8 @@ class WebSocket:
         if not self._close_sent:
             self._close_sent = True
             self._message = None
-            self._outbox.put_nowait(bytes(_CONTROL.close(code, reason)))
+            self.reply(bytes(_CONTROL.close(code, reason)))
+            self.flush()
 
     def _add(self, frame: Frame) -> str | None:
         """Adds a piece of a message and returns the message once it is whole."""

@@ -10,7 +10,14 @@ static int64_t began, issued;
 static void ask(struct subscriber *c, int64_t at)
 {
     c->asked_at = at;
-    subscriber_send(c, requests.text);
+    c->owed++;
+}
+
+void requests_settle(struct subscriber *c)
+{
+    int count = c->owed;
+    c->owed = 0;
+    subscriber_send(c, requests.text, count);
 }
 
 void requests_begin(struct subscriber *all, int count, int64_t now)
@@ -20,9 +27,11 @@ void requests_begin(struct subscriber *all, int count, int64_t now)
     began = now;
     if (!requests.text || requests.every > 0)
         return;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         for (int ahead = 0; ahead < requests.depth; ahead++)
             ask(&all[i], now);
+        requests_settle(&all[i]);
+    }
 }
 
 void requests_due(int64_t now)
@@ -37,9 +46,10 @@ void requests_due(int64_t now)
             return;
         if (c->state != READY || c->stalled)
             continue;
-        if (!c->asked_at)
+        if (!c->asked_at) {
             ask(c, now);
-        else if (!c->due_at)
+            requests_settle(c);
+        } else if (!c->due_at)
             c->due_at = due;
     }
 }

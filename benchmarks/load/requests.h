@@ -20,7 +20,10 @@ void requests_begin(struct subscriber *all, int count, int64_t now);
 /* Sends what is due. */
 void requests_due(int64_t now);
 
-/* An answer has come to `c`. Returns the nanoseconds since it was asked for, 0 where that cannot be told. */
+/* Sends what `c` asks next, in one write: all that was answered by one read. */
+void requests_settle(struct subscriber *c);
+
+/* An answer has come to `c`, which owes its next request. Returns the nanoseconds since it was asked for, 0 where that cannot be told. */
 int64_t request_answered(struct subscriber *c, int64_t now);
 
 #endif

@@ -36,28 +36,32 @@ static void send_whole(struct subscriber *c, const char *data, size_t length)
         close_connection(c); /* a peer that does not even take a short request is not one to measure */
 }
 
-static void send_frame(struct subscriber *c, int opcode, const char *payload, size_t length)
+static void send_frames(struct subscriber *c, int opcode, const char *payload, size_t length, int count)
 {
     size_t total;
-    char *frame = ws_build(opcode, payload, length, &total);
-    if (!frame)
+    char *frame = ws_build(opcode, payload, length, &total), *all = count > 1 ? malloc(total * (size_t)count) : frame;
+    if (!frame || !all)
         die("malloc");
-    send_whole(c, frame, total);
+    for (int i = 0; all != frame && i < count; i++)
+        memcpy(all + (size_t)i * total, frame, total);
+    send_whole(c, all, total * (size_t)count);
+    if (all != frame)
+        free(all);
     free(frame);
 }
 
-void subscriber_send(struct subscriber *c, const char *text)
+void subscriber_send(struct subscriber *c, const char *text, int count)
 {
     char filled[LARGEST_TEXT];
     const char *hole = c->topic ? strstr(text, "%s") : NULL;
     if (!hole) {
-        send_frame(c, WS_TEXT, text, strlen(text));
+        send_frames(c, WS_TEXT, text, strlen(text), count);
         return;
     }
     int length = snprintf(filled, sizeof filled, "%.*s%s%s", (int)(hole - text), text, c->topic, hole + 2);
     if (length >= LARGEST_TEXT)
         die("a text to send is too long");
-    send_frame(c, WS_TEXT, filled, (size_t)length);
+    send_frames(c, WS_TEXT, filled, (size_t)length, count);
 }
 
 void subscriber_open(struct subscriber *c, int poller, int sampled)
@@ -93,7 +97,7 @@ void subscriber_open(struct subscriber *c, int poller, int sampled)
 static void advance(struct subscriber *c)
 {
     while (c->state == STEPS && c->step < script.step_count && script.steps[c->step].is_send)
-        subscriber_send(c, script.steps[c->step++].text);
+        subscriber_send(c, script.steps[c->step++].text, 1);
     if (c->state == STEPS && c->step == script.step_count) {
         c->state = READY;
         tally.ready++;
@@ -195,7 +199,7 @@ static size_t take_message(struct subscriber *c, const char *data, size_t have, 
     if (!ws_parse(data, have, &frame))
         return 0;
     if (frame.opcode == WS_PING)
-        send_frame(c, WS_PONG, frame.payload, frame.length);
+        send_frames(c, WS_PONG, frame.payload, frame.length, 1);
     else if (frame.opcode == WS_CLOSE)
         close_connection(c);
     else if (frame.opcode <= WS_BINARY)
@@ -244,4 +248,6 @@ void subscriber_readable(struct subscriber *c)
         at += size;
     }
     keep_rest(c, buffer + at, have - at);
+    if (c->owed && c->state == READY)
+        requests_settle(c);
 }

@@ -19,6 +19,7 @@ struct subscriber {
     uint64_t deliveries;
     int sampled; /* whether its latencies are taken */
     int stalled; /* reads nothing any more once it is ready */
+    int owed;    /* requests to send once all that a read brought is handled */
     int64_t asked_at, due_at; /* of the request under way and of the next that is overdue; 0: none */
     const char *topic;
 };
@@ -51,8 +52,8 @@ extern struct tally tally;
 /* Connects, registers with the epoll descriptor `poller` and sends the request; exits where nobody listens. */
 void subscriber_open(struct subscriber *c, int poller, int sampled);
 
-/* Sends `text` as a message, with the subscriber's topic in place of %s. */
-void subscriber_send(struct subscriber *c, const char *text);
+/* Sends `text` as `count` messages in one write, with the subscriber's topic in place of %s. */
+void subscriber_send(struct subscriber *c, const char *text, int count);
 
 /* Reads once and handles all that is whole. */
 void subscriber_readable(struct subscriber *c);

@@ -25,3 +25,10 @@ def test_never_more_than_the_rate_and_the_burst(gaps: list[float], burst: int, p
         allowed += wait == 0.0
         assert allowed <= burst + now * per_second + 1e-6
         assert 0.0 <= wait <= 1 / per_second
+
+
+def test_spending_goes_on_beyond_what_is_there() -> None:
+    bucket = TokenBucket(2.0, 3, now=10.0)
+    assert [bucket.spend(10.0) for _ in range(5)] == [0.0, 0.0, 0.0, pytest.approx(0.5), pytest.approx(1.0)]
+    assert bucket.spend(11.5) == 0.0
+    assert bucket.take(12.0) == 0.0

@@ -6,7 +6,7 @@ import trio
 from wsproto.frame_protocol import FrameProtocol
 
 from actors.outbox import Outbox, OutboxOptions, SpawnWriter
-from actors.sink import BrokenSink
+from actors.rate import TokenBucket
 from tests.transport.server import RecordingHandlers
 from transport.byte_stream import ByteStream
 from transport.head import RequestHead
@@ -16,6 +16,8 @@ from transport.websocket import WebSocket
 MESSAGE_BYTES = 16 * 1024 * 1024
 """The suite's longest message."""
 CLOSE_SECONDS = 5.0
+UNLIMITED = 1e9
+"""Frames a second that may do nothing."""
 
 _FRAMES = FrameProtocol(client=False, extensions=[])
 
@@ -35,17 +37,15 @@ class EchoHandlers(RecordingHandlers):
         outbox = Outbox(stream, self._spawn_writer, OutboxOptions())
         try:
             outbox.put_nowait(switching_protocols(head))
-            await self._echo(WebSocket(stream, outbox, self._message_bytes, binary=True), outbox)
+            spare = TokenBucket(UNLIMITED, UNLIMITED, trio.current_time())
+            await self._echo(WebSocket(stream, outbox, self._message_bytes, spare, binary=True), outbox)
         finally:
             if outbox.busy:
                 outbox.abort()
 
     async def _echo(self, socket: WebSocket, outbox: Outbox) -> None:
-        try:
-            while (message := await socket.receive()) is not None:
-                await outbox.put(bytes(_FRAMES.send_data(message)))
-        except BrokenSink:
-            return
+        while (message := await socket.receive()) is not None:
+            socket.reply(bytes(_FRAMES.send_data(message)))
         with trio.move_on_after(CLOSE_SECONDS):
             await socket.close(1000, "")
             await outbox.drain()

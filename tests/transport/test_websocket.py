@@ -8,36 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.frame_protocol import Opcode
 
-from actors.outbox import Outbox, OutboxOptions
 from tests.support.raw_websocket import PING, frame, text_frame
-from tests.transport.scripted_stream import ScriptedStream, cut
+from tests.transport.recording import PONG_HELLO, Recording, open_on
+from tests.transport.scripted_stream import cut
 from transport.websocket import WebSocket
 
 CLOSE = frame(Opcode.CLOSE, (1000).to_bytes(2, "big"))
-PONG_HELLO = b"\x8a\x05hello"
 CLOSE_1000 = b"\x88\x02\x03\xe8"
-
-
-class Recording(ScriptedStream):
-    """Takes all that is written, at once, and keeps it."""
-
-    __slots__ = ("written",)
-
-    def __init__(self, *chunks: bytes, end: bytes | Exception | None = b"") -> None:
-        super().__init__(chunks, end)
-        self.written = b""
-
-    def write_nowait(self, data: bytes | memoryview) -> int:
-        self.written += data
-        return len(data)
-
-
-def no_writer(run: object) -> None:
-    raise AssertionError("nothing waits, so nothing needs a writer")
-
-
-def open_on(stream: Recording, message_bytes: int = 1000, *, binary: bool = False) -> WebSocket:
-    return WebSocket(stream, Outbox(stream, no_writer, OutboxOptions()), message_bytes, binary=binary)
 
 
 async def texts(socket: WebSocket) -> list[str | bytes]:
@@ -128,26 +105,6 @@ async def test_binary_messages_are_for_dialects_that_ask_for_them() -> None:
     stream = Recording(pieces + text_frame("text") + frame(Opcode.BINARY, b"") + frame(Opcode.BINARY, b"b" * 1001))
     assert await texts(open_on(stream, binary=True)) == [b"a" * 600 + b"\xff" * 400, "text", b""]
     assert close_code(stream.written.removeprefix(PONG_HELLO)) == 1009
-
-
-@pytest.mark.parametrize(
-    "flood", [frame(Opcode.PONG), frame(0, b"", first=0), PING], ids=["pongs", "empty fragments", "pings"]
-)
-async def test_a_flood_of_small_frames_in_one_read_lets_others_run(flood: bytes) -> None:
-    stream = Recording(frame(0, b"a", first=Opcode.TEXT) + flood * 500 + frame(Opcode.CONTINUATION, b"b"), end=None)
-    turns = 0
-
-    async def bystander() -> None:
-        nonlocal turns
-        while True:
-            await trio.lowlevel.checkpoint()
-            turns += 1
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(bystander)
-        assert await open_on(stream).receive() == "ab"
-        nursery.cancel_scope.cancel()
-    assert turns >= 500
 
 
 async def test_a_cancelled_wait_loses_no_message() -> None:

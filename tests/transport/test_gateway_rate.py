@@ -1,0 +1,64 @@
+"""One who asks more than its rate allows: every frame is answered, in order, but it is read more slowly."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import orjson
+import trio
+import trio.testing
+from wsproto.connection import Connection, ConnectionType
+from wsproto.events import TextMessage
+
+from tests.support.gateway import NamesAreKeys, NamesAreTickets
+from tests.support.raw_websocket import text_frame
+from tests.support.world import World
+from tests.transport.recording import Recording
+from transport.dialects.gateway_events import GatewayPayload, SseEncoder
+from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.event_stream import ChunkedEncoder
+from transport.gateway_services import GatewayOptions, GatewayServices
+from transport.gateway_socket import GatewaySocket
+
+OPTIONS = GatewayOptions(auth_required=False, commands_per_second=10, commands_burst=20)
+COMMANDS = 200
+
+
+def services(nursery: trio.Nursery) -> GatewayServices:
+    world = World(nursery, {})
+    payload = GatewayPayload()
+    return GatewayServices(
+        router=world.router,
+        connections=world.connections,
+        verifier=NamesAreKeys(),
+        tickets=NamesAreTickets(),
+        socket_encoder=WebSocketEncoder(payload),
+        stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+        spawn_writer=nursery.start_soon,
+        options=OPTIONS,
+    )
+
+
+def replies(stream: Recording) -> list[tuple[int, str]]:
+    """The ids and types of what was written as text frames."""
+    client = Connection(ConnectionType.CLIENT)
+    client.receive_data(stream.written)
+    found = [orjson.loads(event.data) for event in client.events() if isinstance(event, TextMessage)]
+    return [(reply["id"], reply["type"]) for reply in found]
+
+
+async def test_a_flood_is_answered_in_order_and_read_more_slowly(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    flood = b"".join(text_frame({"id": number, "type": "ping"}) for number in range(COMMANDS))
+    stream = Recording(flood, end=None)
+    nursery.start_soon(GatewaySocket(stream, services(nursery)).serve, b"")
+    await trio.sleep(0.001)
+    # So many are carried out at once, and as many refused. What comes behind them waits.
+    assert Counter(kind for _, kind in replies(stream)) == {"pong": 20, "error": 21}
+    await trio.sleep(2)
+    kinds = Counter(kind for _, kind in replies(stream))
+    assert 38 <= kinds["pong"] <= 41
+    assert 38 <= kinds["error"] <= 42
+    await trio.sleep(30)
+    assert [number for number, _ in replies(stream)] == list(range(COMMANDS))
