@@ -8,6 +8,7 @@ from typing import assert_never
 import msgspec
 import trio
 
+from actors.audience import Audience
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
 from actors.log import Log
@@ -15,8 +16,6 @@ from actors.mailbox import Mailbox, Reply
 from actors.outbox import Encoder, Subscription
 from actors.position import Position
 
-_CHECKPOINT_EVERY = 256
-"""Sends between checkpoints of a fan-out: about a millisecond in which nobody else runs."""
 _BATCH_BYTES = 256 * 1024
 """Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""
 
@@ -46,7 +45,7 @@ class Channel:
     step, which no append can come between.
     """
 
-    __slots__ = ("_audience", "_mailbox", "_ref", "last_active", "log", "running")
+    __slots__ = ("_audiences", "_mailbox", "_ref", "last_active", "log", "running")
 
     def __init__(self, log: Log, mailbox_size: int) -> None:
         self.log = log
@@ -55,7 +54,7 @@ class Channel:
         """Whether the actor has a task, or will have one again after a crash. Who publishes sees to it that it has."""
         self._mailbox: Mailbox[Append | Park] = Mailbox(mailbox_size)
         self._ref = self._mailbox.ref
-        self._audience: dict[Encoder, dict[Subscription, None]] = {}
+        self._audiences: dict[Encoder, Audience] = {}
 
     @property
     def key(self) -> ChannelKey:
@@ -64,13 +63,13 @@ class Channel:
     @property
     def is_deserted(self) -> bool:
         """No subscriber and nothing to append: the topic can be put away without anyone noticing."""
-        return not self._audience and self._mailbox.statistics().waiting == 0
+        return not self._audiences and self._mailbox.statistics().waiting == 0
 
     @property
     def has_work(self) -> bool:
         """Something waits to be appended, or a subscriber has not been offered all there is."""
         tail = self.log.tail
-        behind = any(subscription.offset < tail for group in self._audience.values() for subscription in group)
+        behind = any(audience.is_behind(tail) for audience in self._audiences.values())
         return behind or self._mailbox.statistics().waiting > 0
 
     def park_nowait(self) -> None:
@@ -93,16 +92,20 @@ class Channel:
 
     def subscribe(self, subscription: Subscription) -> None:
         """From its cursor on, the subscription gets everything. Nothing is sent before this call."""
-        self._audience.setdefault(subscription.encoder, {})[subscription] = None
+        audience = self._audiences.get(subscription.encoder)
+        if audience is None:
+            audience = self._audiences[subscription.encoder] = Audience()
+        audience.add(subscription)
         if subscription.gap is not None or subscription.offset < self.log.tail:
             subscription.outbox.wake(subscription)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Idempotent. Not one more event reaches the connection, also from a fan-out that is under way."""
-        group = self._audience.get(subscription.encoder, {})
-        group.pop(subscription, None)
-        if not group:
-            self._audience.pop(subscription.encoder, None)
+        audience = self._audiences.get(subscription.encoder)
+        if audience is not None:
+            audience.remove(subscription)
+            if not audience:
+                del self._audiences[subscription.encoder]
         subscription.outbox.forget(subscription)
         self.last_active = trio.current_time()
 
@@ -112,10 +115,12 @@ class Channel:
             if waiting.reply is not None:
                 waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
         self._mailbox.close()
+        for audience in self._audiences.values():
+            audience.dissolve()
 
     def statistics(self) -> ChannelStatistics:
         log = self.log.statistics()
-        subscribers = sum(map(len, self._audience.values()))
+        subscribers = sum(map(len, self._audiences.values()))
         return ChannelStatistics(subscribers, log.tail, log.bytes, self._mailbox.statistics().waiting)
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -159,20 +164,17 @@ class Channel:
         return None
 
     async def _fan_out(self, before: int, events: list[Event]) -> None:
-        tail = self.log.tail
-        for encoder in tuple(self._audience):
-            group = tuple(self._audience.get(encoder, ()))
-            if not group:
-                continue
-            frames = b"".join(map(encoder.encode, events))
-            # Who leaves at a checkpoint is still in this copy of the group; its outbox knows that it has left.
-            for start in range(0, len(group), _CHECKPOINT_EVERY):
-                for subscription in group[start : start + _CHECKPOINT_EVERY]:
-                    subscription.outbox.offer(subscription, before, tail, frames)
-                await trio.lowlevel.checkpoint()
+        if not events:
+            return
+        tail = events[-1].offset
+        for encoder in tuple(self._audiences):
+            # Looked up in its turn: at a checkpoint the last one may leave, and another be the first.
+            audience = self._audiences.get(encoder)
+            if audience is not None:
+                frames = b"".join(map(encoder.encode, events))
+                for _ in audience.deliver(before, tail, frames):
+                    await trio.lowlevel.checkpoint()
 
     def _wake_all_behind(self) -> None:
-        for group in self._audience.values():
-            for subscription in group:
-                if subscription.offset < self.log.tail:
-                    subscription.outbox.wake(subscription)
+        for audience in self._audiences.values():
+            audience.wake_behind(self.log.tail)

@@ -49,20 +49,49 @@ class OutboxStatistics(msgspec.Struct, frozen=True):
     rest_bytes: int
 
 
+class Step(Protocol):
+    """The subscriptions of an audience that are written to together, and stand where it stands."""
+
+    def offset_at(self, place: int) -> int:
+        """The cursor of the subscription at a place."""
+        ...
+
+    def fall_out(self, subscription: Subscription) -> None:
+        """From now on the subscription stands for itself."""
+        ...
+
+
 class Subscription:
     """A cursor into one log on behalf of one connection.
 
-    `offset` is the last event handed to the connection's socket or to its pending rest; `gap` is told first.
+    `gap` is told first. While it keeps up it is `in_step` with others of its audience, at `place` among them.
     """
 
-    __slots__ = ("encoder", "gap", "log", "offset", "outbox")
+    __slots__ = ("_offset", "encoder", "gap", "in_step", "log", "outbox", "place")
 
     def __init__(self, log: Log, outbox: Outbox, encoder: Encoder, offset: int, gap: Gap | None) -> None:
         self.log = log
         self.outbox = outbox
         self.encoder = encoder
-        self.offset = offset
         self.gap = gap
+        self.in_step: Step | None = None
+        self.place = 0
+        self._offset = offset
+
+    @property
+    def offset(self) -> int:
+        """The last event handed to the connection's socket or to its pending rest."""
+        return self._offset if self.in_step is None else self.in_step.offset_at(self.place)
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        self.fall_out()
+        self._offset = offset
+
+    def fall_out(self) -> None:
+        """Idempotent."""
+        if self.in_step is not None:
+            self.in_step.fall_out(self)
 
 
 class Outbox:
@@ -75,6 +104,7 @@ class Outbox:
 
     __slots__ = (
         "_closing",
+        "_in_step",
         "_lagging",
         "_options",
         "_replies",
@@ -83,13 +113,14 @@ class Outbox:
         "_room",
         "_sink",
         "_spawn",
-        "_write_nowait",
         "busy",
+        "write_nowait",
     )
 
     def __init__(self, sink: Sink, spawn: SpawnWriter, options: OutboxOptions) -> None:
         self._sink = sink
-        self._write_nowait = sink.write_nowait
+        self.write_nowait = sink.write_nowait
+        """For the audience's loop over those in step. What it does not take is to be given to `not_taken`."""
         self._spawn = spawn
         self._options = options
         self._rest: bytes | memoryview = b""
@@ -97,28 +128,40 @@ class Outbox:
         self._replies: deque[bytes] | None = None
         self._replies_bytes = 0
         self._lagging: dict[Subscription, None] = {}
+        self._in_step: dict[Subscription, None] | None = None
+        """The subscriptions that are written to without a look at this outbox: none while it is busy."""
         self._room: trio.Event | None = None
         self._closing = False
         self.busy = False
         """True while a writer runs, and for ever once the connection is broken or closing."""
 
-    def offer(self, subscription: Subscription, before: int, tail: int, frames: bytes) -> None:
-        """Delivers the events after `before` up to `tail`, which `frames` encodes. The hot path.
+    def offer(self, subscription: Subscription, before: int, tail: int, frames: bytes) -> bool:
+        """Delivers the events after `before` up to `tail`, which `frames` encodes, and returns whether it keeps up.
 
         A subscription that does not stand at `before`, or whose connection lags, is left to its cursor.
         """
         if self.busy or subscription.offset != before:
-            self.wake(subscription)
-            return
+            if subscription.offset < tail:
+                self.wake(subscription)
+            return False
         subscription.offset = tail
-        # As `_write`, in place: a call less for each delivery.
-        try:
-            taken = self._write_nowait(frames)
-        except BrokenSink:
-            self.abort()
-            return
-        if taken != len(frames):
-            self._keep_rest(frames, taken)
+        self._write(frames)
+        return not self.busy
+
+    def not_taken(self, frames: bytes, taken: int) -> None:
+        """Of `frames` the sink took only so many bytes: the rest goes before everything else."""
+        self._rest = memoryview(frames)[taken:] if taken else frames
+        self._start_writer()
+
+    def fell_in(self, subscription: Subscription) -> None:
+        """From now on it is written to without a look at this outbox, until it has fallen out."""
+        if self._in_step is None:
+            self._in_step = {}
+        self._in_step[subscription] = None
+
+    def fell_out(self, subscription: Subscription) -> None:
+        if self._in_step is not None:
+            del self._in_step[subscription]
 
     def wake(self, subscription: Subscription) -> None:
         """Has the writer read on from the subscription's cursor."""
@@ -172,7 +215,7 @@ class Outbox:
     def abort(self) -> None:
         """Gives the connection up: all that waits is discarded, the socket is closed at once."""
         self._closing = True
-        self.busy = True
+        self._become_busy()
         self._lagging.clear()
         self._replies = None
         self._replies_bytes = 0
@@ -184,25 +227,30 @@ class Outbox:
         return OutboxStatistics(len(self._lagging), self._replies_bytes, len(self._rest))
 
     def _write(self, data: bytes) -> None:
+        # A method in a slot is looked up the slow way where it is called in place.
+        write = self.write_nowait
         try:
-            taken = self._write_nowait(data)
-        except BrokenSink:
+            taken = write(data)
+        except BlockingIOError:
+            taken = 0
+        except OSError:
             self.abort()
             return
         if taken != len(data):
-            self._keep_rest(data, taken)
-
-    def _keep_rest(self, data: bytes, taken: int) -> None:
-        self._rest = memoryview(data)[taken:] if taken else data
-        self._start_writer()
+            self.not_taken(data, taken)
 
     def _start_writer(self) -> None:
         if not self.busy:
-            self.busy = True
+            self._become_busy()
             try:
                 self._spawn(self._run_writer)
             except CannotSpawn:
                 self.abort()
+
+    def _become_busy(self) -> None:
+        self.busy = True
+        while self._in_step:
+            next(iter(self._in_step)).fall_out()
 
     async def _run_writer(self) -> None:
         try:

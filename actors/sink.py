@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class BrokenSink(Exception):
+class BrokenSink(ConnectionError):
     """The peer is gone: nothing written from now on arrives."""
 
 
@@ -17,8 +17,11 @@ class Sink(Protocol):
         """Whether `write_nowait` can ever take bytes: not where they must pass a TLS layer first."""
         ...
 
-    def write_nowait(self, data: bytes | memoryview) -> int:
-        """Hands bytes to the kernel and returns how many it took, 0 when it would block. Raises BrokenSink."""
+    def write_nowait(self, data: bytes | memoryview, /) -> int:
+        """Hands bytes to the kernel and returns how many it took: what a non-blocking `socket.send` does, and may be.
+
+        0 or BlockingIOError when it would block; any other OSError, BrokenSink too, when the peer is gone.
+        """
         ...
 
     async def write_all(self, data: bytes | memoryview) -> None:

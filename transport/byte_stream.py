@@ -59,17 +59,12 @@ class ByteStream(trio.abc.Stream):
 
     @property
     @abstractmethod
-    def bytes_sent(self) -> int:
-        """Bytes handed to the kernel so far."""
-
-    @property
-    @abstractmethod
     def direct(self) -> bool:
         """Whether `write_nowait` can ever take bytes."""
 
     @abstractmethod
-    def write_nowait(self, data: bytes | memoryview) -> int:
-        """Hands bytes to the kernel and returns how many it took, 0 when it would block. Raises BrokenSink."""
+    def write_nowait(self, data: bytes | memoryview, /) -> int:
+        """As that of a `Sink`."""
 
     @abstractmethod
     def abort(self) -> None:

@@ -80,10 +80,6 @@ class TlsStream(ByteStream):
         return self._transport.bytes_received
 
     @property
-    def bytes_sent(self) -> int:
-        return self._transport.bytes_sent
-
-    @property
     def direct(self) -> bool:
         return False
 

@@ -64,10 +64,6 @@ class ScriptedStream(ByteStream):
         return 0
 
     @property
-    def bytes_sent(self) -> int:
-        return 0
-
-    @property
     def direct(self) -> bool:
         return False
 

@@ -1,0 +1,151 @@
+"""The subscribers of one topic who get the same bytes, and the loop that hands them to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import length_hint
+
+from actors.outbox import Outbox, Subscription
+
+_SLICE = 256
+"""Sends between two pauses of a fan-out: about a millisecond in which nobody else runs."""
+_BROKEN = -1
+
+
+class Audience:
+    """Those who keep up are in step: all at one offset, with nothing pending in their outboxes.
+
+    For each of them the loop needs its socket's `send` and nothing else, so that with thousands of them it is not bound
+    by memory. Whoever cannot take all of an event, or whose outbox becomes busy by anything else, falls out of step:
+    it has a cursor of its own then, and falls in again with the first event that its socket takes whole.
+    """
+
+    __slots__ = ("_apart", "_before", "_dissolved", "_in_step", "_offset", "_passed", "_writes")
+
+    def __init__(self) -> None:
+        self._apart: dict[Subscription, None] = {}
+        self._in_step: list[Subscription] = []
+        self._writes: list[Callable[[bytes], int]] = []
+        """The outboxes' `write_nowait`, place by place as in `_in_step`."""
+        self._passed = 0
+        """So many in front stand at `_offset`; the others, whom a fan-out has yet to come to, at `_before`."""
+        self._offset = 0
+        self._before = 0
+        self._dissolved = False
+
+    def __len__(self) -> int:
+        return len(self._in_step) + len(self._apart)
+
+    def add(self, subscription: Subscription) -> None:
+        """From its cursor on, the subscription is offered everything."""
+        self._apart[subscription] = None
+
+    def remove(self, subscription: Subscription) -> None:
+        """Idempotent. Not one more event is offered, also by a `deliver` that has paused."""
+        subscription.fall_out()
+        self._apart.pop(subscription, None)
+
+    def is_behind(self, tail: int) -> bool:
+        """Whether anybody has not been offered all there is."""
+        return not self._are_at(tail) or any(subscription.offset < tail for subscription in self._apart)
+
+    def wake_behind(self, tail: int) -> None:
+        """Has everybody who is behind read on by cursor."""
+        if not self._are_at(tail):
+            self._fall_out_all()
+        # A copy: one who is woken has all subscriptions of its outbox fall out.
+        for subscription in tuple(self._apart):
+            if subscription.offset < tail:
+                subscription.outbox.wake(subscription)
+
+    def dissolve(self) -> None:
+        """The topic is no more: whoever is here for long must not be held by its outbox."""
+        self._dissolved = True
+        self._fall_out_all()
+
+    def deliver(self, before: int, tail: int, frames: bytes) -> Iterator[None]:
+        """Hands everybody the events after `before` up to `tail`, which `frames` encodes. The hot path.
+
+        Pauses now and then. Meanwhile anybody may come, leave or become busy, and it may be given up: `wake_behind`
+        makes that good.
+        """
+        if not self._are_at(before):
+            self._fall_out_all()
+        self._before, self._offset, self._passed = before, tail, 0
+        while self._passed < len(self._in_step):
+            self._write_slice(frames)
+            yield
+        apart = tuple(self._apart)
+        for start in range(0, len(apart), _SLICE):
+            for subscription in apart[start : start + _SLICE]:
+                # Who leaves at a pause is still in this copy.
+                if subscription in self._apart and subscription.outbox.offer(subscription, before, tail, frames):
+                    self._fall_in(subscription)
+            yield
+
+    def offset_at(self, place: int) -> int:
+        return self._offset if place < self._passed else self._before
+
+    def fall_out(self, subscription: Subscription) -> None:
+        """Only for one that is in step here. Its cursor stays where it stands."""
+        place, offset = subscription.place, self.offset_at(subscription.place)
+        # Those whom a fan-out has passed stay in front: the last of them fills the gap, and the last of all its place.
+        if place < self._passed:
+            self._passed -= 1
+            self._put(place, self._in_step[self._passed], self._writes[self._passed])
+            place = self._passed
+        last, write = self._in_step.pop(), self._writes.pop()
+        if place < len(self._in_step):
+            self._put(place, last, write)
+        subscription.in_step = None
+        subscription.offset = offset
+        subscription.outbox.fell_out(subscription)
+        self._apart[subscription] = None
+
+    def _fall_in(self, subscription: Subscription) -> None:
+        if self._dissolved:
+            return
+        del self._apart[subscription]
+        subscription.outbox.fell_in(subscription)
+        subscription.in_step = self
+        subscription.place = len(self._in_step)
+        self._in_step.append(subscription)
+        self._writes.append(subscription.outbox.write_nowait)
+        self._passed += 1
+
+    def _fall_out_all(self) -> None:
+        while self._in_step:
+            self.fall_out(self._in_step[-1])
+
+    def _put(self, place: int, subscription: Subscription, write: Callable[[bytes], int]) -> None:
+        self._in_step[place], self._writes[place] = subscription, write
+        subscription.place = place
+
+    def _are_at(self, offset: int) -> bool:
+        return self._passed == len(self._in_step) and (self._offset == offset or not self._in_step)
+
+    def _write_slice(self, frames: bytes) -> None:
+        end, size = self._passed + _SLICE, len(frames)
+        while writes := self._writes[self._passed : end]:
+            rest, taken = iter(writes), size
+            try:
+                for write in rest:
+                    taken = write(frames)
+                    if taken != size:
+                        break
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                taken = _BROKEN
+            finally:
+                # Whatever is raised, who has been written to counts as passed. To count in the loop costs each of them.
+                self._passed += len(writes) - length_hint(rest)
+            if taken != size:
+                self._cut_short(self._in_step[self._passed - 1].outbox, frames, taken)
+
+    def _cut_short(self, outbox: Outbox, frames: bytes, taken: int) -> None:
+        """By either the outbox becomes busy, and so falls out of step, also of what is left of this slice."""
+        if taken == _BROKEN:
+            outbox.abort()
+        else:
+            outbox.not_taken(frames, taken)
