@@ -1,4 +1,4 @@
-"""The agents of the benchmark of private streams."""
+"""The agents of the benchmarks of private streams and of growth."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ async def greeter(task: TaskContext) -> Result:
     """One token, at once."""
     await task.emit("bench.first", {"delta": "word "})
     return Result("one token")
+
+
+async def census(_: TaskContext) -> Result:
+    """How many trio tasks live in the engine's process, itself included."""
+    return Result(str(trio.lowlevel.current_statistics().tasks_living))
 
 
 async def idler(_: TaskContext) -> Result:

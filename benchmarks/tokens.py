@@ -20,7 +20,7 @@ from benchmarks.machine import cpu_time, resident_bytes
 from benchmarks.peers.catalogue import Peer
 from benchmarks.picture import Panel, bars, curves
 from benchmarks.report import Reading, Report
-from benchmarks.rig import CALLBOARD, GATEWAY_PATH, WAITING_LIMIT, Rig, say, subscribe
+from benchmarks.rig import CALLBOARD, GATEWAY_PATH, OTHERS_RAN, WAITING_LIMIT, Rig, say, subscribe
 from benchmarks.settings import Benchmark, Settings, main
 from benchmarks.token_agents import TOKENS_PER_SECOND
 
@@ -53,7 +53,7 @@ def timers(rig: Rig, settings: Settings, streams: int) -> list[Reading]:
         before, began = cpu_time(running.pid), time.monotonic_ns()
         time.sleep(settings.seconds)
         spent, wall = cpu_time(running.pid) - before, time.monotonic_ns() - began
-    doubts = ("other processes took the core",) if spent.waiting / wall > WAITING_LIMIT else ()
+    doubts = (OTHERS_RAN,) if spent.waiting / wall > WAITING_LIMIT else ()
     return [Reading(STREAMING, TIMERS, "CPU %", 100 * spent.running / wall, streams, doubts)]
 
 

@@ -80,10 +80,13 @@ class _Listening(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """How many connections have gone through the script, and how long that took from the first one on."""
+    """How many connections have gone through the script, how long that took from the first one on, and the generator's
+    shares of a core meanwhile: running, and ready but waiting."""
 
     ready: int
     seconds: float
+    cpu_share: float
+    run_queue_share: float
 
 
 class Program:
@@ -179,13 +182,14 @@ class LoadGenerator(Program):
 
 
 class Floor(Program):
-    """The server that only sends. It starts once all `connections` are there."""
+    """The server that only sends. It starts once all `connections` are there; with `hold` it sends nothing."""
 
     def __init__(
         self,
         connections: int,
         *,
         sse: bool = False,
+        hold: bool = False,
         message_bytes: int = 200,
         batch: int = 1,
         rate: float = 0,
@@ -193,7 +197,8 @@ class Floor(Program):
     ) -> None:
         options = {"connections": connections, "bytes": message_bytes, "batch": batch, "rate": rate, "events": events}
         pairs = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        super().__init__("floor", [str(build("floor")), *pairs, *(["--sse"] if sse else [])])
+        flags = [*(["--sse"] if sse else []), *(["--hold"] if hold else [])]
+        super().__init__("floor", [str(build("floor")), *pairs, *flags])
         self.port = self.listening()
 
 

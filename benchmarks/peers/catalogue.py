@@ -83,7 +83,7 @@ def prepare(peers: Sequence[Peer]) -> tuple[list[Peer], dict[str, str]]:
     for peer in peers:
         try:
             _command(peer)
-        except install.MissingPeerError as error:
+        except (install.MissingPeerError, OSError) as error:
             missing[peer.name] = str(error)
         else:
             found.append(peer)
@@ -120,7 +120,7 @@ def serve(peer: Peer, *, rate: float, message_bytes: int, fill: int = 0) -> Abst
     """A prepared peer, started. Raises RuntimeError where it ends at once."""
     if peer.kind is Kind.NCHAN:
         program, module = install.nginx()
-        return Nchan(program, module, rate=rate, message_bytes=message_bytes)
+        return Nchan(program, module, rate=rate, message_bytes=message_bytes, fill=fill)
     command, directory = _command(peer)
     options = ["--rate", str(rate), "--bytes", str(message_bytes), "--fill", str(fill)]
     return _Script(peer.name, [*command, *options], directory)

@@ -41,9 +41,9 @@ http {{
 class Nchan:
     """A context manager; the publisher is a process of its own and starts with `start`."""
 
-    def __init__(self, program: Path, module: Path, *, rate: float, message_bytes: int) -> None:
+    def __init__(self, program: Path, module: Path, *, rate: float, message_bytes: int, fill: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="callboard-bench-")
-        self._publish = [str(rate), str(message_bytes)]
+        self._publish = [str(rate), str(message_bytes), str(fill)]
         self._publisher: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
