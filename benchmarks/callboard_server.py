@@ -108,7 +108,7 @@ class CallboardServer:
         return found
 
     def trio_tasks(self) -> int:
-        """How many trio tasks live in it, counted from inside."""
+        """How many trio tasks live in it, counted from inside once all garbage has been collected."""
         task_id, deadline = self.create("census", "go"), time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
             view = msgspec.json.decode(self._http.get(f"/api/v1/tasks/{task_id}").content, type=_Ended)

@@ -3,9 +3,9 @@
     python -m benchmarks.connections [--quick] [--no-peers] [--server NAME] [--publish]
 
 The generator opens connections, 64 at a time, and keeps them. `opened`: the upgrade is answered, and no more.
-`subscribed`: each is ready for events; Callboard's has been authenticated by an API key, the peers know no users. Memory is
-what the server's processes have grown by once all are there and idle, without the kernel's. The floor accepts, reads the
-head and answers, one connection after the other, and remembers nothing but its descriptor.
+`subscribed`: each is ready for events; Callboard's has been authenticated by an API key, the peers know no users.
+Memory is what the server's processes have grown by once all are there and idle, without the kernel's. The floor
+accepts, reads the head and answers, one connection after the other, and remembers nothing but its descriptor.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def holding(rig: Rig, job: Job, peers: Sequence[Peer]) -> Iterator[Held]:
         with rig.on_server_core(lambda: Floor(job.connections, sse=sse, hold=True)) as floor:
             yield Held(floor.pid, floor.port)
     elif job.server == CALLBOARD:
-        with rig.callboard(auth=subscribed) as server:
+        with rig.callboard(subscribed) as server:
             key = server.create_key("bench") if subscribed else ""
             if sse:
                 script = ("--expect", "event: subscribed")

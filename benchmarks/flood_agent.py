@@ -16,8 +16,8 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `events`: how many in all, 0 for as many as it is let. `rate`: events a second, 0 for full speed. `pad`: bytes that
     fill each event up. `window`: events in one burst. `pause`: how often it steps aside after a burst at full speed;
     as often as a fan-out does or more, and each burst is one write to each subscriber. `fill`: events of FILLER_BYTES
-    and without a time stamp that come first, so that a subscriber who reads nothing has stalled by then. `due`: at a rate
-    the time stamp is when the event was due, so that an engine which was busy elsewhere meanwhile is told by it.
+    and without a time stamp that come first, so that a subscriber who reads nothing has stalled by then. `due`: at a
+    rate the time stamp is when the event was due, so that an engine which was busy elsewhere meanwhile is told by it.
     """
 
     events: int = 0

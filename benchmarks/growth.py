@@ -2,9 +2,9 @@
 
     python -m benchmarks.growth [--quick | --full] [--server NAME] [--publish]
 
-A delivery is one event a write at full speed, and what is told is the server's time on its core, beside the C floor in
-every repetition. Channels and tasks are grown once: they are created over the public API, and idle channels are waited
-for until the engine has put them away. `--full`: 100,000 channels with an event each, and not 10,000.
+A delivery is one event a write at full speed, and what is told is the server's time on its core, beside the C floor
+in every repetition. Channels and tasks are grown once: they are created over the public API, and idle channels are
+waited for until the engine has put them away. `--full`: 100,000 channels with an event each, and not 10,000.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks import many_channels
 from benchmarks.many_channels import KEPT, NAMED, channels
+from benchmarks.many_tasks import LIVE as LIVE_TASK
 from benchmarks.many_tasks import POLITE as AMONG_TASKS
 from benchmarks.many_tasks import live_tasks
 from benchmarks.peers.catalogue import Peer
 from benchmarks.picture import Panel, curves
 from benchmarks.report import Line, Reading, Report, series
-from benchmarks.rig import CALLBOARD, FLOOR, Load, Rig, Watched, say
+from benchmarks.rig import CALLBOARD, Load, Rig, Watched, say
 from benchmarks.settings import Benchmark, Settings, main
 
 DELIVERY = "a delivery to {x} subscribers"
 COST = "µs of CPU"
-LIVE_TASK = "a live task of {x}"
 
 
 def audiences(settings: Settings) -> tuple[int, ...]:

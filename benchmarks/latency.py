@@ -2,9 +2,10 @@
 
     python -m benchmarks.latency [--quick | --full] [--no-peers] [--server NAME] [--publish]
 
-The stalled readers are among the subscribers and are made to stall: 6 MiB of large events goes out once they are there,
-more than the kernel takes for them. The others come behind them, and the times are theirs. Just before, as many readers are
-measured without stalled ones, for the change of p99 and of the server's memory. `--full`: the peers with each number.
+The stalled readers are among the subscribers and are made to stall: 6 MiB of large events goes out once they are
+there, more than the kernel takes for them. The others come behind them, and the times are theirs. Just before, as many
+readers are measured without stalled ones, for the change of p99 and of the server's memory. `--full`: the peers with
+each number of them.
 """
 
 from __future__ import annotations
@@ -138,7 +139,9 @@ def panels(report: Report) -> list[Panel]:
     memory = [line for line in stalled if line.unit == MEMORY and line.x == FEW]
     return [
         bars("p99 at 10 events a second, milliseconds", quiet),
-        curves("p99 of the others by the number of stalled readers", series(line for line in stalled if line.unit == P99)),
+        curves(
+            "p99 of the others by the number of stalled readers", series(line for line in stalled if line.unit == P99)
+        ),
         bars(f"Memory by which a server grows for each of {FEW} stalled readers, KiB", memory),
     ]
 

@@ -13,6 +13,7 @@ import msgspec
 
 CONNECTIONS = 8
 PAD = "x" * 150
+_HEAD = b"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
@@ -54,8 +55,7 @@ class Publisher:
 def _ask(connection: socket.socket, topic: str) -> None:
     event = {"channel": "app", "topic": topic, "event_type": "bench.event", "data": {"pad": PAD}}
     body = msgspec.json.encode(event)
-    head = f"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-    connection.sendall(head.encode() + _HEAD_END + body)
+    connection.sendall(_HEAD + str(len(body)).encode() + _HEAD_END + body)
 
 
 def _read(connection: socket.socket) -> None:

@@ -111,7 +111,9 @@ def markdown(report: Report) -> str:
         table.append([f"{name}, {unit}" if unit else name, *(cells.get(server, "") for server in servers)])
     text = [f"### {report.benchmark}", "", *("| " + " | ".join(row) + " |" for row in table), ""]
     text += [f"{name} is missing: {reason}" for name, reason in report.missing.items()]
-    failures = {(line.server, line.failed): line.subject.format(x=f"{line.x:,}") for line in report.lines if line.failed}
+    failures = {
+        (line.server, line.failed): line.subject.format(x=f"{line.x:,}") for line in report.lines if line.failed
+    }
     text += [f"{server} failed ({subject}): {reason}" for (server, reason), subject in failures.items()]
     doubtful = dict.fromkeys(doubt for line in report.lines for doubt in line.doubts)
     if doubtful:
@@ -120,7 +122,7 @@ def markdown(report: Report) -> str:
 
 
 def _cell(line: Line) -> str:
-    """The median, the spread, the ratio to the floor: `12,000 (11,800-12,300) ×0.86`."""
+    """The median, the spread, the ratio to the floor: `12,000 (11,800-12,300)` and a factor."""
     if line.failed:
         return "failed"
     spread = f" ({number(line.lowest)}-{number(line.highest)})" if line.runs > 1 else ""

@@ -169,8 +169,11 @@ class Rig:
                 yield Target(running.pid, running.port, {"ws": peer.path}, {"ws": peer.script}, running.start)
 
     @contextmanager
-    def callboard(self, *, auth: bool = False, **limits: int) -> Iterator[CallboardServer]:
-        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration."""
+    def callboard(self, auth: bool = False, /, **limits: int) -> Iterator[CallboardServer]:
+        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration.
+
+        `auth`: nobody is let in without a credential.
+        """
         chosen = {"connections": MOST_CONNECTIONS, **limits}
         settings = {f"CALLBOARD_LIMITS__{name.upper()}": str(value) for name, value in chosen.items()}
         settings["CALLBOARD_AUTH__REQUIRED"] = str(auth).lower()
@@ -228,7 +231,7 @@ class Rig:
 
 
 def attempt(server: str, measure: Callable[[], T]) -> T | Failed:
-    """What `measure` returns; a peer that fails is said so in a line. Raises what it raises where the server is ours."""
+    """What `measure` returns; a peer that fails is said so in a line. Raises the error where the server is ours."""
     try:
         return measure()
     except (RuntimeError, OSError, httpx2.HTTPError) as error:

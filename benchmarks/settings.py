@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Benchmark(msgspec.Struct, frozen=True):
-    """`measure` takes the settings and the prepared peers; `panels` draws its report, the first of them for the summary;
+    """`measure` takes the settings and the prepared peers; `panels` draws its report, the first for the summary too;
     `floor` names what it is compared with; `duration` guesses the seconds for the servers named."""
 
     name: str

@@ -1,4 +1,4 @@
-"""Posts events to nginx over one connection, each after the answer to the one before: arguments PORT RATE BYTES FILL."""
+"""Posts events to nginx over one connection, each after the answer to the last: arguments PORT RATE BYTES FILL."""
 
 from __future__ import annotations
 
