@@ -16,7 +16,7 @@ SECONDS = 6
 
 def polite(rig: Rig, server: CallboardServer, subject: str, x: int) -> Iterator[Reading]:
     """Median, p99 and longest, in milliseconds, from when a task's events were due to their one subscriber."""
-    events = RATE * SECONDS
+    events = round(RATE * SECONDS)
     task_id = server.create_flood(Flood(events=events, rate=RATE, due=True))
     with rig.generator(
         server.port, GATEWAY_PATH, 1, script=subscribe(task_id), seconds=0, warmup=0, total=events

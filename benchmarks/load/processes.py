@@ -92,9 +92,15 @@ class Ready(msgspec.Struct, frozen=True):
 class Program:
     """One run of a program that answers in JSON lines; as a context manager it is killed at the end at the latest."""
 
-    def __init__(self, name: str, command: Sequence[str], directory: Path | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], directory: Path | None = None, errors: IO[bytes] | None = None
+    ) -> None:
+        """What it prints of errors goes to the file `errors`, whose last line is told where the program ends."""
         self._name = name
-        self._process = subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._errors = errors
+        self._process = subprocess.Popen(
+            command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+        )
         self.pid = self._process.pid
         assert self._process.stdout is not None
         assert self._process.stdin is not None
@@ -105,8 +111,14 @@ class Program:
         """The next line it prints. Raises RuntimeError where it ended without one."""
         line = self._stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._name} ended with status {self._process.wait()}")
+            raise RuntimeError(f"{self._name} ended with status {self._process.wait()}{self._last_error()}")
         return line
+
+    def _last_error(self) -> str:
+        if self._errors is None:
+            return ""
+        self._errors.seek(0)
+        return "".join(f": {line.decode(errors='replace').strip()}" for line in self._errors.readlines()[-1:])
 
     def listening(self) -> int:
         """The port, from the line in which a server tells it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
@@ -109,7 +110,8 @@ class _Script(Program):
     """A peer that is one of our scripts: it prints its port and waits for a line on its standard input."""
 
     def __init__(self, name: str, command: Sequence[str], directory: Path | None) -> None:
-        super().__init__(name, command, directory)
+        # The libraries write of every client that leaves without a goodbye, as the load generator does.
+        super().__init__(name, command, directory, tempfile.TemporaryFile())  # noqa: SIM115 lives as long as this
         self.port = self.listening()
 
     def start(self) -> None:
