@@ -1,7 +1,7 @@
 """All benchmarks, one after the other: `python -m benchmarks [--quick | --full] [--no-peers] [--publish]`.
 
-Every server is measured alone on one core, the load on another. How long it takes is said at the start: some 25 minutes
-with the peers and the default settings. With `--publish` benchmarks/results holds what the README shows.
+Every server is measured alone on one core, the load on another. How long it takes is said at the start: under half an
+hour with the peers and the default settings. With `--publish` benchmarks/results holds what the README shows.
 """
 
 from __future__ import annotations

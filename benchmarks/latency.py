@@ -4,8 +4,8 @@
 
 The stalled readers are among the subscribers and are made to stall: 6 MiB of large events goes out once they are
 there, more than the kernel takes for them. The others come behind them, and the times are theirs. Just before, as many
-readers are measured without stalled ones, for the change of p99 and of the server's memory. `--full`: the peers with
-each number of them.
+readers are measured without stalled ones, for the change of p99 and of the server's memory. The peers are so
+measured once, with one number of them; with `--full` like Callboard.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from benchmarks.peers.catalogue import Peer
 from benchmarks.picture import Panel, bars, curves
 from benchmarks.report import Reading, Report, series
 from benchmarks.rig import CALLBOARD, FLOOR, Failed, Load, Rig, Watched, Window, attempt, say
-from benchmarks.settings import Benchmark, Settings, main
+from benchmarks.settings import RUN_SECONDS, Benchmark, Settings, main
 
 PER_SECOND = 10
+FILL_SECONDS = 1.5
 FILL = 384
 """Large events of 16 KiB."""
 MANY = 1000
@@ -123,6 +124,8 @@ def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
             for transport in transports(server):
                 found += calm(rig, server, Load(transport, count, PER_SECOND))
                 say("    " + ", ".join(f"{reading.value:.1f} {reading.unit}" for reading in found[-3:]))
+            if repetition and server != CALLBOARD and not settings.full:
+                continue
             for stalled in stalled_numbers(settings, server):
                 found += with_stalled(rig, server, count - stalled, stalled)
     return found
@@ -149,8 +152,12 @@ def panels(report: Report) -> list[Panel]:
 def duration(settings: Settings, servers: Sequence[str]) -> float:
     """A run beside stalled readers takes some seconds more, for the large events."""
     calm_runs = sum(len(transports(server)) for server in servers)
-    pairs = sum(len(stalled_numbers(settings, server)) for server in servers)
-    return settings.duration(LONGER * (calm_runs + 2 * pairs))
+    pairs = {server: len(stalled_numbers(settings, server)) for server in servers}
+    each = WARMUP + LONGER * settings.seconds + RUN_SECONDS
+    always = sum(count for server, count in pairs.items() if settings.full or server == CALLBOARD)
+    once = sum(pairs.values()) - always
+    large = (each + FILL_SECONDS) * 2 * (settings.repetitions * always + once)
+    return settings.repetitions * calm_runs * each + large
 
 
 LATENCY = Benchmark(

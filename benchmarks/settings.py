@@ -20,7 +20,7 @@ from benchmarks.rig import CALLBOARD, FLOOR, Window, prepared_peers, say
 SUMMARY = "summary.svg"
 RESULTS = Path(__file__).parent / "results"
 BUILD = Path(__file__).parent.parent / "build" / "bench"
-RUN_SECONDS = 1.5
+RUN_SECONDS = 1.0
 """What a run takes beside its window: a server and a generator start, all connections open, both end."""
 
 
