@@ -63,7 +63,7 @@ autobahn: $(VENV)/.test ## Autobahn's suite against the WebSocket: a few minutes
 bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-BENCHES := fanout latency inbound tokens connections
+BENCHES := fanout latency connections inbound tokens growth
 .PHONY: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.test
 	$(BIN)/python -m benchmarks.$* $(ARGS)

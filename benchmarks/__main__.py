@@ -1,14 +1,20 @@
-"""All benchmarks, one after the other: `python -m benchmarks [--quick | --full] [--no-peers] [--publish]`."""
+"""All benchmarks, one after the other: `python -m benchmarks [--quick | --full] [--no-peers] [--publish]`.
+
+Every server is measured alone on one core, the load on another. How long it takes is said at the start: under half an
+hour with the peers and the default settings. With `--publish` benchmarks/results holds what the README shows.
+"""
 
 from __future__ import annotations
 
+from benchmarks.connections import CONNECTIONS
 from benchmarks.fanout import FANOUT
+from benchmarks.growth import GROWTH
 from benchmarks.inbound import INBOUND
 from benchmarks.latency import LATENCY
 from benchmarks.settings import main
 from benchmarks.tokens import TOKENS
 
-BENCHMARKS = (FANOUT, LATENCY, INBOUND, TOKENS)
+BENCHMARKS = (FANOUT, LATENCY, CONNECTIONS, INBOUND, TOKENS, GROWTH)
 
 if __name__ == "__main__":
     main(BENCHMARKS, None, "benchmarks")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -22,18 +21,23 @@ from benchmarks.flood_agent import Flood
 ROOT = Path(__file__).parent.parent
 _ENGINE = (sys.executable, "-m", "engine")
 START_SECONDS = 30.0
-STOP_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
 BATCH = 1000
 AGENTS = (
     "benchmarks.flood_agent:flood",
     "benchmarks.token_agents:streamer",
     "benchmarks.token_agents:greeter",
     "benchmarks.token_agents:idler",
+    "benchmarks.token_agents:census",
 )
 
 
 class _Task(msgspec.Struct, frozen=True):
     id: str
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    result: str | None = None
 
 
 class _Batch(msgspec.Struct, frozen=True):
@@ -103,6 +107,23 @@ class CallboardServer:
             found += msgspec.json.decode(answer.content, type=_Batch).task_ids
         return found
 
+    def trio_tasks(self) -> int:
+        """How many trio tasks live in it, counted from inside once all garbage has been collected."""
+        task_id, deadline = self.create("census", "go"), time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline:
+            view = msgspec.json.decode(self._http.get(f"/api/v1/tasks/{task_id}").content, type=_Ended)
+            if view.result is not None:
+                return int(view.result)
+            time.sleep(0.02)
+        raise RuntimeError("the census of trio tasks did not end")
+
+    def live_topics(self) -> int:
+        """How many topics have not been put away, as its metrics tell."""
+        for line in self._http.get("/metrics").text.splitlines():
+            if line.startswith('callboard_topics{state="live"}'):
+                return int(float(line.split()[1]))
+        raise RuntimeError("the metrics do not tell the number of topics")
+
     def start_flood(self, task_id: str) -> None:
         self._http.post(f"/api/v1/tasks/{task_id}/turns", json={"prompt": "go"}).raise_for_status()
 
@@ -113,13 +134,9 @@ class CallboardServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
-        for sign in (signal.SIGTERM, signal.SIGKILL):
-            self._process.send_signal(sign)
-            try:
-                self._process.wait(STOP_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                continue
+        # A drain would wait for tasks that never end; nothing here is to be kept.
+        self._process.kill()
+        self._process.wait()
         self._directory.cleanup()
 
 

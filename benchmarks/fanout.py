@@ -14,8 +14,8 @@ import msgspec
 
 from benchmarks.peers.catalogue import Peer
 from benchmarks.picture import Panel, bars, curves
-from benchmarks.report import Reading, Report
-from benchmarks.rig import CALLBOARD, FLOOR, Load, Rig, Watched, say
+from benchmarks.report import Reading, Report, series
+from benchmarks.rig import CALLBOARD, FLOOR, Failed, Load, Rig, Watched, say
 from benchmarks.settings import Benchmark, Settings, main
 
 MANY = 1000
@@ -39,7 +39,7 @@ def audiences(settings: Settings) -> tuple[int, ...]:
     """The numbers of subscribers on the curve."""
     if settings.quick:
         return (10, 100)
-    return (1, 10, 100, MANY, 5000, *((10_000, 15_000) if settings.full else ()))
+    return (1, 10, 100, MANY, 5000, 10_000, 15_000) if settings.full else (10, 100, MANY, 5000)
 
 
 def jobs(settings: Settings, servers: Sequence[str]) -> list[Job]:
@@ -66,6 +66,14 @@ def readings(job: Job, watched: Watched) -> list[Reading]:
     return found
 
 
+def failures(job: Job, failed: Failed) -> list[Reading]:
+    subject = SUBJECTS[job.load.transport, job.load.batch]
+    return [
+        Reading(subject, job.server, f"deliveries{suffix}", 0, job.load.connections, failed=failed.reason)
+        for suffix in ("/s", "/CPU s")
+    ]
+
+
 def per_cpu_second(watched: Watched) -> float:
     return watched.counted.per_second / max(watched.cpu_share, 0.001)
 
@@ -78,7 +86,8 @@ def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
         about = SUBJECTS[job.load.transport, job.load.batch].format(x=job.load.connections)
         say(f"[{place}/{len(todo)}] fanout: {job.server}, {about}")
         watched = rig.try_watch(job.server, job.load)
-        if watched is None:
+        if isinstance(watched, Failed):
+            found += failures(job, watched)
             continue
         found += readings(job, watched)
         doubts = f" ! {'; '.join(found[-1].doubts)}" if found[-1].doubts else ""
@@ -90,20 +99,23 @@ def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
 
 
 def panels(report: Report) -> list[Panel]:
-    found = [line for line in report.lines if line.unit == "deliveries/s"]
+    found = [line for line in report.lines if line.unit == "deliveries/s" and not line.failed]
     curve = [line for line in found if line.subject == ONE_A_WRITE]
-    series: dict[str, list[tuple[float, float]]] = {}
-    for line in curve:
-        series.setdefault(line.server, []).append((line.x, line.median))
     places = sorted({line.x for line in curve})
     shown = MANY if MANY in places else places[-1]
     return [
         bars(f"Deliveries/s to {shown:,} WebSocket subscribers", [line for line in curve if line.x == shown]),
-        curves("Deliveries/s over the number of WebSocket subscribers", series),
+        curves("Deliveries/s over the number of WebSocket subscribers", series(curve)),
     ]
 
 
-FANOUT = Benchmark(name="fanout", about=(__doc__ or "").partition("\n")[0], measure=measure, panels=panels)
+def duration(settings: Settings, servers: Sequence[str]) -> float:
+    return settings.duration(len(jobs(settings, servers)))
+
+
+FANOUT = Benchmark(
+    name="fanout", about=(__doc__ or "").partition("\n")[0], measure=measure, panels=panels, duration=duration
+)
 
 if __name__ == "__main__":
     main([FANOUT], None, "benchmarks.fanout")

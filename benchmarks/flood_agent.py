@@ -16,7 +16,8 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `events`: how many in all, 0 for as many as it is let. `rate`: events a second, 0 for full speed. `pad`: bytes that
     fill each event up. `window`: events in one burst. `pause`: how often it steps aside after a burst at full speed;
     as often as a fan-out does or more, and each burst is one write to each subscriber. `fill`: events of FILLER_BYTES
-    and without a time stamp that come first, so that a subscriber who reads nothing has stalled by then.
+    and without a time stamp that come first, so that a subscriber who reads nothing has stalled by then. `due`: at a
+    rate the time stamp is when the event was due, so that an engine which was busy elsewhere meanwhile is told by it.
     """
 
     events: int = 0
@@ -25,6 +26,7 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: int = 1
     pause: int = 0
     fill: int = 0
+    due: bool = False
 
 
 FILLER_BYTES = 16 << 10
@@ -36,21 +38,23 @@ async def flood(task: TaskContext) -> Result:
     pad = "x" * order.pad
     await task.next_turn()
 
-    async def tick() -> None:
-        await task.emit("bench.tick", {"t": time.monotonic_ns(), "pad": pad})
+    async def tick(late: float = 0.0) -> None:
+        await task.emit("bench.tick", {"t": time.monotonic_ns() - int(late * 1e9), "pad": pad})
 
     for _ in range(order.fill):
         await task.emit("bench.fill", {"pad": "x" * FILLER_BYTES})
     began = trio.current_time()
     sent = 0
     while not order.events or sent < order.events:
+        late = 0.0
         if order.rate:
             await trio.sleep_until(began + sent / order.rate)
+            late = trio.current_time() - began - sent / order.rate if order.due else 0.0
         burst = min(order.window, order.events - sent) if order.events else order.window
         # Each emit steps aside for the channel: only side by side do all of a burst wait in its mailbox at once.
         async with trio.open_nursery() as nursery:
             for _ in range(burst):
-                nursery.start_soon(tick)
+                nursery.start_soon(tick, late)
         sent += burst
         if not order.rate:
             for _ in range(order.pause):

@@ -1,89 +1,168 @@
-"""How long an event is on its way at 10 events a second, with and without subscribers who have stopped reading.
+"""How long an event is on its way at 10 events a second; and what changes where some of the subscribers read nothing.
 
-    python -m benchmarks.latency [--quick] [--no-peers] [--server NAME] [--publish]
+    python -m benchmarks.latency [--quick | --full] [--no-peers] [--server NAME] [--publish]
 
-The stalled ones are made to stall: 1 MiB of large events goes out first. The times are those of the others. A peer that
-leaves SO_SNDBUF to the kernel hides up to about 4 MB for each stalled reader there, where its own memory does not show
-it and it has not noticed anything yet: its memory is no figure to compare with, and is not told.
+The stalled readers are among the subscribers and are made to stall: 6 MiB of large events goes out once they are
+there, more than the kernel takes for them. The others come behind them, and the times are theirs. Just before, as many
+readers are measured without stalled ones, for the change of p99 and of the server's memory. The peers are so
+measured once, with one number of them; with `--full` like Callboard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from benchmarks.peers.catalogue import Kind, Peer
+import msgspec
+
+from benchmarks.machine import resident_bytes
+from benchmarks.peers.catalogue import Peer
 from benchmarks.picture import Panel, bars, curves
-from benchmarks.report import Reading, Report
-from benchmarks.rig import CALLBOARD, FLOOR, Load, Rig, Watched, say
-from benchmarks.settings import Benchmark, Settings, main
+from benchmarks.report import Reading, Report, series
+from benchmarks.rig import CALLBOARD, FLOOR, Failed, Load, Rig, Watched, Window, attempt, say
+from benchmarks.settings import RUN_SECONDS, Benchmark, Settings, main
 
 PER_SECOND = 10
-FILL = 64
-MEGA = 1_000_000
-CALM = "WebSocket, {x} subscribers"
-STALLED = "subscribers beside {x} stalled ones"
-WARMUP = 2.0
-"""Seconds: the large events are read by then."""
+FILL_SECONDS = 1.5
+FILL = 384
+"""Large events of 16 KiB."""
+MANY = 1000
+FEW = 20
+"""Fewer stalled readers than these do not stand out from the noise of the server's memory."""
+CALM = {"ws": "WebSocket, {x} subscribers", "sse": "SSE, {x} subscribers"}
+STALLED = "WebSocket, beside {x} stalled readers"
+NONE_STALLED = "WebSocket, as many readers without those {x}"
+P99, CHANGE, MEMORY = "p99 ms", "change of p99 in %", "KiB a stalled reader"
+WARMUP = 1.0
+LONGER = 2
+"""Times the window: ten events a second are few for a quantile."""
+KIB = 1024
 
 
-def loads(settings: Settings) -> list[Load]:
-    count, stalled = (100, (1, 20)) if settings.quick else (1000, (1, 20, 200))
-    calm = [Load("ws", count, PER_SECOND), Load("sse", count, PER_SECOND)]
-    return [*calm, *(Load("ws", count, PER_SECOND, stalled=some, fill=FILL) for some in (0, *stalled))]
+class Outcome(msgspec.Struct, frozen=True):
+    """A measurement beside stalled readers, and the server's memory at its end."""
+
+    watched: Watched
+    bytes: int
 
 
-def can(server: str, load: Load, nchan: Sequence[str]) -> bool:
-    """The floor blocks with its slowest reader, and Nchan's publisher sends small events only; SSE is ours."""
-    if load.fill:
-        return server != FLOOR and server not in nchan
-    return load.transport == "ws" or server in (FLOOR, CALLBOARD)
+def audience(settings: Settings) -> int:
+    return 100 if settings.quick else MANY
 
 
-def readings(server: str, load: Load, watched: Watched) -> list[Reading]:
+def stalled_numbers(settings: Settings, server: str) -> tuple[int, ...]:
+    """None for the floor, which blocks with its slowest reader."""
+    if server == FLOOR:
+        return ()
+    if settings.quick:
+        return (1, FEW)
+    return (1, FEW, 200) if settings.full or server == CALLBOARD else (FEW,)
+
+
+def calm(rig: Rig, server: str, load: Load) -> Iterator[Reading]:
+    subject, watched = CALM[load.transport], rig.try_watch(server, load)
+    if isinstance(watched, Failed):
+        yield Reading(subject, server, P99, 0, load.connections, failed=watched.reason)
+        return
     latency, doubts = watched.counted.latency_us, tuple(watched.doubts)
-    if load.fill:
-        subject, x = STALLED, load.stalled
-        figures = {"p99 ms": latency.p99 / 1000}
-        if server == CALLBOARD:
-            figures["MB grown"] = watched.grown_bytes / MEGA
-    else:
-        subject, x = CALM if load.transport == "ws" else CALM.replace("WebSocket", "SSE"), load.connections
-        figures = {"p50 ms": latency.p50 / 1000, "p99 ms": latency.p99 / 1000, "p99.9 ms": latency.p999 / 1000}
-    return [Reading(subject, server, unit, value, x, doubts) for unit, value in figures.items()]
+    figures = {"p50 ms": latency.p50, P99: latency.p99, "p99.9 ms": latency.p999}
+    for unit, microseconds in figures.items():
+        yield Reading(subject, server, unit, microseconds / 1000, load.connections, doubts)
+
+
+def beside(rig: Rig, server: str, readers: int, stalled: int) -> Outcome:
+    """The stalled, and one that reads, are there for the large events; the other readers come then."""
+    load = Load("ws", readers + stalled, PER_SECOND, fill=FILL)
+    first = msgspec.structs.replace(load, connections=1, stalled=stalled)
+    others = msgspec.structs.replace(load, connections=readers - 1)
+    with rig.sending(server, load) as target, rig.follow(target, "ws", first) as filled:
+        filled.wait_ready()
+        target.start()
+        with rig.follow(target, "ws", others) as counted:
+            counted.wait_ready()
+            watched = rig.count(target.pid, [counted])
+            return Outcome(watched, resident_bytes(target.pid))
+
+
+def with_stalled(rig: Rig, server: str, readers: int, stalled: int) -> Iterator[Reading]:
+    """The readers alone first, then beside the stalled ones, and what that changes."""
+    alone = _said(rig, server, readers, 0)
+    some = alone if isinstance(alone, Failed) else _said(rig, server, readers, stalled)
+    for subject, outcome in ((NONE_STALLED, alone), (STALLED, some)):
+        if isinstance(outcome, Failed):
+            yield Reading(subject, server, P99, 0, stalled, failed=outcome.reason)
+        else:
+            watched = outcome.watched
+            p99 = watched.counted.latency_us.p99 / 1000
+            yield Reading(subject, server, P99, p99, stalled, tuple(watched.doubts))
+    if isinstance(alone, Outcome) and isinstance(some, Outcome):
+        yield from _changes(server, alone, some, stalled)
+
+
+def _changes(server: str, none: Outcome, some: Outcome, number: int) -> Iterator[Reading]:
+    doubts = tuple(dict.fromkeys([*none.watched.doubts, *some.watched.doubts]))
+    change = 100 * (some.watched.counted.latency_us.p99 / none.watched.counted.latency_us.p99 - 1)
+    yield Reading(STALLED, server, CHANGE, change, number, doubts)
+    if number >= FEW:
+        yield Reading(STALLED, server, MEMORY, (some.bytes - none.bytes) / number / KIB, number, doubts)
+
+
+def _said(rig: Rig, server: str, readers: int, stalled: int) -> Outcome | Failed:
+    outcome = attempt(server, lambda: beside(rig, server, readers, stalled))
+    if isinstance(outcome, Outcome):
+        p99, memory = outcome.watched.counted.latency_us.p99 / 1000, outcome.bytes / KIB / KIB
+        say(f"    {readers} read, {stalled} stalled: p99 {p99:.1f} ms, {memory:.0f} MiB{outcome.watched.doubts_text}")
+    return outcome
 
 
 def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
-    servers, nchan = settings.chosen(peers), [peer.name for peer in peers if peer.kind is Kind.NCHAN]
-    rig, found = Rig(settings.window_after(WARMUP), fit=CALLBOARD in servers), list[Reading]()
-    once = [(server, load) for load in loads(settings) for server in servers if can(server, load, nchan)]
-    todo = once * settings.repetitions
-    for place, (server, load) in enumerate(todo, 1):
-        stalled = f", {load.stalled} stalled besides" if load.fill else ""
-        say(f"[{place}/{len(todo)}] latency: {server}, {load.transport}, {load.connections} subscribers{stalled}")
-        watched = rig.try_watch(server, load)
-        if watched is not None:
-            found += readings(server, load, watched)
-            latency = watched.counted.latency_us
-            say(
-                f"    p50 {latency.p50 / 1000:.1f} ms, p99 {latency.p99 / 1000:.1f} ms, "
-                f"{watched.grown_bytes / MEGA:.0f} MB grown{watched.doubts_text}"
-            )
+    servers, count = settings.chosen(peers), audience(settings)
+    rig = Rig(Window(WARMUP, LONGER * settings.seconds), fit=CALLBOARD in servers)
+    found: list[Reading] = []
+    for repetition in range(settings.repetitions):
+        for server in servers:
+            say(f"[{repetition + 1}/{settings.repetitions}] latency: {server}, {count} subscribers")
+            for transport in transports(server):
+                found += calm(rig, server, Load(transport, count, PER_SECOND))
+                say("    " + ", ".join(f"{reading.value:.1f} {reading.unit}" for reading in found[-3:]))
+            if repetition and server != CALLBOARD and not settings.full:
+                continue
+            for stalled in stalled_numbers(settings, server):
+                found += with_stalled(rig, server, count - stalled, stalled)
     return found
 
 
+def transports(server: str) -> tuple[str, ...]:
+    return ("ws", "sse") if server in (FLOOR, CALLBOARD) else ("ws",)
+
+
 def panels(report: Report) -> list[Panel]:
-    calm = [line for line in report.lines if line.subject == CALM and line.unit == "p99 ms"]
-    grown: dict[str, list[tuple[float, float]]] = {}
-    for line in report.lines:
-        if line.subject == STALLED and line.unit == "MB grown":
-            grown.setdefault(line.server, []).append((line.x, line.median))
+    found = [line for line in report.lines if not line.failed]
+    quiet = [line for line in found if line.subject == CALM["ws"] and line.unit == P99]
+    stalled = [line for line in found if line.subject == STALLED]
+    memory = [line for line in stalled if line.unit == MEMORY and line.x == FEW]
     return [
-        bars("p99 at 10 events a second, milliseconds", calm),
-        curves("Megabytes of the server by the number of stalled readers", grown),
+        bars("p99 at 10 events a second, milliseconds", quiet),
+        curves(
+            "p99 of the others by the number of stalled readers", series(line for line in stalled if line.unit == P99)
+        ),
+        bars(f"Memory by which a server grows for each of {FEW} stalled readers, KiB", memory),
     ]
 
 
-LATENCY = Benchmark(name="latency", about=(__doc__ or "").partition("\n")[0], measure=measure, panels=panels)
+def duration(settings: Settings, servers: Sequence[str]) -> float:
+    """A run beside stalled readers takes some seconds more, for the large events."""
+    calm_runs = sum(len(transports(server)) for server in servers)
+    pairs = {server: len(stalled_numbers(settings, server)) for server in servers}
+    each = WARMUP + LONGER * settings.seconds + RUN_SECONDS
+    always = sum(count for server, count in pairs.items() if settings.full or server == CALLBOARD)
+    once = sum(pairs.values()) - always
+    large = (each + FILL_SECONDS) * 2 * (settings.repetitions * always + once)
+    return settings.repetitions * calm_runs * each + large
+
+
+LATENCY = Benchmark(
+    name="latency", about=(__doc__ or "").partition("\n")[0], measure=measure, panels=panels, duration=duration
+)
 
 if __name__ == "__main__":
     main([LATENCY], None, "benchmarks.latency")

@@ -7,7 +7,7 @@ import os
 import platform
 import resource
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -75,23 +75,43 @@ class CpuTime(msgspec.Struct, frozen=True):
         return CpuTime(self.running - earlier.running, self.waiting - earlier.waiting)
 
 
+def family(pid: int) -> list[int]:
+    """The process and all that it has started, directly or not."""
+    found = [pid]
+    for each in found:
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += map(int, children.read_text().split())
+    return found
+
+
 def cpu_time(pid: int) -> CpuTime:
-    """Sums /proc/<pid>/task/*/schedstat; a thread that ends meanwhile is left out."""
+    """Sums /proc/<pid>/task/*/schedstat over the process's family; a thread that ends meanwhile is left out."""
     running = waiting = 0
-    for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        try:
+    for stat in (stat for each in family(pid) for stat in Path(f"/proc/{each}/task").glob("*/schedstat")):
+        with suppress(FileNotFoundError, ProcessLookupError):
             fields = stat.read_text().split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        running += int(fields[0])
-        waiting += int(fields[1])
+            running += int(fields[0])
+            waiting += int(fields[1])
     return CpuTime(running, waiting)
 
 
 def resident_bytes(pid: int) -> int:
-    """The process's own memory in RAM: what it shares with others, such as libraries, is left out."""
-    fields = Path(f"/proc/{pid}/statm").read_text().split()
-    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+    """The memory in RAM that the process's family wrote itself, also where it is shared between them (nginx's zones).
+
+    Files such as libraries are left out, and what the kernel holds for their sockets.
+    """
+    return sum(_written_bytes(each) for each in family(pid))
+
+
+def _written_bytes(pid: int) -> int:
+    kilobytes = 0
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in ("Pss_Anon", "Pss_Shmem"):
+                kilobytes += int(value.split()[0])
+    return kilobytes << 10
 
 
 def raise_descriptor_limit() -> None:

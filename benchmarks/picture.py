@@ -12,7 +12,16 @@ WIDTH = 720
 LEFT, RIGHT = 150, 130
 ROW = 20
 CURVE_HEIGHT = 220
-COLOURS = ("#1f6feb", "#8b949e", "#d29922", "#a371f7", "#3fb950", "#f85149", "#39c5cf", "#db61a2")
+COLOURS = {
+    "Callboard": "#1f6feb",
+    "C floor": "#8b949e",
+    "websockets": "#d29922",
+    "picows": "#a371f7",
+    "Starlette": "#3fb950",
+    "python-socketio": "#f85149",
+    "Node ws": "#39c5cf",
+    "nginx+Nchan": "#db61a2",
+}
 LONGEST_NAME = 22
 
 
@@ -25,7 +34,8 @@ class Panel:
 
 
 def bars(title: str, found: Sequence[Line]) -> Panel:
-    """A bar for each line, as long as its median, with its spread as a thin stroke."""
+    """A bar for each line, as long as its median, with its spread as a thin stroke; none for what failed."""
+    found = [line for line in found if not line.failed]
     most = max((line.highest for line in found), default=0) or 1
     room = WIDTH - LEFT - RIGHT
     parts = [_text(0, 14, title, weight="bold")]
@@ -52,6 +62,7 @@ def curves(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> P
     y_axis = Axis([y for _, y in everything], 26 + CURVE_HEIGHT, 26)
     parts = [_text(0, 14, title, weight="bold"), *_grid(x_axis, y_axis)]
     ends: list[float] = []
+    colours = {name: colour(name, place) for place, name in enumerate(kept)}
     for name, points in sorted(kept.items(), key=lambda item: -item[1][-1][1] if item[1] else 0):
         if not points:
             continue
@@ -59,8 +70,8 @@ def curves(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> P
         end = max([y_axis.place(points[-1][1]) + 4, *(other + 13 for other in ends[-1:])])
         ends.append(end)
         parts += [
-            f'<polyline points="{path}" fill="none" stroke="{colour(name)}" stroke-width="2"/>',
-            _text(x_axis.place(points[-1][0]) + 6, end, name[:LONGEST_NAME], fill=colour(name)),
+            f'<polyline points="{path}" fill="none" stroke="{colours[name]}" stroke-width="2"/>',
+            _text(x_axis.place(points[-1][0]) + 6, end, name[:LONGEST_NAME], fill=colours[name]),
         ]
     return Panel(26 + CURVE_HEIGHT + 30, "".join(parts))
 
@@ -95,9 +106,9 @@ def picture(panels: Sequence[Panel], caption: str) -> str:
     )
 
 
-def colour(name: str) -> str:
-    """The same name has the same colour in every panel."""
-    return COLOURS[sum(name.encode()) % len(COLOURS)]
+def colour(name: str, place: int = 0) -> str:
+    """The same server has the same colour in every panel; what is no server has that of its place."""
+    return COLOURS.get(name) or tuple(COLOURS.values())[place % len(COLOURS)]
 
 
 def _grid(x_axis: Axis, y_axis: Axis) -> list[str]:

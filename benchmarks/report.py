@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -11,7 +11,8 @@ from benchmarks.machine import Machine, median
 
 class Reading(msgspec.Struct, frozen=True):
     """One figure of one run. `x` is its place on the curve of `subject` (subscribers, tasks), 0 where it is alone;
-    `doubts` say why it may not mean what it seems to."""
+    `doubts` say why it may not mean what it seems to. `failed` says why there is no figure; `value` means nothing then.
+    """
 
     subject: str
     server: str
@@ -19,12 +20,14 @@ class Reading(msgspec.Struct, frozen=True):
     value: float
     x: int = 0
     doubts: tuple[str, ...] = ()
+    failed: str = ""
 
 
 class Line(msgspec.Struct, frozen=True):
     """The runs of one figure: median, lowest and highest of those that were not disturbed, or of all where all were.
 
     `ratio` is to the floor's median in this run. `doubts` tells of the runs that count; `disturbed` is how many do not.
+    Where every run failed, `failed` says why, `runs` is 0 and the figures mean nothing.
     """
 
     subject: str
@@ -38,13 +41,15 @@ class Line(msgspec.Struct, frozen=True):
     disturbed: int
     ratio: float | None
     doubts: tuple[str, ...]
+    failed: str = ""
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a benchmark writes as JSON. `missing` are the peers left out, and why."""
+    """What a benchmark writes as JSON. `missing` are the peers left out, and why; `seconds` is what it all took."""
 
     benchmark: str
     command: str
+    seconds: float
     machine: Machine
     versions: dict[str, dict[str, str]]
     missing: dict[str, str]
@@ -57,32 +62,41 @@ def lines(readings: Sequence[Reading], floor: str) -> list[Line]:
     groups: dict[tuple[str, int, str, str], list[Reading]] = {}
     for reading in readings:
         groups.setdefault((reading.subject, reading.x, reading.unit, reading.server), []).append(reading)
-    medians = {key: median([reading.value for reading in _counting(group)]) for key, group in groups.items()}
     found = []
     for (subject, x, unit, server), group in groups.items():
-        counting = _counting(group)
-        values = [reading.value for reading in counting]
-        under = medians.get((subject, x, unit, floor)) if server != floor else None
-        found.append(
-            Line(
-                subject=subject,
-                server=server,
-                unit=unit,
-                x=x,
-                median=medians[subject, x, unit, server],
-                lowest=min(values),
-                highest=max(values),
-                runs=len(values),
-                disturbed=len(group) - len(values),
-                ratio=medians[subject, x, unit, server] / under if under else None,
-                doubts=tuple(sorted({doubt for reading in counting for doubt in reading.doubts})),
-            )
-        )
+        under = _median(groups.get((subject, x, unit, floor), ())) if server != floor else None
+        found.append(_line(group, under))
     return found
 
 
+def _line(group: Sequence[Reading], under: float | None) -> Line:
+    first, counting, middle = group[0], _counting(group), _median(group)
+    values = [reading.value for reading in counting] or [0.0]
+    return Line(
+        subject=first.subject,
+        server=first.server,
+        unit=first.unit,
+        x=first.x,
+        median=middle or 0.0,
+        lowest=min(values),
+        highest=max(values),
+        runs=len(counting),
+        disturbed=len(group) - len(counting),
+        ratio=middle / under if under and middle is not None else None,
+        doubts=tuple(sorted({doubt for reading in counting for doubt in reading.doubts})),
+        failed="" if counting else first.failed,
+    )
+
+
+def _median(group: Sequence[Reading]) -> float | None:
+    counting = _counting(group)
+    return median([reading.value for reading in counting]) if counting else None
+
+
 def _counting(group: Sequence[Reading]) -> Sequence[Reading]:
-    return [reading for reading in group if not reading.doubts] or group
+    """Those that were not disturbed, or all that gave a figure."""
+    done = [reading for reading in group if not reading.failed]
+    return [reading for reading in done if not reading.doubts] or done
 
 
 def markdown(report: Report) -> str:
@@ -97,6 +111,10 @@ def markdown(report: Report) -> str:
         table.append([f"{name}, {unit}" if unit else name, *(cells.get(server, "") for server in servers)])
     text = [f"### {report.benchmark}", "", *("| " + " | ".join(row) + " |" for row in table), ""]
     text += [f"{name} is missing: {reason}" for name, reason in report.missing.items()]
+    failures = {
+        (line.server, line.failed): line.subject.format(x=f"{line.x:,}") for line in report.lines if line.failed
+    }
+    text += [f"{server} failed ({subject}): {reason}" for (server, reason), subject in failures.items()]
     doubtful = dict.fromkeys(doubt for line in report.lines for doubt in line.doubts)
     if doubtful:
         text.append(f"(!) disturbed in every run: {'; '.join(doubtful)}.")
@@ -104,7 +122,9 @@ def markdown(report: Report) -> str:
 
 
 def _cell(line: Line) -> str:
-    """The median, the spread, the ratio to the floor: `12,000 (11,800-12,300) 0.86`."""
+    """The median, the spread, the ratio to the floor: `12,000 (11,800-12,300)` and a factor."""
+    if line.failed:
+        return "failed"
     spread = f" ({number(line.lowest)}-{number(line.highest)})" if line.runs > 1 else ""
     ratio = f" ×{line.ratio:.2f}" if line.ratio is not None else ""
     return f"{number(line.median)}{spread}{ratio}{' (!)' if line.doubts else ''}"
@@ -112,9 +132,18 @@ def _cell(line: Line) -> str:
 
 def number(value: float) -> str:
     """Three digits that mean something."""
-    if value >= 100 or value == int(value):
+    size = abs(value)
+    if size >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def series(found: Iterable[Line]) -> dict[str, list[tuple[float, float]]]:
+    """The points (x, median) of each server, for curves."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for line in found:
+        points.setdefault(line.server, []).append((line.x, line.median))
+    return points
 
 
 def heading(report: Report) -> str:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import reduce
 from typing import TypedDict, TypeVar, Unpack
 
+import httpx2
 import msgspec
 
 from benchmarks.callboard_server import CallboardServer
@@ -25,7 +26,7 @@ T = TypeVar("T")
 MOST_CONNECTIONS = 20_000
 WAITING_LIMIT = 0.05
 GENERATOR_LIMIT = 0.9
-GENERATOR_SATURATED = "the load generator was saturated"
+GENERATOR_SATURATED, OTHERS_RAN = "the load generator was saturated", "other processes took the core"
 NAP_US = 10
 """How long the generator naps at full speed, for each connection: a few events wait in every socket by then."""
 LONGEST_NAP_US = 10_000
@@ -66,7 +67,7 @@ class Watched(msgspec.Struct, frozen=True):
         if self.counted.cpu_share > GENERATOR_LIMIT:
             found.append(GENERATOR_SATURATED)
         if max(self.waiting_share, self.counted.run_queue_share) > WAITING_LIMIT:
-            found.append("other processes took the core")
+            found.append(OTHERS_RAN)
         if self.counted.closed or self.counted.bad_stamps:
             found.append(f"{self.counted.closed} connections lost, {self.counted.bad_stamps} bad time stamps")
         return found
@@ -74,6 +75,12 @@ class Watched(msgspec.Struct, frozen=True):
     @property
     def doubts_text(self) -> str:
         return f" ! {'; '.join(self.doubts)}" if self.doubts else ""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """Why a peer could not be measured."""
+
+    reason: str
 
 
 class GeneratorOptions(TypedDict, total=False):
@@ -118,22 +125,15 @@ class Rig:
         with self.sending(server, load) as target, ExitStack() as stack:
             transports = ("ws", "sse") if load.transport == "mixed" else (load.transport,)
             each = msgspec.structs.replace(load, connections=max(1, load.connections // len(transports)))
-            generators = [stack.enter_context(self._generator(target, kind, each)) for kind in transports]
+            generators = [stack.enter_context(self.follow(target, kind, each)) for kind in transports]
             for generator in generators:
                 generator.wait_ready()
             resting = resident_bytes(target.pid)
             target.start()
             return self.count(target.pid, generators, resting)
 
-    def try_watch(self, server: str, load: Load) -> Watched | None:
-        """The same, but a peer that fails is said so in a line."""
-        try:
-            return self.watch(server, load)
-        except RuntimeError as error:
-            if server in (FLOOR, CALLBOARD):
-                raise
-            say(f"    failed: {error}")
-            return None
+    def try_watch(self, server: str, load: Load) -> Watched | Failed:
+        return attempt(server, lambda: self.watch(server, load))
 
     def count(self, pid: int, generators: Sequence[LoadGenerator], resting: int = 0) -> Watched:
         """What generators count from now to their ends, and what the process `pid` takes meanwhile."""
@@ -169,10 +169,14 @@ class Rig:
                 yield Target(running.pid, running.port, {"ws": peer.path}, {"ws": peer.script}, running.start)
 
     @contextmanager
-    def callboard(self, **limits: int) -> Iterator[CallboardServer]:
-        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration."""
+    def callboard(self, auth: bool = False, /, **limits: int) -> Iterator[CallboardServer]:
+        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration.
+
+        `auth`: nobody is let in without a credential.
+        """
         chosen = {"connections": MOST_CONNECTIONS, **limits}
         settings = {f"CALLBOARD_LIMITS__{name.upper()}": str(value) for name, value in chosen.items()}
+        settings["CALLBOARD_AUTH__REQUIRED"] = str(auth).lower()
         with self.on_server_core(lambda: CallboardServer(settings)) as server:
             server.wait_ready()
             yield server
@@ -195,7 +199,8 @@ class Rig:
         with pinned(self.load_core):
             return LoadGenerator(port, path, connections, **chosen)
 
-    def _generator(self, target: Target, transport: str, load: Load) -> LoadGenerator:
+    def follow(self, target: Target, transport: str, load: Load) -> LoadGenerator:
+        """The subscribers of `load`, all on this transport."""
         return self.generator(
             target.port,
             target.paths[transport],
@@ -225,17 +230,34 @@ class Rig:
         return self._pads[kind]
 
 
+def attempt(server: str, measure: Callable[[], T]) -> T | Failed:
+    """What `measure` returns; a peer that fails is said so in a line. Raises the error where the server is ours."""
+    try:
+        return measure()
+    except (RuntimeError, OSError, httpx2.HTTPError) as error:
+        if server in (FLOOR, CALLBOARD):
+            raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        say(f"    {server} failed: {reason}")
+        return Failed(reason)
+
+
+def send(kind: str, payload: object, answer: str) -> tuple[str, ...]:
+    """The steps of a script that send a frame of the gateway and wait for the answer of this type."""
+    frame = msgspec.json.encode({"id": kind, "type": kind, "payload": payload}).decode()
+    return ("--send", frame, "--expect", f'"{answer}"')
+
+
 def subscribe(task_id: str) -> tuple[str, ...]:
     """The script that follows a task on a WebSocket; `%s` is the connection's own."""
-    payload = {"channel": "task", "topics": [task_id]}
-    frame = msgspec.json.encode({"id": "s", "type": "subscribe", "payload": payload}).decode()
-    return ("--send", frame, "--expect", '"subscribed"')
+    return send("subscribe", {"channel": "task", "topics": [task_id]}, "subscribed")
 
 
 def prepared_peers(wanted: bool) -> tuple[list[Peer], dict[str, str]]:
     """The peers that can be run here and why the others cannot, each said in a line; none where none is wanted."""
     if not wanted:
         return [], {}
+    say("Preparing the peers: they are installed into build/peers where they are not there yet")
     found, missing = prepare(PEERS)
     for name, reason in missing.items():
         say(f"{name} is left out: {reason}")

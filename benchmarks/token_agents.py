@@ -1,7 +1,8 @@
-"""The agents of the benchmark of private streams."""
+"""The agents of the benchmarks of private streams and of growth."""
 
 from __future__ import annotations
 
+import gc
 import time
 
 import trio
@@ -25,6 +26,12 @@ async def greeter(task: TaskContext) -> Result:
     """One token, at once."""
     await task.emit("bench.first", {"delta": "word "})
     return Result("one token")
+
+
+async def census(_: TaskContext) -> Result:
+    """Collects garbage, and tells how many trio tasks live in the engine's process, itself included."""
+    gc.collect()
+    return Result(str(trio.lowlevel.current_statistics().tasks_living))
 
 
 async def idler(_: TaskContext) -> Result:

@@ -1,4 +1,4 @@
-"""The benchmark of connections runs to its end, and sets Callboard's figures beside the floor's."""
+"""The benchmark of connections measures what it says beside the floor, and tells its doubts figure by figure."""
 
 from __future__ import annotations
 
@@ -8,37 +8,74 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import connections
-from benchmarks.connections import OPENED, SUBSCRIBED, Sample, rows, table_text
+from benchmarks.connections import (
+    CONNECTIONS,
+    CPU_RATE,
+    MEMORY,
+    OPENED,
+    RATE,
+    SUBJECTS,
+    SUBSCRIBED,
+    Job,
+    Sample,
+    jobs,
+    readings,
+    take,
+)
 from benchmarks.load.compiler import NO_COMPILER, find_compiler
+from benchmarks.rig import CALLBOARD, FLOOR, GENERATOR_SATURATED, OTHERS_RAN, Rig, Window
+from benchmarks.settings import Settings, main
+
+JOB = Job(CALLBOARD, "ws", SUBSCRIBED, 10)
+SAMPLE = Sample(
+    per_second=50.0,
+    per_cpu_second=100.0,
+    bytes_each=2048.0,
+    waiting_share=0.0,
+    generator_share=0.5,
+    generator_waiting=0.0,
+)
 
 
-def sample(server: str, measure: str = OPENED, **changes: float) -> Sample:
-    return msgspec.structs.replace(Sample(server, "ws", measure, 50.0, 100.0, 2048.0, 0.0), **changes)
+def doubts(**changes: float) -> dict[str, tuple[str, ...]]:
+    return {reading.unit: reading.doubts for reading in readings(JOB, msgspec.structs.replace(SAMPLE, **changes))}
 
 
-def test_rows_hold_medians_and_the_ratio_to_the_floor() -> None:
-    samples = [sample("floor", per_cpu_second=figure) for figure in (90.0, 100.0, 500.0)]
-    samples += [sample("callboard", SUBSCRIBED, per_cpu_second=figure) for figure in (20.0, 10.0, 70.0)]
-    floor, callboard = rows(samples)
-    assert (floor.per_cpu_second, floor.ratio) == (100.0, None)
-    assert (callboard.measure, callboard.per_cpu_second, callboard.ratio) == (SUBSCRIBED, 20.0, 0.2)
-    assert "20%" in table_text([floor, callboard])
-    assert "2.0" in table_text([callboard])
+def test_a_sample_is_told_in_three_figures() -> None:
+    figures = {reading.unit: reading.value for reading in readings(JOB, SAMPLE)}
+    assert figures == {RATE: 50.0, CPU_RATE: 100.0, MEMORY: 2.0}
+    assert doubts() == {RATE: (), CPU_RATE: (), MEMORY: ()}
 
 
-def test_a_disturbed_figure_is_marked() -> None:
-    assert "other processes" not in table_text(rows([sample("floor")]))
-    assert "other processes" in table_text(rows([sample("floor"), sample("floor", waiting_share=0.2)]))
+def test_other_processes_make_both_rates_doubtful_and_a_saturated_generator_one() -> None:
+    assert doubts(waiting_share=0.2) == {RATE: (OTHERS_RAN,), CPU_RATE: (OTHERS_RAN,), MEMORY: ()}
+    assert doubts(generator_waiting=0.2)[RATE] == (OTHERS_RAN,)
+    assert doubts(generator_share=0.99) == {RATE: (GENERATOR_SATURATED,), CPU_RATE: (), MEMORY: ()}
+
+
+def test_peers_are_measured_on_what_they_do() -> None:
+    found = [(job.transport, job.state, job.connections) for job in jobs(Settings(), [FLOOR, CALLBOARD, "picows"])[:3]]
+    assert found == [("ws", OPENED, 10_000)] * 3
+    peer = [job for job in jobs(Settings(), [FLOOR, CALLBOARD, "picows"]) if job.server == "picows"]
+    assert [(job.state, job.connections) for job in peer] == [
+        (OPENED, 10_000), (SUBSCRIBED, 1000), (SUBSCRIBED, 10_000),
+    ]  # fmt: skip
+    assert all(job.state == OPENED for job in jobs(Settings(), [FLOOR]))
 
 
 @pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 @pytest.mark.parametrize("transport", ["ws", "sse"])
-def test_measures_both_servers(tmp_path: Path, capsys: pytest.CaptureFixture[str], transport: str) -> None:
-    written = tmp_path / "connections.json"
-    connections.main(["--quick", "--connections", "30", "--transport", transport, "--json", str(written)])
-    report = json.loads(written.read_text())
-    taken = [(one["server"], one["measure"]) for one in report["samples"]]
-    assert taken == [("floor", OPENED), ("callboard", OPENED), ("callboard", SUBSCRIBED)]
-    assert all(one["per_second"] > 0 for one in report["samples"])
-    assert "[3/3]" in capsys.readouterr().err
+def test_callboards_connections_are_authenticated_and_subscribed(transport: str) -> None:
+    sample = take(Rig(Window(), fit=False), Job(CALLBOARD, transport, SUBSCRIBED, 30), [])
+    assert sample.per_second > 0
+    assert sample.per_cpu_second > 0
+    assert sample.bytes_each > 0
+
+
+@pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
+def test_measures_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([CONNECTIONS], ["--quick", "--no-peers", "--server", FLOOR, "--out", str(tmp_path)], "connections")
+    report = json.loads((tmp_path / "connections.json").read_text())
+    assert {line["subject"] for line in report["lines"]} == {SUBJECTS["ws", OPENED], SUBJECTS["sse", OPENED]}
+    assert all(line["median"] > 0 for line in report["lines"] if line["unit"] != MEMORY)
+    assert "[2/2]" in capsys.readouterr().err

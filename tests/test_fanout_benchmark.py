@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.fanout import FANOUT, ONE_A_WRITE, Job, jobs, readings
+from benchmarks.fanout import FANOUT, ONE_A_WRITE, Job, failures, jobs, readings
 from benchmarks.load.compiler import NO_COMPILER, find_compiler
 from benchmarks.load.processes import Counted, Latency
-from benchmarks.rig import CALLBOARD, FLOOR, Load, Watched
+from benchmarks.report import lines
+from benchmarks.rig import CALLBOARD, FLOOR, Failed, Load, Watched
 from benchmarks.settings import Settings, main
 
 COUNTED = Counted(
@@ -62,6 +63,11 @@ def test_a_doubtful_figure_is_marked(changes: dict[str, float], doubt: str) -> N
     assert {reading.doubts for reading in readings(JOB, watched(**changes))} == {(doubt,)}
 
 
+def test_a_peer_that_fails_is_told_with_its_reason() -> None:
+    (line, _) = lines(failures(Job("picows", Load("ws", 10)), Failed("it ended")), FLOOR)
+    assert (line.server, line.failed, line.runs) == ("picows", "it ended", 0)
+
+
 def test_joined_writes_are_expected_where_they_were_asked_for() -> None:
     joined = Job(FLOOR, Load("ws", 10, batch=16))
     assert readings(joined, watched(segments=1000 // 16))[0].doubts == ()
@@ -71,7 +77,7 @@ def test_joined_writes_are_expected_where_they_were_asked_for() -> None:
 def test_only_callboard_and_the_floor_are_measured_on_what_peers_do_not_do() -> None:
     found = jobs(Settings(), [FLOOR, CALLBOARD, "picows"])
     assert [job.load for job in found if job.server == "picows"] == [
-        Load("ws", count) for count in (1, 10, 100, 1000, 5000)
+        Load("ws", count) for count in (10, 100, 1000, 5000)
     ]
     assert {job.server for job in found if job.load.transport == "mixed"} == {CALLBOARD}
     assert {job.server for job in found if job.load.batch == 16} == {FLOOR, CALLBOARD}

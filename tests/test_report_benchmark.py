@@ -20,7 +20,7 @@ def runs(server: str, *values: float, x: int = 10, doubts: tuple[str, ...] = ())
 
 def report(readings: list[Reading], missing: dict[str, str] | None = None) -> Report:
     return Report(
-        "fanout", "the command", describe(), {"peer": {"lib": "1.2"}}, missing or {}, lines(readings, FLOOR), []
+        "fanout", "the command", 1.0, describe(), {"peer": {"lib": "1.2"}}, missing or {}, lines(readings, FLOOR), []
     )
 
 
@@ -47,6 +47,16 @@ def test_where_all_runs_were_disturbed_they_count_and_are_marked() -> None:
     told = markdown(report(found))
     assert "50 (50-60) (!)" in told
     assert "disturbed in every run: busy." in told
+
+
+def test_what_failed_is_told_and_does_not_count_beside_what_did_not() -> None:
+    gone = Reading("{x} subscribers", "peer", "deliveries/s", 0, 10, failed="it ended")
+    (line,) = lines([gone, *runs("peer", 50)], FLOOR)
+    assert (line.median, line.runs, line.failed) == (50, 1, "")
+    told = markdown(report([*runs(FLOOR, 100), gone]))
+    assert "| 100 | failed |" in told
+    assert "peer failed (10 subscribers): it ended" in told
+    assert "rect x=" not in bars("t", lines([gone], FLOOR)).body
 
 
 def test_the_table_has_a_row_for_each_place_and_a_column_for_each_server() -> None:

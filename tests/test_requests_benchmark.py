@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.inbound import ALONE, FLOODED, INBOUND, PONG, SPEED
-from benchmarks.latency import LATENCY, STALLED, loads
+from benchmarks.latency import LATENCY, NONE_STALLED, STALLED, beside, stalled_numbers, with_stalled
 from benchmarks.load.compiler import NO_COMPILER, find_compiler
 from benchmarks.load.processes import Echo, LoadGenerator
 from benchmarks.peers import install
 from benchmarks.peers.catalogue import PEERS, prepare
-from benchmarks.rig import CALLBOARD, FLOOR, Load, Rig, Window
+from benchmarks.rig import CALLBOARD, FLOOR, Failed, Rig, Window, attempt
 from benchmarks.settings import Settings, main
-from benchmarks.tokens import first_token, live_tasks
+from benchmarks.tokens import cancelling, first_token, not_at_rate
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 
@@ -64,13 +64,20 @@ def test_too_few_topics_are_said(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert "too few lines" in capfd.readouterr().err
 
 
-def test_others_get_everything_while_some_have_stalled() -> None:
-    watched = Rig(Window(0.1, 0.3), fit=False).watch(CALLBOARD, Load("ws", 10, rate=50, stalled=3, fill=64))
-    assert watched.counted.connections == 10
-    assert watched.counted.closed == 0
-    assert watched.counted.fewest > 0
-    assert watched.counted.other_messages >= 10 * 64
-    assert 0 < watched.grown_bytes < 64 << 20
+def test_the_others_get_everything_while_some_have_stalled() -> None:
+    outcome = beside(Rig(Window(0.1, 0.3), fit=False), CALLBOARD, readers=10, stalled=3)
+    counted = outcome.watched.counted
+    assert (counted.connections, counted.closed) == (9, 0)
+    assert counted.fewest > 0
+    assert outcome.bytes > 0
+
+
+def test_the_change_that_stalled_readers_make_is_told_beside_as_many_readers() -> None:
+    found = list(with_stalled(Rig(Window(0.1, 0.3), fit=False), CALLBOARD, 10, 20))
+    alone, beside_them, change, memory = found
+    assert (alone.subject, beside_them.subject) == (NONE_STALLED, STALLED)
+    assert change.value == pytest.approx(100 * (beside_them.value / alone.value - 1))
+    assert memory.unit == "KiB a stalled reader"
 
 
 def test_inbound_measures_the_floor(tmp_path: Path) -> None:
@@ -87,15 +94,29 @@ def test_latency_measures_the_floor_without_stalled_readers(tmp_path: Path) -> N
     found = json.loads((tmp_path / "latency.json").read_text())["lines"]
     assert {line["unit"] for line in found} == {"p50 ms", "p99 ms", "p99.9 ms"}
     assert STALLED not in {line["subject"] for line in found}
-    assert [load.stalled for load in loads(Settings()) if load.fill] == [0, 1, 20, 200]
+    assert stalled_numbers(Settings(), CALLBOARD) == (1, 20, 200)
+    assert stalled_numbers(Settings(), FLOOR) == ()
 
 
-def test_first_token_and_live_tasks_are_measured_on_callboard() -> None:
+def test_first_token_and_cancellation_are_measured_on_callboard() -> None:
     rig = Rig(Window(0.1, 0.3), fit=False)
     assert all(0 < reading.value < 1000 for reading in first_token(rig, 10))
-    (each,) = live_tasks(rig, [300])
-    assert (each.x, each.unit) == (300, "KiB each")
-    assert 1 < each.value < 1000
+    assert all(0 < reading.value < 1000 for reading in cancelling(rig, 5))
+
+
+def test_streams_that_lag_behind_their_rate_are_told_apart() -> None:
+    assert not_at_rate(24_900, 500) == ()
+    assert not_at_rate(12_500, 500) == ("not at rate: 50% of the tokens came",)
+
+
+def test_a_peer_that_fails_is_said_in_a_line_and_a_server_of_ours_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise RuntimeError("it ended\nwith a long story")
+
+    assert attempt("picows", fail) == Failed("it ended")
+    assert "picows failed: it ended" in capsys.readouterr().err
+    with pytest.raises(RuntimeError):
+        attempt(CALLBOARD, fail)
 
 
 def test_peers_that_cannot_be_had_are_told_with_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

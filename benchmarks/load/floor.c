@@ -2,19 +2,21 @@
  *
  * Accepts N connections, answers each request head (101 or 200), then sends events of a fixed size to each connection in
  * turn, `batch` events joined in one send. At full speed a full socket blocks the loop; at a rate it sleeps in between.
- * Prints {"port": P} when it listens and one JSON line with what it did at the end.
+ * Prints {"port": P} when it listens and one JSON line with what it did at the end. With --hold it sends nothing and
+ * keeps the connections until it is killed: the floor under opening them.
  */
 #define _GNU_SOURCE
 #include "common.h"
 #include "listening.h"
 
 #include <getopt.h>
+#include <unistd.h>
 
 #define LARGEST (512 << 10)
 #define STAMP_DIGITS 19 /* what a nanosecond clock needs until the year 2262 */
 
 static struct {
-    int connections, batch, bytes, sse;
+    int connections, batch, bytes, sse, hold;
     long events; /* for each connection; 0 = until the clients leave */
     double rate; /* events a second for each connection; 0 = full speed */
 } opt = {.connections = 1, .batch = 1, .bytes = 200};
@@ -93,7 +95,8 @@ static void parse_options(int argc, char **argv, int *port)
         {"port", required_argument, 0, 'p'},  {"connections", required_argument, 0, 'c'},
         {"batch", required_argument, 0, 'b'}, {"bytes", required_argument, 0, 's'},
         {"rate", required_argument, 0, 'r'},  {"events", required_argument, 0, 'e'},
-        {"sse", no_argument, 0, 'S'},         {0, 0, 0, 0},
+        {"sse", no_argument, 0, 'S'},         {"hold", no_argument, 0, 'h'},
+        {0, 0, 0, 0},
     };
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (o) {
@@ -104,6 +107,7 @@ static void parse_options(int argc, char **argv, int *port)
         case 'r': opt.rate = number("--rate", optarg, 0); break;
         case 'e': opt.events = (long)number("--events", optarg, 0); break;
         case 'S': opt.sse = 1; break;
+        case 'h': opt.hold = 1; break;
         default: exit(2);
         }
     }
@@ -123,6 +127,8 @@ int main(int argc, char **argv)
     int *fds = calloc((size_t)opt.connections, sizeof *fds);
     for (int i = 0; i < opt.connections; i++)
         fds[i] = accept_one(listener, opt.sse);
+    while (opt.hold)
+        pause();
     int64_t began = now_ns(), cpu = cpu_ns();
     int64_t sent = send_loop(fds);
     double wall = (double)(now_ns() - began) / 1e9;

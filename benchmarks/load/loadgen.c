@@ -1,7 +1,7 @@
 /* Load generator: many subscribers in one process, counted and timed.
  *
  * Opens N WebSocket connections (or event streams), takes each through the --send and --expect steps in the order given,
- * prints {"ready": N}, then counts the messages that hold --marker and times the nanosecond CLOCK_MONOTONIC number behind
+ * prints {"ready": N, …} with what that took, then counts the messages that hold --marker and times the nanosecond CLOCK_MONOTONIC number behind
  * it. The window begins --warmup seconds after the first delivery. Ends after --seconds, at --total deliveries, when
  * nothing came for --idle seconds, or when every connection is closed, with one JSON line on standard output.
  * --nap is for throughput: pausing so many microseconds between rounds, it reads more at once and the server does not
@@ -83,7 +83,7 @@ static void show_progress(void)
 
 static void open_all(void)
 {
-    int64_t began = now_ns(), progressed = began;
+    int64_t began = now_ns(), progressed = began, cpu = cpu_ns(), run_queue = run_queue_ns();
     for (int opened = 0, before = 0; tally.ready < all_connections();) {
         while (opened < all_connections() && opened - tally.ready < MAX_OPENING) {
             subscribers[opened].stalled = opened >= opt.connections;
@@ -102,7 +102,9 @@ static void open_all(void)
             exit(1);
         }
     }
-    printf("{\"ready\": %d, \"seconds\": %.3f}\n", tally.ready, (double)(now - began) / 1e9);
+    double wall = (double)(now - began);
+    printf("{\"ready\": %d, \"seconds\": %.6f, \"cpu_share\": %.3f, \"run_queue_share\": %.3f}\n", tally.ready,
+           wall / 1e9, (double)(cpu_ns() - cpu) / wall, (double)(run_queue_ns() - run_queue) / wall);
     fflush(stdout);
     requests_begin(subscribers, opt.connections, now);
 }

@@ -80,18 +80,27 @@ class _Listening(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """How many connections have gone through the script, and how long that took from the first one on."""
+    """How many connections have gone through the script, how long that took from the first one on, and the generator's
+    shares of a core meanwhile: running, and ready but waiting."""
 
     ready: int
     seconds: float
+    cpu_share: float
+    run_queue_share: float
 
 
 class Program:
     """One run of a program that answers in JSON lines; as a context manager it is killed at the end at the latest."""
 
-    def __init__(self, name: str, command: Sequence[str], directory: Path | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], directory: Path | None = None, errors: IO[bytes] | None = None
+    ) -> None:
+        """What it prints of errors goes to the file `errors`, whose last line is told where the program ends."""
         self._name = name
-        self._process = subprocess.Popen(command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._errors = errors
+        self._process = subprocess.Popen(
+            command, cwd=directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+        )
         self.pid = self._process.pid
         assert self._process.stdout is not None
         assert self._process.stdin is not None
@@ -102,8 +111,14 @@ class Program:
         """The next line it prints. Raises RuntimeError where it ended without one."""
         line = self._stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._name} ended with status {self._process.wait()}")
+            raise RuntimeError(f"{self._name} ended with status {self._process.wait()}{self._last_error()}")
         return line
+
+    def _last_error(self) -> str:
+        if self._errors is None:
+            return ""
+        self._errors.seek(0)
+        return "".join(f": {line.decode(errors='replace').strip()}" for line in self._errors.readlines()[-1:])
 
     def listening(self) -> int:
         """The port, from the line in which a server tells it."""
@@ -179,13 +194,14 @@ class LoadGenerator(Program):
 
 
 class Floor(Program):
-    """The server that only sends. It starts once all `connections` are there."""
+    """The server that only sends. It starts once all `connections` are there; with `hold` it sends nothing."""
 
     def __init__(
         self,
         connections: int,
         *,
         sse: bool = False,
+        hold: bool = False,
         message_bytes: int = 200,
         batch: int = 1,
         rate: float = 0,
@@ -193,7 +209,8 @@ class Floor(Program):
     ) -> None:
         options = {"connections": connections, "bytes": message_bytes, "batch": batch, "rate": rate, "events": events}
         pairs = [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        super().__init__("floor", [str(build("floor")), *pairs, *(["--sse"] if sse else [])])
+        flags = [*(["--sse"] if sse else []), *(["--hold"] if hold else [])]
+        super().__init__("floor", [str(build("floor")), *pairs, *flags])
         self.port = self.listening()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
@@ -83,7 +84,7 @@ def prepare(peers: Sequence[Peer]) -> tuple[list[Peer], dict[str, str]]:
     for peer in peers:
         try:
             _command(peer)
-        except install.MissingPeerError as error:
+        except (install.MissingPeerError, OSError) as error:
             missing[peer.name] = str(error)
         else:
             found.append(peer)
@@ -109,7 +110,8 @@ class _Script(Program):
     """A peer that is one of our scripts: it prints its port and waits for a line on its standard input."""
 
     def __init__(self, name: str, command: Sequence[str], directory: Path | None) -> None:
-        super().__init__(name, command, directory)
+        # The libraries write of every client that leaves without a goodbye, as the load generator does.
+        super().__init__(name, command, directory, tempfile.TemporaryFile())  # noqa: SIM115 lives as long as this
         self.port = self.listening()
 
     def start(self) -> None:
@@ -120,7 +122,7 @@ def serve(peer: Peer, *, rate: float, message_bytes: int, fill: int = 0) -> Abst
     """A prepared peer, started. Raises RuntimeError where it ends at once."""
     if peer.kind is Kind.NCHAN:
         program, module = install.nginx()
-        return Nchan(program, module, rate=rate, message_bytes=message_bytes)
+        return Nchan(program, module, rate=rate, message_bytes=message_bytes, fill=fill)
     command, directory = _command(peer)
     options = ["--rate", str(rate), "--bytes", str(message_bytes), "--fill", str(fill)]
     return _Script(peer.name, [*command, *options], directory)

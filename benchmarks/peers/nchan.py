@@ -41,9 +41,9 @@ http {{
 class Nchan:
     """A context manager; the publisher is a process of its own and starts with `start`."""
 
-    def __init__(self, program: Path, module: Path, *, rate: float, message_bytes: int) -> None:
+    def __init__(self, program: Path, module: Path, *, rate: float, message_bytes: int, fill: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="callboard-bench-")
-        self._publish = [str(rate), str(message_bytes)]
+        self._publish = [str(rate), str(message_bytes), str(fill)]
         self._publisher: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -51,12 +51,13 @@ class Nchan:
         file = Path(self._folder.name) / "nginx.conf"
         file.write_text(_CONFIGURATION.format(module=module, folder=self._folder.name, port=self.port))
         command = [str(program), "-c", str(file), "-p", self._folder.name, "-e", f"{self._folder.name}/error.log"]
-        self._process = subprocess.Popen(command)
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         self.pid = self._process.pid
 
     def start(self) -> None:
         script = Path(__file__).parent / "servers" / "nchan_publisher.py"
-        self._publisher = subprocess.Popen([sys.executable, str(script), str(self.port), *self._publish])
+        command = [sys.executable, str(script), str(self.port), *self._publish]
+        self._publisher = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + START_SECONDS

@@ -1,4 +1,4 @@
-"""Posts events to nginx over one connection, each after the answer to the one before: arguments PORT RATE BYTES."""
+"""Posts events to nginx over one connection, each after the answer to the last: arguments PORT RATE BYTES FILL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 
-from broadcast import event
+from broadcast import FILLER_BYTES, event
 
 
 def publish(connection: socket.socket, text: str) -> None:
@@ -21,9 +21,11 @@ def publish(connection: socket.socket, text: str) -> None:
         answer += piece
 
 
-def main(port: int, rate: float, size: int) -> None:
+def main(port: int, rate: float, size: int, fill: int) -> None:
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(fill):
+            publish(connection, "x" * FILLER_BYTES)
         began, sent = time.monotonic(), 0
         while True:
             publish(connection, event(size))
@@ -33,4 +35,4 @@ def main(port: int, rate: float, size: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
