@@ -98,10 +98,15 @@ class Connections:
 
     def round(self, now: float, unix_now: float) -> None:
         """Closes those whose credential has run out or was revoked, pings the silent, gives up the dead."""
+        # Asking may read the credentials' store: once for each credential, not for each of its connections.
+        standing: dict[Principal, bool] = {}
         for connection, watch in tuple(self._watches.items()):
             if watch.given_up:
                 continue
-            if not self._credential_stands(connection, unix_now):
+            principal = connection.principal
+            if principal is not None and principal not in standing:
+                standing[principal] = self._stands(principal, unix_now)
+            if principal is not None and not standing[principal]:
                 watch.given_up = True
                 self._expired += 1
                 connection.close(CloseCode.UNAUTHORIZED, "the credential has expired or was revoked")
@@ -123,10 +128,7 @@ class Connections:
             opened_total=self._opened,
         )
 
-    def _credential_stands(self, connection: Connection, unix_now: float) -> bool:
-        principal = connection.principal
-        if principal is None:
-            return True
+    def _stands(self, principal: Principal, unix_now: float) -> bool:
         expired = principal.expires_at is not None and principal.expires_at <= unix_now
         return not expired and self._verifier.is_valid(principal)
 

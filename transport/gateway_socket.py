@@ -120,6 +120,8 @@ class GatewaySocket:
         if self._conversation.cancelled_caught and self._closing is None:
             self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
         self._connection.detach()
+        if self._socket.over and not self._outbox.busy:
+            return
         with trio.move_on_after(self._options.close_seconds):
             await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self._outbox.drain()

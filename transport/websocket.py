@@ -82,6 +82,11 @@ class WebSocket:
         self._over = False
         """Nothing more can be read: the client has closed or is gone, or what it sends is no WebSocket any more."""
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody is left to be told anything: the client has closed, or is gone."""
+        return self._over
+
     async def receive(self) -> str | bytes | None:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
         side closes.

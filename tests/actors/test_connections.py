@@ -16,12 +16,14 @@ Closes = list[tuple[CloseCode, str]]
 class Revocable:
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.asked: list[str] = []
 
     async def verify(self, token: str) -> Principal:
         await trio.lowlevel.checkpoint()
         return Principal(token)
 
     def is_valid(self, principal: Principal) -> bool:
+        self.asked.append(principal.credential_id)
         return principal.credential_id not in self.revoked
 
 
@@ -122,6 +124,16 @@ async def test_a_credential_that_runs_out_or_is_revoked_closes(house: House) -> 
     assert house.codes(expiring) == house.codes(revoked) == [CloseCode.UNAUTHORIZED]
     assert house.codes(lasting) == []
     assert house.connections.statistics().expired_total == 2
+
+
+async def test_a_round_asks_once_for_each_credential(house: House) -> None:
+    for number in range(6):
+        connection, _ = house.enter()
+        house.connections.identify(connection, Principal("alice", credential_id=f"k{number % 2}"), f"device-{number}")
+    house.connections.round(1.0, 1.0)
+    assert house.verifier.asked == ["k0", "k1"]
+    house.connections.round(2.0, 2.0)
+    assert house.verifier.asked == ["k0", "k1"] * 2
 
 
 async def test_a_renewed_credential_stands(house: House) -> None:
