@@ -118,6 +118,7 @@ class Channel:
         """Asks an idle actor to give up its task. Nothing happens where the mailbox is full: it is not idle then."""
         with contextlib.suppress(trio.WouldBlock):
             self._ref.send_nowait(Park())
+            self._turn = Turn.ACTOR
 
     async def submit(self, *drafts: Draft) -> Reply[Position]:
         """Hands the drafts over, waiting while the mailbox is full; cancelled meanwhile, nothing is appended.
@@ -176,6 +177,7 @@ class Channel:
                     await self._fan_out(*self._append_waiting(message))
                 case Park():
                     if self._mailbox.statistics().waiting == 0:
+                        self._turn = Turn.FREE
                         break
                 case Fail(error):
                     raise error
@@ -201,8 +203,8 @@ class Channel:
             await trio.lowlevel.cancel_shielded_checkpoint()
             self._step_aside()
         else:
-            self._turn = Turn.ACTOR
             self.start()
+            self._turn = Turn.ACTOR
             await self._ref.send(append)
 
     def _step_aside(self) -> None:
@@ -212,15 +214,17 @@ class Channel:
     def _take_turn(self, append: Append) -> None:
         """The whole turn, in the publisher's task."""
         self._turn = Turn.TAKEN
-        before = self.log.tail
-        events = self._append(append)
         self.last_active = trio.current_time()
         try:
+            before = self.log.tail
+            events = self._append(append)
+            tail = self.log.tail
             for encoder, group in self._audience.items():
                 frames = b"".join(map(encoder.encode, events))
                 for subscription in group:
-                    subscription.outbox.offer(subscription, before, self.log.tail, frames)
+                    subscription.outbox.offer(subscription, before, tail, frames)
         except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
+            # The mailbox is empty, so there is room.
             self._turn = Turn.ACTOR
             self._ref.send_nowait(Fail(error))
             # Refused now, it crashes when it is started next, by whoever publishes next.

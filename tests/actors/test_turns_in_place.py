@@ -112,6 +112,27 @@ async def test_a_crash_waits_for_a_supervisor_that_takes_the_actor(autojump_cloc
         nursery.cancel_scope.cancel()
 
 
+async def test_no_turn_in_place_while_the_actor_is_asked_to_park(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        spawner = RestartingSpawner(nursery)
+        spawner.gate.set()
+        channels = Channels(spawner, {}, ChannelsOptions(mailbox=1, idle_seconds=10.0, in_place=1))
+        reader = Reader(nursery)
+        reader.attach(channels, Fragile(2))
+        extra = Reader(nursery).attach(channels, Lines())
+        await channels.publish(KEY, fact(1))
+        channels.unsubscribe(extra)
+        await trio.sleep(11)
+        # One is on its way to the actor, and the other fills the mailbox.
+        channels.sweep()
+        channels.sweep()
+        await channels.emit(KEY, fact(2))
+        await channels.emit(KEY, fact(3))
+        await wait_all_tasks_blocked()
+        assert reader.offsets == [1, 2, 3]
+        nursery.cancel_scope.cancel()
+
+
 async def test_cancelled_before_it_publishes_nothing_and_afterwards_all(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         channels = Channels(NurserySpawner(nursery), {})
