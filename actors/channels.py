@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 import trio
 
 from actors.channel import Channel
-from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.log import Log, Resumption, Retention
 from actors.mailbox import Reply
 from actors.outbox import Encoder, Outbox, Subscription
 from actors.position import Position
-from actors.spawner import Spawner, spawn
+from actors.spawner import Spawner
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
     """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all; beyond it
     the topic unused for longest is forgotten. Names that never had an event are counted apart, by the same number.
-    `publish_seconds`: how long a publisher waits for a full mailbox."""
+    `publish_seconds`: how long a publisher waits for a full mailbox. `in_place`: the largest audience of an
+    idle topic for which its turn is taken in the publisher's task; -1 for never."""
 
     mailbox: int = 1024
     idle_seconds: float = 30.0
     topics: int = 100_000
     publish_seconds: float = 10.0
+    in_place: int = 32
 
 
 class ChannelsStatistics(msgspec.Struct, frozen=True):
@@ -123,13 +124,13 @@ class Channels:
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
         try:
-            return await self._awake(key).submit(*drafts)
+            return await self._open(key).submit(*drafts)
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    async def emit(self, key: ChannelKey, *drafts: Draft) -> None:
+    def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        await self._awake(key).emit(*drafts)
+        return self._open(key).emit(*drafts)
 
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""
@@ -150,7 +151,7 @@ class Channels:
         for channel in self._live.values():
             channel.running = False
             if channel.has_work:
-                self._start(channel)
+                channel.start()
 
     def sweep(self) -> None:
         """Puts idle topics away, drops what is too old, forgets beyond the limit. Called now and then."""
@@ -188,24 +189,12 @@ class Channels:
         channel = self._live.get(key)
         if channel is None:
             log = self._take_from_shelf(key) or Log(key, self._retention.get(key.channel, Retention()))
-            channel = Channel(log, self._options.mailbox)
+            channel = Channel(log, self._options.mailbox, self._supervisor, self._options.in_place)
             self._live[key] = channel
             for follower in tuple(self._followers.get(key.channel, ())):
                 if follower.sees(key):
                     follower.attach(key)
         return channel
-
-    def _awake(self, key: ChannelKey) -> Channel:
-        """The topic with a running actor, to publish to."""
-        channel = self._open(key)
-        if not channel.running:
-            self._start(channel)
-        return channel
-
-    def _start(self, channel: Channel) -> None:
-        spec = ChildSpec(f"channel {channel.key}", channel.run, Restart.TRANSIENT)
-        spawn(self._supervisor, spec)
-        channel.running = True
 
     def _shelve(self, key: ChannelKey, channel: Channel) -> None:
         channel.close()

@@ -10,6 +10,7 @@ from actors.event import ChannelKey, draft, now_ms
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions, Subscription
 from tests.support.drafts import Labelled, fact
+from tests.support.spawners import NoSpawner
 from tests.support.world import MemorySink, NurserySpawner
 
 
@@ -144,15 +145,8 @@ async def test_old_events_go_with_time_on_the_shelf_too(autojump_clock: trio.abc
         nursery.cancel_scope.cancel()
 
 
-class NoSpawner:
-    """A supervisor whose children never get a turn."""
-
-    def start_child_nowait(self, spec: object) -> None:
-        pass
-
-
 async def test_a_topic_that_takes_nothing_is_busy(autojump_clock: trio.abc.Clock) -> None:
-    channels = Channels(NoSpawner(), {}, ChannelsOptions(mailbox=1, publish_seconds=3.0))
+    channels = Channels(NoSpawner(), {}, ChannelsOptions(mailbox=1, publish_seconds=3.0, in_place=-1))
     await channels.emit(task("t"), fact(1))
     begin = trio.current_time()
     with pytest.raises(CallboardError) as refused:
@@ -165,7 +159,7 @@ async def test_a_topic_that_takes_nothing_is_busy(autojump_clock: trio.abc.Clock
 async def test_what_was_taken_is_never_refused_as_busy(autojump_clock: trio.abc.Clock) -> None:
     """A publisher who is told `busy` publishes again: the event must then not have been taken."""
     async with trio.open_nursery() as nursery:
-        channels = Channels(NoSpawner(), {}, ChannelsOptions(publish_seconds=3.0))
+        channels = Channels(NoSpawner(), {}, ChannelsOptions(publish_seconds=3.0, in_place=-1))
         outcome: list[str] = []
 
         async def publish() -> None:

@@ -38,7 +38,8 @@ class Stoppable:
     """A world whose tasks, sessions or channels can be stopped as their supervisor would."""
 
     def __init__(self, nursery: trio.Nursery, limits: Limits | None = None) -> None:
-        self.world = World(nursery, AGENTS, limits)
+        # Each topic by its actor: what has no task cannot be stopped.
+        self.world = World(nursery, AGENTS, limits or Limits(channels=ChannelsOptions(in_place=-1)))
         self.tasks, self.sessions, self.channels = (MortalSpawner(nursery) for _ in range(3))
         self.world.tasks._supervisor = self.tasks
         self.world.sessions._supervisor = self.sessions
