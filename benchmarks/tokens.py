@@ -37,9 +37,8 @@ MODERATE = 100
 """Streams that leave the core time: the cancellation itself is measured then, and not the wait for the core."""
 AT_RATE = 0.98
 STREAM_NAP_US = 1000
-"""The generator looks up so often, and its naps are part of the latencies. One that slept until a token comes would have
-the server pay for each wake-up, which clients on machines of their own do not.
-"""
+"""The generator looks up so often, and its naps are part of the latencies. One that slept until a token comes would
+have the server pay for each wake-up, which clients on machines of their own do not."""
 CANCEL_EVERY = 4.0
 """Seconds over which the cancellations of all streams are spread."""
 
