@@ -27,7 +27,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     """
 
     __slots__ = (
-        "_drained",
         "_finished",
         "_heard_all",
         "_last_received",
@@ -53,8 +52,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         self._finished = False
         self._heard_all = False
         """The peer has finished sending."""
-        self._drained = False
-        """The last read took all that there was."""
 
     @property
     def peer(self) -> Address:
@@ -119,23 +116,16 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
 
     async def _receive(self, max_bytes: int) -> bytes:
         # As `_when_ready`, in place: each call in here is held for as long as its client is silent.
-        waited = self._drained
-        if waited:
-            # To try first would mostly be in vain.
-            await trio.lowlevel.wait_readable(self._open_socket())
-        else:
-            await trio.lowlevel.checkpoint_if_cancelled()
+        # To wait first after a read that was short saves a connection one call, and costs a busy client 18 %: after the
+        # checkpoint that follows each answer its next request is mostly there.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
         while (data := self._receive_nowait(max_bytes)) is None:
             await trio.lowlevel.wait_readable(self._sock)
             waited = True
         if not waited:
             await trio.lowlevel.cancel_shielded_checkpoint()
         return data
-
-    def _open_socket(self) -> socket.socket:
-        if self._sock.fileno() == -1:
-            raise trio.ClosedResourceError("this stream was already closed")
-        return self._sock
 
     def _receive_nowait(self, max_bytes: int) -> bytes | None:
         try:
@@ -147,7 +137,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         if data:
             self._received += len(data)
             self._last_received = trio.current_time()
-            self._drained = len(data) < max_bytes
         else:
             self._heard_all = True
         return data
