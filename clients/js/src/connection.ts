@@ -16,6 +16,11 @@ export type ConnectionState =
     }
   | { readonly name: "closed"; readonly code: number; readonly reason: string };
 
+/** `retry`: whether a first attempt that fails is followed by others, as a cut is. */
+export interface ConnectOptions {
+  readonly retry?: boolean;
+}
+
 /** What the owner of a connection does for it. */
 export interface ConnectionHooks<Link> {
   readonly open: OpenLink<Link>;
@@ -41,7 +46,7 @@ export interface ConnectionOptions {
 /** An open link that ends before this was no success: the delays go on growing. */
 const STABLE_MS = 5_000;
 
-/** One link at a time, opened again after it was cut. The first attempt of `connect` is not repeated. */
+/** One link at a time, opened again after it was cut. */
 export class Connection<Link> {
   readonly #hooks: ConnectionHooks<Link>;
   readonly #options: ConnectionOptions;
@@ -69,8 +74,11 @@ export class Connection<Link> {
     return this.#link;
   }
 
-  /** Resolves once a link is open and greeted. While a retry is waited for, it is made at once. */
-  connect(): Promise<void> {
+  /**
+   * Resolves once a link is open and greeted, rejects where this attempt fails; with `retry` others follow then. While
+   * one is waited for, it is made at once.
+   */
+  connect(retry: boolean): Promise<void> {
     switch (this.#state.name) {
       case "open":
       case "connecting":
@@ -80,7 +88,7 @@ export class Connection<Link> {
       case "idle":
       case "closed":
         this.#attempts = 0;
-        return this.#start(false);
+        return this.#start(retry);
     }
   }
 
@@ -91,18 +99,18 @@ export class Connection<Link> {
     }
   }
 
-  #start(repeated: boolean): Promise<void> {
+  #start(retry: boolean): Promise<void> {
     clearTimeout(this.#retry);
     const controller = new AbortController();
     this.#controller = controller;
     this.#enter({ name: "connecting", attempt: this.#attempts });
-    this.#opening = this.#open(controller, repeated);
+    this.#opening = this.#open(controller, retry);
     // Whoever calls `connect` gets this promise; everybody else is told by the state.
     this.#opening.catch(() => undefined);
     return this.#opening;
   }
 
-  async #open(controller: AbortController, repeated: boolean): Promise<void> {
+  async #open(controller: AbortController, retry: boolean): Promise<void> {
     const late = new ConnectionLostError(cut("not connected in time"));
     const timeout = setTimeout(() => controller.abort(late), this.#options.openTimeoutMs);
     try {
@@ -115,7 +123,7 @@ export class Connection<Link> {
     } catch (error) {
       clearTimeout(timeout);
       if (this.#controller === controller) {
-        this.#failed(error, repeated);
+        this.#failed(error, retry);
       }
       throw error;
     }
@@ -145,9 +153,9 @@ export class Connection<Link> {
   }
 
   /** An attempt has come to nothing. */
-  #failed(error: unknown, repeated: boolean): void {
+  #failed(error: unknown, retry: boolean): void {
     const ending = endingOf(error);
-    if (repeated && ending.mayReconnect) {
+    if (retry && ending.mayReconnect) {
       this.#wait(ending);
     } else {
       this.#close(ending);

@@ -1,4 +1,4 @@
-export type { ConnectionState } from "./connection";
+export type { ConnectionState, ConnectOptions } from "./connection";
 export {
   ClientError,
   ConnectionLostError,

@@ -1,4 +1,5 @@
 import { describe, expect } from "vitest";
+import { WebSocket } from "ws";
 import {
   ConnectionLostError,
   NotConnectedError,
@@ -8,6 +9,11 @@ import {
   type WebSocketClient,
 } from "../src/index";
 import { PLAN, type StepsBench, taskFrames, test } from "./support/steps";
+
+/** The data of a frame with a plan of one step. */
+function planOf(name: string): object {
+  return { plan: { steps: [{ id: "s1", name, status: "pending" }] } };
+}
 
 /** Notes what handlers get, but for the frame. */
 function watch(client: WebSocketClient, bench: StepsBench): void {
@@ -94,9 +100,8 @@ describe("events", () => {
     const [client, peer] = await bench.connected();
     const names: string[] = [];
     client.on("step:start", (step) => names.push(step.name));
-    const plan = (name: string): object => ({ plan: { steps: [{ id: "s1", name, status: "pending" }] } });
-    peer.send({ type: "plan:created", taskId: "t1", data: plan("one") });
-    peer.send({ type: "plan:created", taskId: "t2", data: plan("two") });
+    peer.send({ type: "plan:created", taskId: "t1", data: planOf("one") });
+    peer.send({ type: "plan:created", taskId: "t2", data: planOf("two") });
     peer.send({ type: "step:start", taskId: "t1", data: { stepId: "s1" } });
     peer.send({ type: "step:start", taskId: "t2", data: { stepId: "s1" } });
     peer.send({ type: "step:start", data: { stepId: "s9", stepName: "unplanned" } });
@@ -164,6 +169,21 @@ describe("the connection", () => {
     second.send(frames[7] ?? {});
     expect(await bench.seen.take()).toEqual(["tell"]);
     expect(client.clientId).toBe("c2");
+  });
+
+  test("is tried for until there is a server, where that is wanted", async ({ bench }) => {
+    let attempts = 0;
+    class Flaky extends WebSocket {
+      constructor(url: string) {
+        attempts += 1;
+        super(attempts === 1 ? "ws://127.0.0.1:1" : url);
+      }
+    }
+    const client = bench.client({ WebSocket: Flaky });
+    const first = expect(client.connect({ retry: true })).rejects.toBeInstanceOf(ConnectionLostError);
+    await bench.greet();
+    await first;
+    await bench.states.until(({ name }) => name === "open");
   });
 
   test("stays away where it was told to, or by the server's last word", async ({ bench }) => {

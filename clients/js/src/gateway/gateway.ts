@@ -1,5 +1,5 @@
 import { Backoff } from "../backoff";
-import { Connection, type ConnectionState } from "../connection";
+import { Connection, type ConnectionState, type ConnectOptions } from "../connection";
 import { Emitter, type Report, reportToConsole } from "../emitter";
 import { ConnectionLostError, NotConnectedError, ProtocolError, RefusedError } from "../errors";
 import { isObject, parseObject } from "../json";
@@ -70,9 +70,9 @@ export class AgentBoxGateway {
     return this.#connection.state;
   }
 
-  /** Resolves once connected and authenticated. Rejects, and does not try again, where the first attempt fails. */
-  connect(): Promise<void> {
-    return this.#connection.connect();
+  /** Resolves once connected and authenticated. Rejects where the first attempt fails. */
+  connect({ retry = false }: ConnectOptions = {}): Promise<void> {
+    return this.#connection.connect(retry);
   }
 
   /** Shows the token, as `connect` does by itself. Rejects with a RefusedError where the server does not take it. */

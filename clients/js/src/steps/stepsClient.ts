@@ -1,5 +1,5 @@
 import { Backoff } from "../backoff";
-import { Connection, type ConnectionState } from "../connection";
+import { Connection, type ConnectionState, type ConnectOptions } from "../connection";
 import { Deferred } from "../deferred";
 import { Emitter, type Report, reportToConsole } from "../emitter";
 import { type ConnectionLostError, ProtocolError } from "../errors";
@@ -54,9 +54,9 @@ export abstract class StepsClient<Link> {
     return this.#lastEventId;
   }
 
-  /** Resolves once the server has greeted. Rejects, and does not try again, where the first attempt fails. */
-  connect(): Promise<void> {
-    return this.#connection.connect();
+  /** Resolves once the server has greeted. Rejects where the first attempt fails. */
+  connect({ retry = false }: ConnectOptions = {}): Promise<void> {
+    return this.#connection.connect(retry);
   }
 
   /** Ends the connection for good. Handlers stay for another `connect`. */
