@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   build: {
     lib: {
-      entry: { index: "src/index.ts", react: "src/react/index.ts" },
+      entry: { index: "src/index.ts", react: "src/react/styled.ts" },
       formats: ["es"],
       cssFileName: "style",
     },

@@ -1,6 +1,6 @@
-import type { Backoff } from "./backoff";
-import { ClientError, ConnectionLostError } from "./errors";
-import { cut, DISCONNECTED, type Ending, type LinkEvents, type OpenLink } from "./link";
+import type { Backoff } from "./backoff.js";
+import { ClientError, ConnectionLostError } from "./errors.js";
+import { cut, DISCONNECTED, type Ending, type LinkEvents, type OpenLink } from "./link.js";
 
 /** Where a connection stands. `attempt` counts attempts in a row, the first of a connection is 0. */
 export type ConnectionState =

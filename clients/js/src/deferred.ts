@@ -1,4 +1,4 @@
-import { RequestTimeoutError } from "./errors";
+import { RequestTimeoutError } from "./errors.js";
 
 /** A promise that is settled from elsewhere, or rejects by itself after a while. */
 export class Deferred<Value> {

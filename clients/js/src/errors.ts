@@ -1,4 +1,4 @@
-import type { Ending } from "./link";
+import type { Ending } from "./link.js";
 
 /** What every promise of this package rejects with. */
 export abstract class ClientError extends Error {

@@ -1,6 +1,6 @@
-import { ConnectionLostError } from "./errors";
-import { EventStreamParser, type StreamEvent } from "./eventStreamParser";
-import { cut, type LinkEvents } from "./link";
+import { ConnectionLostError } from "./errors.js";
+import { EventStreamParser, type StreamEvent } from "./eventStreamParser.js";
+import { cut, type LinkEvents } from "./link.js";
 
 /** How an event stream is opened and what is made of it. */
 export interface EventStreamTarget {

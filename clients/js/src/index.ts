@@ -1,4 +1,4 @@
-export type { ConnectionState, ConnectOptions } from "./connection";
+export type { ConnectionState, ConnectOptions } from "./connection.js";
 export {
   ClientError,
   ConnectionLostError,
@@ -7,8 +7,8 @@ export {
   ProtocolError,
   RefusedError,
   RequestTimeoutError,
-} from "./errors";
-export { AgentBoxGateway, type Since } from "./gateway/gateway";
+} from "./errors.js";
+export { AgentBoxGateway, type Since } from "./gateway/gateway.js";
 export type {
   AuthResult,
   EventPayload,
@@ -20,12 +20,12 @@ export type {
   TaskResult,
   TopicStart,
   Unsubscribed,
-} from "./gateway/messages";
-export type { GatewayOptions } from "./gateway/options";
-export type { Status, StepsEvents, TaskOutcome, Tool } from "./steps/events";
-export type { StepsFrame } from "./steps/frames";
-export type { SSEClientOptions, StepsOptions, WebSocketClientOptions } from "./steps/options";
-export type { Plan, Step, StepResult } from "./steps/plan";
-export { SSEClient } from "./steps/sseClient";
-export { WebSocketClient } from "./steps/webSocketClient";
-export type { WebSocketConstructor, WebSocketLike } from "./webSocketLink";
+} from "./gateway/messages.js";
+export type { GatewayOptions } from "./gateway/options.js";
+export type { Status, StepsEvents, TaskOutcome, Tool } from "./steps/events.js";
+export type { StepsFrame } from "./steps/frames.js";
+export type { SSEClientOptions, StepsOptions, WebSocketClientOptions } from "./steps/options.js";
+export type { Plan, Step, StepResult } from "./steps/plan.js";
+export { SSEClient } from "./steps/sseClient.js";
+export { WebSocketClient } from "./steps/webSocketClient.js";
+export type { WebSocketConstructor, WebSocketLike } from "./webSocketLink.js";

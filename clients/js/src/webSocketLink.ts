@@ -1,5 +1,5 @@
-import { ConnectionLostError, OverloadedError } from "./errors";
-import type { Ending, LinkEvents } from "./link";
+import { ConnectionLostError, OverloadedError } from "./errors.js";
+import type { Ending, LinkEvents } from "./link.js";
 
 /** What is used of a WebSocket: a browser's, Node's own, and that of npm's `ws` all fit. */
 export interface WebSocketLike {

@@ -1,5 +1,5 @@
-import { isObject } from "../json";
-import type { EventPayload, Position, Subscribed } from "./messages";
+import { isObject } from "../json.js";
+import type { EventPayload, Position, Subscribed } from "./messages.js";
 
 const TERMINAL_TYPES: ReadonlySet<string> = new Set(["task.completed", "task.failed", "task.cancelled"]);
 

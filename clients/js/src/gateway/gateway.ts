@@ -1,9 +1,9 @@
-import { Backoff } from "../backoff";
-import { Connection, type ConnectionState, type ConnectOptions } from "../connection";
-import { Emitter, type Report, reportToConsole } from "../emitter";
-import { ConnectionLostError, NotConnectedError, ProtocolError, RefusedError } from "../errors";
-import { isObject, parseObject } from "../json";
-import { openWebSocket, webSocketConstructor, type WebSocketLink } from "../webSocketLink";
+import { Backoff } from "../backoff.js";
+import { Connection, type ConnectionState, type ConnectOptions } from "../connection.js";
+import { Emitter, type Report, reportToConsole } from "../emitter.js";
+import { ConnectionLostError, NotConnectedError, ProtocolError, RefusedError } from "../errors.js";
+import { isObject, parseObject } from "../json.js";
+import { openWebSocket, webSocketConstructor, type WebSocketLink } from "../webSocketLink.js";
 import {
   type AuthResult,
   type EventPayload,
@@ -21,11 +21,11 @@ import {
   type Subscribed,
   type TaskResult,
   type Unsubscribed,
-} from "./messages";
-import type { GatewayOptions } from "./options";
-import { Requests } from "./requests";
-import { resume } from "./resume";
-import { Subscriptions } from "./subscriptions";
+} from "./messages.js";
+import type { GatewayOptions } from "./options.js";
+import { Requests } from "./requests.js";
+import { resume } from "./resume.js";
+import { Subscriptions } from "./subscriptions.js";
 
 type Handler<Data> = (data: Data, payload: EventPayload<Data>) => void;
 

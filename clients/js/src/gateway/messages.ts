@@ -1,5 +1,5 @@
-import { ProtocolError } from "../errors";
-import { isObject, numberIn, stringIn } from "../json";
+import { ProtocolError } from "../errors.js";
+import { isObject, numberIn, stringIn } from "../json.js";
 
 /** A place in a topic's log: all up to and including `offset` was seen. */
 export interface Position {

@@ -1,5 +1,5 @@
-import { OverloadedError, RefusedError, RequestTimeoutError } from "../errors";
-import { refusal } from "./messages";
+import { OverloadedError, RefusedError, RequestTimeoutError } from "../errors.js";
+import { refusal } from "./messages.js";
 
 type Send = (text: string) => void;
 

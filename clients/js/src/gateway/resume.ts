@@ -1,6 +1,6 @@
-import { RefusedError } from "../errors";
-import type { EventPayload } from "./messages";
-import type { Resumption, Subscriptions } from "./subscriptions";
+import { RefusedError } from "../errors.js";
+import type { EventPayload } from "./messages.js";
+import type { Resumption, Subscriptions } from "./subscriptions.js";
 
 const FINAL_CODES: ReadonlySet<string> = new Set(["NOT_FOUND", "FORBIDDEN", "INVALID_CHANNEL", "INVALID_PAYLOAD"]);
 

@@ -1,5 +1,5 @@
-import { ChannelSubscription } from "./channelSubscription";
-import type { EventPayload, Position, Subscribed, Unsubscribed } from "./messages";
+import { ChannelSubscription } from "./channelSubscription.js";
+import type { EventPayload, Position, Subscribed, Unsubscribed } from "./messages.js";
 
 /** One request that takes subscriptions up again where they were left. */
 export interface Resumption {

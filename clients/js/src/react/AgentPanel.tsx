@@ -1,12 +1,12 @@
 import type { ReactElement } from "react";
-import { type Agent, type AgentOptions, useAgent } from "./useAgent";
-import { isRunning } from "./agentView";
-import { Confirmation } from "./Confirmation";
-import { ConnectionLine } from "./ConnectionLine";
-import { LogView } from "./LogView";
-import { PlanView } from "./PlanView";
-import { ResultView } from "./ResultView";
-import { TaskForm } from "./TaskForm";
+import { type Agent, type AgentOptions, useAgent } from "./useAgent.js";
+import { isRunning } from "./agentView.js";
+import { Confirmation } from "./Confirmation.js";
+import { ConnectionLine } from "./ConnectionLine.js";
+import { LogView } from "./LogView.js";
+import { PlanView } from "./PlanView.js";
+import { ResultView } from "./ResultView.js";
+import { TaskForm } from "./TaskForm.js";
 
 export interface AgentPanelProps extends AgentOptions {
   /** `auto` follows the system. Default: `auto`. */

@@ -1,5 +1,5 @@
 import { type ReactElement, useId } from "react";
-import type { Question } from "./agentView";
+import type { Question } from "./agentView.js";
 
 interface Props {
   readonly question: Question;

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { ConnectionState } from "../connection";
+import type { ConnectionState } from "../connection.js";
 
 interface Props {
   readonly connection: ConnectionState;

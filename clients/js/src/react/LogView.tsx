@@ -1,5 +1,5 @@
 import { type ReactElement, useEffect, useRef } from "react";
-import type { LogEntry } from "./agentView";
+import type { LogEntry } from "./agentView.js";
 
 interface Props {
   readonly log: readonly LogEntry[];

@@ -1,6 +1,6 @@
 import { type ReactElement, useId } from "react";
-import type { Plan } from "../steps/plan";
-import { StepItem } from "./StepItem";
+import type { Plan } from "../steps/plan.js";
+import { StepItem } from "./StepItem.js";
 
 /** The steps of a plan in their order. */
 export function PlanView({ plan }: { readonly plan: Plan }): ReactElement {

@@ -1,6 +1,6 @@
 import { type ReactElement, useId } from "react";
-import type { TaskOutcome } from "../steps/events";
-import { asText } from "./asText";
+import type { TaskOutcome } from "../steps/events.js";
+import { asText } from "./asText.js";
 
 /** How a task has ended, and with what. */
 export function ResultView({ result }: { readonly result: TaskOutcome }): ReactElement {

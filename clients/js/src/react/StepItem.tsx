@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
-import type { Step } from "../steps/plan";
-import { asText } from "./asText";
+import type { Step } from "../steps/plan.js";
+import { asText } from "./asText.js";
 
 /** One step: what it is, how it stands, and what came of it. */
 export function StepItem({ step }: { readonly step: Step }): ReactElement {

@@ -1,7 +1,7 @@
-import { errorOf, newPlan, outcomeOf, statusOf, type TaskOutcome, type Tool, toolsOf } from "../steps/events";
-import type { StepsFrame } from "../steps/frames";
-import { advance, type Plan, stepOf } from "../steps/plan";
-import { describe } from "./describe";
+import { errorOf, newPlan, outcomeOf, statusOf, type TaskOutcome, type Tool, toolsOf } from "../steps/events.js";
+import type { StepsFrame } from "../steps/frames.js";
+import { advance, type Plan, stepOf } from "../steps/plan.js";
+import { describe } from "./describe.js";
 
 /** Entries of the log that are kept: the newest. */
 const MAX_LOG = 200;

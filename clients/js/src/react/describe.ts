@@ -1,7 +1,7 @@
-import { errorOf, newPlan, outcomeOf, statusOf } from "../steps/events";
-import type { StepsFrame } from "../steps/frames";
-import { resultOf } from "../steps/plan";
-import { stringIn } from "../json";
+import { errorOf, newPlan, outcomeOf, statusOf } from "../steps/events.js";
+import type { StepsFrame } from "../steps/frames.js";
+import { resultOf } from "../steps/plan.js";
+import { stringIn } from "../json.js";
 
 /** A frame as a line of the log; undefined for one that is not worth a line. */
 export function describe(frame: StepsFrame): string | undefined {

@@ -1,5 +1,3 @@
-import "./panel.css";
-
-export { AgentPanel, type AgentPanelProps } from "./AgentPanel";
-export type { AgentView, LogEntry, Question } from "./agentView";
-export { type Agent, type AgentOptions, useAgent } from "./useAgent";
+export { AgentPanel, type AgentPanelProps } from "./AgentPanel.js";
+export type { AgentView, LogEntry, Question } from "./agentView.js";
+export { type Agent, type AgentOptions, useAgent } from "./useAgent.js";

@@ -1,10 +1,10 @@
 import { useCallback, useEffect, useReducer, useRef, useState } from "react";
-import type { ConnectionState } from "../connection";
-import type { JsonObject } from "../json";
-import type { TaskOutcome } from "../steps/events";
-import { WebSocketClient } from "../steps/webSocketClient";
-import type { WebSocketConstructor } from "../webSocketLink";
-import { type AgentView, NOTHING, reduceAgent } from "./agentView";
+import type { ConnectionState } from "../connection.js";
+import type { JsonObject } from "../json.js";
+import type { TaskOutcome } from "../steps/events.js";
+import { WebSocketClient } from "../steps/webSocketClient.js";
+import type { WebSocketConstructor } from "../webSocketLink.js";
+import { type AgentView, NOTHING, reduceAgent } from "./agentView.js";
 
 export interface AgentOptions {
   readonly wsUrl: string;

@@ -1,7 +1,7 @@
-import { RefusedError } from "../errors";
-import { isObject, type JsonObject, numberIn, stringIn } from "../json";
-import type { StepsFrame } from "./frames";
-import { decodePlan, type Plan, resultOf, type Step, type StepResult, stepOf } from "./plan";
+import { RefusedError } from "../errors.js";
+import { isObject, type JsonObject, numberIn, stringIn } from "../json.js";
+import type { StepsFrame } from "./frames.js";
+import { decodePlan, type Plan, resultOf, type Step, type StepResult, stepOf } from "./plan.js";
 
 export interface Status {
   /** `idle`, `planning`, `executing`, `waiting`, `complete` or `error`. */

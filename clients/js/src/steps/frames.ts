@@ -1,4 +1,4 @@
-import { isObject, type JsonObject, numberIn, parseObject, stringIn } from "../json";
+import { isObject, type JsonObject, numberIn, parseObject, stringIn } from "../json.js";
 
 /** A message of the server, as it is on the wire. */
 export interface StepsFrame {

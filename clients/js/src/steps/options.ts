@@ -1,5 +1,5 @@
-import type { Report } from "../emitter";
-import type { WebSocketConstructor } from "../webSocketLink";
+import type { Report } from "../emitter.js";
+import type { WebSocketConstructor } from "../webSocketLink.js";
 
 /** What both clients of the steps take beside their addresses; lengths of time in milliseconds. */
 export interface StepsOptions {

@@ -1,5 +1,5 @@
-import { isObject, type JsonObject, numberIn, stringIn } from "../json";
-import type { StepsFrame } from "./frames";
+import { isObject, type JsonObject, numberIn, stringIn } from "../json.js";
+import type { StepsFrame } from "./frames.js";
 
 /** One step. `status` is `pending`, `running`, `waiting`, or how it has ended. */
 export interface Step {

@@ -1,6 +1,6 @@
-import { newPlan } from "./events";
-import type { StepsFrame } from "./frames";
-import { advance, type Plan } from "./plan";
+import { newPlan } from "./events.js";
+import type { StepsFrame } from "./frames.js";
+import { advance, type Plan } from "./plan.js";
 
 /** How many tasks' plans are kept: the newest. */
 const MAX_PLANS = 100;

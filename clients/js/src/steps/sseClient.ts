@@ -1,12 +1,12 @@
-import { type EventStreamLink, openEventStream } from "../eventStreamLink";
-import { ConnectionLostError, NotConnectedError, RefusedError, RequestTimeoutError } from "../errors";
-import { isObject, type JsonObject, parseObject, stringIn } from "../json";
-import { cut, type LinkEvents } from "../link";
-import type { Tool } from "./events";
-import type { StepsCommand } from "./frames";
-import type { SSEClientOptions } from "./options";
-import { StepsClient } from "./stepsClient";
-import { commandUrlBeside } from "./url";
+import { type EventStreamLink, openEventStream } from "../eventStreamLink.js";
+import { ConnectionLostError, NotConnectedError, RefusedError, RequestTimeoutError } from "../errors.js";
+import { isObject, type JsonObject, parseObject, stringIn } from "../json.js";
+import { cut, type LinkEvents } from "../link.js";
+import type { Tool } from "./events.js";
+import type { StepsCommand } from "./frames.js";
+import type { SSEClientOptions } from "./options.js";
+import { StepsClient } from "./stepsClient.js";
+import { commandUrlBeside } from "./url.js";
 
 /** The steps over an event stream, with a POST for each command. Commands reject while there is no connection. */
 export class SSEClient extends StepsClient<EventStreamLink> {

@@ -1,13 +1,13 @@
-import { Backoff } from "../backoff";
-import { Connection, type ConnectionState, type ConnectOptions } from "../connection";
-import { Deferred } from "../deferred";
-import { Emitter, type Report, reportToConsole } from "../emitter";
-import { type ConnectionLostError, ProtocolError } from "../errors";
-import type { LinkEvents } from "../link";
-import { argumentsOf, errorOf, type StepsEvents, type Tool, toolsOf } from "./events";
-import { decodeFrame, type StepsCommand, type StepsFrame } from "./frames";
-import type { StepsOptions } from "./options";
-import { Plans } from "./plans";
+import { Backoff } from "../backoff.js";
+import { Connection, type ConnectionState, type ConnectOptions } from "../connection.js";
+import { Deferred } from "../deferred.js";
+import { Emitter, type Report, reportToConsole } from "../emitter.js";
+import { type ConnectionLostError, ProtocolError } from "../errors.js";
+import type { LinkEvents } from "../link.js";
+import { argumentsOf, errorOf, type StepsEvents, type Tool, toolsOf } from "./events.js";
+import { decodeFrame, type StepsCommand, type StepsFrame } from "./frames.js";
+import type { StepsOptions } from "./options.js";
+import { Plans } from "./plans.js";
 
 const TOOLS_REQUEST = "tools";
 

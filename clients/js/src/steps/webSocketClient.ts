@@ -1,12 +1,17 @@
-import { NotConnectedError } from "../errors";
-import type { JsonObject } from "../json";
-import type { LinkEvents } from "../link";
-import { openWebSocket, webSocketConstructor, type WebSocketConstructor, type WebSocketLink } from "../webSocketLink";
-import type { Tool } from "./events";
-import type { StepsCommand } from "./frames";
-import type { WebSocketClientOptions } from "./options";
-import { StepsClient } from "./stepsClient";
-import { withQuery } from "./url";
+import { NotConnectedError } from "../errors.js";
+import type { JsonObject } from "../json.js";
+import type { LinkEvents } from "../link.js";
+import {
+  openWebSocket,
+  webSocketConstructor,
+  type WebSocketConstructor,
+  type WebSocketLink,
+} from "../webSocketLink.js";
+import type { Tool } from "./events.js";
+import type { StepsCommand } from "./frames.js";
+import type { WebSocketClientOptions } from "./options.js";
+import { StepsClient } from "./stepsClient.js";
+import { withQuery } from "./url.js";
 
 const PING = JSON.stringify({ type: "ping" });
 
