@@ -7,7 +7,7 @@ export default defineConfig({
       formats: ["es"],
       cssFileName: "style",
     },
-    rollupOptions: { external: [/^react($|\/)/] },
+    rolldownOptions: { external: [/^react($|\/)/] },
     sourcemap: true,
     minify: false,
     target: "es2022",

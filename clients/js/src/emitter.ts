@@ -34,7 +34,6 @@ export class Emitter {
   emit(type: string, ...args: readonly unknown[]): void {
     for (const handler of this.#of(type)) {
       try {
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
         (handler as (...args: readonly unknown[]) => void)(...args);
       } catch (error) {
         this.#report(error);

@@ -1,5 +1,5 @@
 import { ConnectionLostError, OverloadedError } from "./errors.js";
-import type { Ending, LinkEvents } from "./link.js";
+import { DISCONNECTED, type Ending, type LinkEvents } from "./link.js";
 
 /** What is used of a WebSocket: a browser's, Node's own, and that of npm's `ws` all fit. */
 export interface WebSocketLike {
@@ -66,7 +66,7 @@ export function openWebSocket(
       }
     };
     const abort = (): void => {
-      reject(signal.reason);
+      reject(signal.reason instanceof Error ? signal.reason : new ConnectionLostError(DISCONNECTED));
       socket.close(1000);
     };
     signal.addEventListener("abort", abort, { once: true });

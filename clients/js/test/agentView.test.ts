@@ -45,7 +45,7 @@ describe("one task", () => {
 
   test("works without the task's name, as the document has it", () => {
     const plain = taskFrames("t1").map((body) => ({ ...body, taskId: undefined }));
-    const { taskId: _, ...ending } = { taskId: "", success: false, error: "no" };
+    const ending = { success: false, error: "no" };
     const ended = after(reduceAgent(NOTHING, submit), ...plain.slice(0, 8), { type: "task:complete", data: ending });
     expect(ended).toMatchObject({
       status: "complete",

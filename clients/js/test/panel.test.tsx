@@ -15,7 +15,6 @@ interface Shown {
 }
 
 const test = base.extend<{ shown: Shown }>({
-  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
   shown: async ({}, use) => {
     const server = await SocketServer.start();
     const accept = async (): Promise<Peer> => {

@@ -44,7 +44,6 @@ class Bench {
 }
 
 const test = base.extend<{ bench: Bench }>({
-  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
   bench: async ({}, use) => {
     const bench = new Bench(await SseServer.start());
     await use(bench);

@@ -1,4 +1,4 @@
-import { type FormEvent, type KeyboardEvent, type ReactElement, useId, useState } from "react";
+import { type KeyboardEvent, type ReactElement, useId, useState } from "react";
 
 interface Props {
   readonly connected: boolean;
@@ -19,10 +19,6 @@ export function TaskForm({ connected, running, onSubmit, onCancel }: Props): Rea
       setTask("");
     }
   };
-  const onFormSubmit = (event: FormEvent): void => {
-    event.preventDefault();
-    submit();
-  };
   const onKeyDown = (event: KeyboardEvent): void => {
     // An input method takes Enter and Escape for its own while it composes.
     if (event.nativeEvent.isComposing) {
@@ -37,7 +33,13 @@ export function TaskForm({ connected, running, onSubmit, onCancel }: Props): Rea
   };
 
   return (
-    <form className="callboard-form" onSubmit={onFormSubmit}>
+    <form
+      className="callboard-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        submit();
+      }}
+    >
       <label htmlFor={id}>Task</label>
       <textarea id={id} rows={2} value={task} onChange={(event) => setTask(event.target.value)} onKeyDown={onKeyDown} />
       <div className="callboard-buttons">

@@ -51,7 +51,6 @@ export class Bench {
 }
 
 export const test = base.extend<{ bench: Bench }>({
-  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
   bench: async ({}, use) => {
     const bench = new Bench(await SocketServer.start());
     await use(bench);

@@ -49,7 +49,6 @@ export class StepsBench {
 }
 
 export const test = base.extend<{ bench: StepsBench }>({
-  // oxlint-disable-next-line no-empty-pattern -- Vitest reads the names of a fixture's parameters
   bench: async ({}, use) => {
     const bench = new StepsBench(await SocketServer.start());
     await use(bench);
