@@ -24,8 +24,8 @@ export interface ConnectOptions {
 /** What the owner of a connection does for it. */
 export interface ConnectionHooks<Link> {
   readonly open: OpenLink<Link>;
-  /** Makes a new link ready for use. Must reject once `lost` was called. */
-  greet(): Promise<void>;
+  /** Makes a new link ready for use. Must reject once `lost` was called; the signal says so too. */
+  greet(signal: AbortSignal): Promise<void>;
   message(text: string): void;
   /** The link is gone: whatever waits for an answer will get none. */
   lost(error: ConnectionLostError): void;
@@ -118,7 +118,7 @@ export class Connection<Link> {
       clearTimeout(timeout);
       controller.signal.throwIfAborted();
       this.#link = link;
-      await this.#hooks.greet();
+      await this.#hooks.greet(controller.signal);
       controller.signal.throwIfAborted();
     } catch (error) {
       clearTimeout(timeout);
@@ -208,7 +208,15 @@ export class Connection<Link> {
     if (silent >= 2 * this.#options.silenceMs) {
       this.#ended(cut("the other side is silent"));
     } else if (silent >= this.#options.silenceMs && this.#link !== undefined) {
-      this.#hooks.beat(this.#link);
+      this.#askForLife(this.#link);
+    }
+  }
+
+  #askForLife(link: Link): void {
+    try {
+      this.#hooks.beat(link);
+    } catch {
+      // A link that takes nothing any more stays silent, and is given up for that.
     }
   }
 

@@ -121,6 +121,23 @@ describe("after a cut", () => {
   });
 });
 
+test("what a lost connection was told to repeat is not repeated on the next one", async ({ bench }) => {
+  const [client, first] = await bench.connected();
+  const subscribing = client.subscribe("task", ["t1"]);
+  await first.answer("subscribe", "subscribed", subscribed(["t1"], AT_5));
+  await subscribing;
+  first.cut();
+  const second = await bench.login();
+  await second.answer("subscribe", "error", { code: "RATE_LIMITED", message: "slower", retry_after_ms: 60_000 });
+  second.send(event(6));
+  await bench.events.take();
+  second.cut();
+  const third = await bench.login();
+  await third.answer("subscribe", "subscribed", subscribed(["t1"], AT_5));
+  await bench.states.until((state) => state.name === "connecting" && state.attempt === 2);
+  await bench.states.until(({ name }) => name === "open");
+});
+
 describe("positions", () => {
   test("a gap is handed out though it stands at the position of the reply", async ({ bench }) => {
     const [client, peer] = await bench.connected();
@@ -252,6 +269,14 @@ describe("coming back", () => {
     await bench.states.until(({ name }) => name === "waiting");
     await Promise.all([client.connect(), bench.login()]);
     expect(client.state.name).toBe("open");
+  });
+
+  test("a silent server that cannot be pinged either is left", async ({ bench }) => {
+    const client = bench.client({ heartbeatMs: 20, maxBufferedBytes: 1 });
+    client.token = undefined;
+    await Promise.all([client.connect(), bench.server.accept()]);
+    const lost = await bench.states.until(({ name }) => name === "waiting");
+    expect(lost).toMatchObject({ reason: "the other side is silent" });
   });
 
   test("a server that falls silent is pinged, and left", async ({ bench }) => {

@@ -170,7 +170,7 @@ export class AgentBoxGateway {
     return new Connection(
       {
         open: (events, signal) => openWebSocket(target, events, signal),
-        greet: () => this.#greet(),
+        greet: (signal) => this.#greet(signal),
         message: (text) => this.#receive(text),
         lost: (error) => this.#requests.rejectSent(error),
         stateChanged: (state) => this.#stateChanged(state),
@@ -185,7 +185,7 @@ export class AgentBoxGateway {
     );
   }
 
-  async #greet(): Promise<void> {
+  async #greet(signal: AbortSignal): Promise<void> {
     if (this.token !== undefined) {
       await this.auth();
     }
@@ -193,6 +193,7 @@ export class AgentBoxGateway {
       this.#subscriptions,
       async (request) => void expectReply(await this.#request("subscribe", request), isSubscribed),
       (event) => this.#handOut(event),
+      signal,
     );
   }
 

@@ -1,4 +1,5 @@
 import { RefusedError } from "../errors.js";
+import { pause } from "../pause.js";
 import type { EventPayload } from "./messages.js";
 import type { Resumption, Subscriptions } from "./subscriptions.js";
 
@@ -12,9 +13,10 @@ export async function resume(
   subscriptions: Subscriptions,
   ask: (request: Resumption) => Promise<void>,
   tell: (event: EventPayload) => void,
+  signal: AbortSignal,
 ): Promise<void> {
   for (const request of subscriptions.resumptions()) {
-    for (const part of await refusedParts(request, ask)) {
+    for (const part of await refusedParts(request, ask, signal)) {
       subscriptions.lose(part.request, part.code).forEach(tell);
     }
   }
@@ -29,8 +31,9 @@ interface RefusedPart {
 async function refusedParts(
   request: Resumption,
   ask: (request: Resumption) => Promise<void>,
+  signal: AbortSignal,
 ): Promise<readonly RefusedPart[]> {
-  const code = await refusalOf(request, ask);
+  const code = await refusalOf(request, ask, signal);
   if (code === undefined) {
     return [];
   }
@@ -41,7 +44,7 @@ async function refusedParts(
   for (const topic of request.topics) {
     const position = request.since[topic];
     const alone = { ...request, topics: [topic], since: position === undefined ? {} : { [topic]: position } };
-    parts.push(...(await refusedParts(alone, ask)));
+    parts.push(...(await refusedParts(alone, ask, signal)));
   }
   return parts;
 }
@@ -49,6 +52,7 @@ async function refusedParts(
 async function refusalOf(
   request: Resumption,
   ask: (request: Resumption) => Promise<void>,
+  signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
     await ask(request);
@@ -58,8 +62,9 @@ async function refusalOf(
       return error.code;
     }
     if (error instanceof RefusedError && error.retryAfterMs !== undefined) {
-      await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs));
-      return refusalOf(request, ask);
+      // What this connection was told to repeat must not be repeated on the next one.
+      await pause(error.retryAfterMs, signal);
+      return refusalOf(request, ask, signal);
     }
     throw error;
   }
