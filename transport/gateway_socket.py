@@ -127,8 +127,9 @@ class GatewaySocket:
             await self._outbox.drain()
 
     def _begin_wait(self) -> bool:
-        """From now on `close` need not wait for a command. False where this side closes already."""
-        if self._closing is not None:
+        """From now on `close` need not wait for a command. False where either side closes already."""
+        # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
+        if self._closing is not None or self._socket.ended:
             return False
         if self._auth_deadline != math.inf:
             self._conversation.deadline = self._auth_deadline
