@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from collections.abc import Awaitable, Callable
@@ -216,6 +217,30 @@ async def test_what_is_meant_for_the_process_passes_on_after_the_others_stopped(
     assert caught.group_contains(kind)
     assert trace.of("gone") == ["steady"]
     assert trace.reports == []
+
+
+@pytest.mark.parametrize("ticks", range(5))
+async def test_while_a_child_ends_it_no_other_is_taken(autojump_clock: MockClock, ticks: int) -> None:
+    trace = Trace()
+    crowd = crowd_of(trace)
+
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    async def come_late() -> None:
+        with trio.CancelScope(shield=True), contextlib.suppress(NotRunning):
+            for _ in range(ticks):
+                await trio.lowlevel.checkpoint()
+            crowd.start_nowait("late", trio.sleep_forever)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(crowd.run)
+            crowd.start_nowait("interrupt", interrupt)
+            nursery.start_soon(come_late)
+    assert caught.group_contains(KeyboardInterrupt)
+    assert not caught.group_contains(RuntimeError)
+    assert crowd.count == 0
 
 
 async def test_a_reporter_that_raises_ends_it_and_leaves_no_child(autojump_clock: MockClock) -> None:
