@@ -71,7 +71,8 @@ class GatewaySocket:
 
     @property
     def answers(self) -> bool:
-        return True
+        # While a command is carried out nothing is read: a living client's pong would pass for none.
+        return self._idle
 
     def beat(self) -> None:
         self._outbox.put_nowait(PING)

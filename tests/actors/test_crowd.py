@@ -36,12 +36,16 @@ async def running(nursery: trio.Nursery, crowd: Crowd) -> Crowd:
     return crowd
 
 
-async def run_with(crowd: Crowd, bodies: dict[str, Callable[[], Awaitable[None]]]) -> None:
-    """Returns or raises when the crowd has ended."""
+async def run_with(
+    crowd: Crowd, bodies: dict[str, Callable[[], Awaitable[None]]], *others: Callable[[], Awaitable[None]]
+) -> None:
+    """Returns or raises when the crowd has ended, and the others beside it."""
     async with trio.open_nursery() as nursery:
         await nursery.start(crowd.run)
         for name, body in bodies.items():
             crowd.start_nowait(name, body)
+        for other in others:
+            nursery.start_soon(other)
 
 
 async def test_a_crash_is_reported_and_no_sibling_notices(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
@@ -234,10 +238,7 @@ async def test_while_a_child_ends_it_no_other_is_taken(autojump_clock: MockClock
             crowd.start_nowait("late", trio.sleep_forever)
 
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with trio.open_nursery() as nursery:
-            await nursery.start(crowd.run)
-            crowd.start_nowait("interrupt", interrupt)
-            nursery.start_soon(come_late)
+        await run_with(crowd, {"interrupt": interrupt}, come_late)
     assert caught.group_contains(KeyboardInterrupt)
     assert not caught.group_contains(RuntimeError)
     assert crowd.count == 0
