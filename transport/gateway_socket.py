@@ -71,8 +71,8 @@ class GatewaySocket:
 
     @property
     def answers(self) -> bool:
-        # While a command is carried out nothing is read: a living client's pong would pass for none.
-        return self._idle
+        # While a command is carried out, or replies wait for room, nothing is read: a pong would pass for none.
+        return self._idle and self._outbox.has_room
 
     def beat(self) -> None:
         self._outbox.put_nowait(PING)
