@@ -225,7 +225,8 @@ class _Exchange:
 
     def _update(self, idle: bool) -> None:
         if idle:
-            self.reusable = True
+            # An answer is complete for Hypercorn also where its client was gone.
+            self.reusable = not self._broken
             self._reading.cancel()
 
     async def _end(self) -> None:
