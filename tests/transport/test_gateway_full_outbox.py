@@ -94,7 +94,7 @@ async def test_who_reads_its_replies_slowly_is_not_given_up_as_silent(outboxes: 
         nursery.start_soon(client.stream.send_all, frame(Opcode.PING, numbered(0)) * PINGS)
         await full(outboxes[-1])
         for minute in range(5):
-            gateway.world.connections.round(trio.current_time() + 60 * minute, 0.0)
+            await gateway.world.connections.round(trio.current_time() + 60 * minute, 0.0)
         assert isinstance(await client.next(), TextMessage)
         pongs = 0
         while pongs < PINGS:

@@ -233,7 +233,7 @@ async def test_who_is_not_read_during_a_command_is_not_given_up_as_silent(monkey
             with trio.fail_after(10):
                 await slow.asked.wait()
             for minute in range(5):
-                gateway.world.connections.round(trio.current_time() + 60 * minute, 0.0)
+                await gateway.world.connections.round(trio.current_time() + 60 * minute, 0.0)
             slow.go_on.set()
             # It was pinged all the same.
             while isinstance(event := await client.next(), Ping):
