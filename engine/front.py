@@ -11,12 +11,12 @@ from actors.principal import Verifier
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
+from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder
-from transport.gateway_services import GatewayOptions, GatewayServices
 from transport.handlers import GatewayHandlers
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
@@ -36,15 +36,15 @@ class Front:
         self._drain = Drain()
         options = _listener_options(config)
         payload = GatewayPayload()
-        services = GatewayServices(
+        services = ClientServices(
             router=core.router,
             connections=core.connections,
             verifier=verifier,
             tickets=tickets,
-            socket_encoder=WebSocketEncoder(payload),
-            stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+            gateway_frames=WebSocketEncoder(payload),
+            gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
-            options=_gateway_options(config),
+            options=_client_options(config),
         )
         tally = Tally()
         self.listener = Listener(
@@ -66,7 +66,7 @@ class Front:
         await self.http.drain()
         self._core.connections.close_all(CloseCode.RESTARTING, "the server restarts")
 
-    def _http_services(self, config: Config, services: GatewayServices, tickets: TicketOffice) -> HttpServices:
+    def _http_services(self, config: Config, services: ClientServices, tickets: TicketOffice) -> HttpServices:
         return HttpServices(
             router=services.router,
             verifier=services.verifier,
@@ -112,9 +112,9 @@ def _http_options(config: Config) -> HttpOptions:
     )
 
 
-def _gateway_options(config: Config) -> GatewayOptions:
+def _client_options(config: Config) -> ClientOptions:
     limits, timeouts = config.limits, config.timeouts
-    return GatewayOptions(
+    return ClientOptions(
         auth_required=config.auth_required,
         auth_seconds=timeouts.auth_seconds,
         message_bytes=limits.message_bytes,

@@ -9,10 +9,11 @@ import trio
 
 from actors.errors import ErrorCode
 from transport.byte_stream import ByteStream
+from transport.client_services import ClientServices
+from transport.client_socket import ClientSocket
 from transport.connection_edge import Serving
 from transport.event_stream import EventStream, stream_path
-from transport.gateway_services import GatewayServices
-from transport.gateway_socket import GATEWAY_SOCKET_PATH, GatewaySocket
+from transport.gateway_conversation import GATEWAY_SOCKET_PATH, GatewayConversation
 from transport.head import RequestHead
 from transport.http.origins import Origins
 from transport.http_error import error_reply
@@ -22,7 +23,7 @@ from transport.upgrade import switching_protocols, upgrade_refusal
 class GatewayHandlers:
     """Serves the gateway's socket and its event streams."""
 
-    def __init__(self, services: GatewayServices) -> None:
+    def __init__(self, services: ClientServices) -> None:
         self._services = services
         options = services.options
         self._origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
@@ -41,7 +42,8 @@ class GatewayHandlers:
     def websocket(self, stream: ByteStream, head: RequestHead) -> Serving:
         refusal = self._refusal(head)
         if refusal is None:
-            return partial(GatewaySocket(stream, self._services).serve, switching_protocols(head))
+            client = ClientSocket(stream, self._services, self._services.gateway_frames, GatewayConversation)
+            return partial(client.serve, switching_protocols(head))
         return partial(self._refuse, stream, refusal)
 
     async def _refuse(self, stream: ByteStream, refusal: bytes) -> None:
