@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 import trio
 
-from actors.event import Event, Merge, now_ms
+from actors.event import Event
 from actors.log import Gap, Log
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
@@ -26,7 +26,7 @@ class Encoder(Protocol):
     """One dialect in one framing. One instance serves every connection, so that an event is encoded once for all."""
 
     def encode(self, event: Event) -> bytes:
-        """The event as bytes ready for the socket."""
+        """The event as bytes ready for the socket; none of them for one that the dialect leaves out."""
         ...
 
 
@@ -145,7 +145,8 @@ class Outbox:
                 self.wake(subscription)
             return False
         subscription.offset = tail
-        self._write(frames)
+        if frames:
+            self._write(frames)
         return not self.busy
 
     def not_taken(self, frames: bytes, taken: int) -> None:
@@ -308,7 +309,7 @@ class Outbox:
             subscription.offset = gap.last
         if gap is not None:
             self._lagging[subscription] = None
-            return subscription.encoder.encode(_gap_event(log, gap, subscription.offset))
+            return subscription.encoder.encode(log.gap_event(gap, subscription.offset))
         events = log.read(subscription.offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
         if not events:
             return b""
@@ -332,10 +333,3 @@ class Outbox:
         if self._room is not None:
             self._room.set()
             self._room = None
-
-
-def _gap_event(log: Log, gap: Gap, offset: int) -> Event:
-    body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
-    now = log.read(offset, max_events=1, max_bytes=0)
-    timestamp = now[0].timestamp if now else now_ms()
-    return Event(log.key, log.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)

@@ -16,9 +16,11 @@ from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
-from transport.event_stream import ChunkedEncoder
-from transport.handlers import GatewayHandlers
+from transport.event_stream import ChunkedEncoder, EventStreamDoor
+from transport.gateway_conversation import GatewayDoor
+from transport.handlers import ClientHandlers
 from transport.http.app import create_app
+from transport.http.origins import Origins
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener
@@ -52,7 +54,12 @@ class Front:
         )
         app = create_app(self._http_services(config, services, tickets))
         self.http = HypercornHTTP(app, options, self._drain)
-        self._edge = ConnectionEdge(options, GatewayHandlers(services), self.http, self._drain, tally)
+        self._edge = ConnectionEdge(options, self._handlers(services), self.http, self._drain, tally)
+
+    def _handlers(self, services: ClientServices) -> ClientHandlers:
+        options = services.options
+        origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
+        return ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""
@@ -83,7 +90,7 @@ class Front:
 def _listener_options(config: Config) -> ListenerOptions:
     server, limits, timeouts = config.server, config.limits, config.timeouts
     return ListenerOptions(
-        binds=(Bind(server.host, server.port),),
+        binds=tuple(Bind(server.host, port) for port in (server.port, *config.listeners.ports)),
         max_connections=limits.connections,
         tls_certificate=server.tls_cert,
         tls_key=server.tls_key,

@@ -30,8 +30,10 @@ class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClientServices(msgspec.Struct, frozen=True, kw_only=True):
-    """`gateway_frames` and `gateway_blocks` encode the gateway's events for WebSockets and for event streams: one encoder
-    of each framing for all connections, so that an event is encoded once for all of them."""
+    """`gateway_frames` and `gateway_blocks` encode the gateway's events for WebSockets and for event streams.
+
+    One encoder of each framing serves all connections, so that an event is encoded once for all of them.
+    """
 
     router: Router
     connections: Connections

@@ -17,6 +17,7 @@ from actors.position import Position
 from actors.principal import Principal
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
+from transport.connection_edge import Serving
 from transport.credentials import Authenticator, Credentials
 from transport.dialects.gateway_events import HEARTBEAT, sse_greeting
 from transport.head import RequestHead
@@ -75,6 +76,23 @@ class _Request(NamedTuple):
     head: RequestHead
     path: StreamPath
     cors: tuple[tuple[str, str], ...]
+
+
+class EventStreamDoor:
+    """Lets in the readers of topics."""
+
+    def __init__(self, services: ClientServices, origins: Origins) -> None:
+        self._services = services
+        self._origins = origins
+
+    def serves(self, head: RequestHead) -> bool:
+        return stream_path(head) is not None
+
+    def open(self, stream: ByteStream, head: RequestHead) -> Serving:
+        path = stream_path(head)
+        if path is None:
+            raise ValueError(f"{head.path} is no event stream")
+        return EventStream(stream, self._services, self._origins, head, path).serve
 
 
 class EventStream:

@@ -10,8 +10,13 @@ from typing import assert_never
 from actors.commands import CreateTask, ExecSession
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import ANONYMOUS
+from transport.byte_stream import ByteStream
+from transport.client_services import ClientServices
 from transport.client_socket import ClientSocket
+from transport.connection_edge import Serving
 from transport.dialects import gateway, gateway_replies
+from transport.head import RequestHead
+from transport.upgrade import switching_protocols
 
 GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
 
@@ -19,6 +24,20 @@ _WELCOME = (gateway.Ping, gateway.Auth)
 """What a client may ask before it has authenticated."""
 
 _log = logging.getLogger("callboard.gateway")
+
+
+class GatewayDoor:
+    """Lets in the clients of the gateway."""
+
+    def __init__(self, services: ClientServices) -> None:
+        self._services = services
+
+    def serves(self, head: RequestHead) -> bool:
+        return head.path == GATEWAY_SOCKET_PATH
+
+    def open(self, stream: ByteStream, head: RequestHead) -> Serving:
+        client = ClientSocket(stream, self._services, self._services.gateway_frames, GatewayConversation)
+        return partial(client.serve, switching_protocols(head))
 
 
 class GatewayConversation:

@@ -22,10 +22,11 @@ from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
-from transport.event_stream import ChunkedEncoder
-from transport.gateway_conversation import GATEWAY_SOCKET_PATH
-from transport.handlers import GatewayHandlers
+from transport.event_stream import ChunkedEncoder, EventStreamDoor
+from transport.gateway_conversation import GATEWAY_SOCKET_PATH, GatewayDoor
+from transport.handlers import ClientHandlers
 from transport.http.app import create_app
+from transport.http.origins import Origins
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
@@ -218,7 +219,9 @@ async def _start(
         )
     )
     http = HypercornHTTP(app, listener_options, drain)
-    edge = ConnectionEdge(listener_options, GatewayHandlers(services), http, drain, tally)
+    origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
+    handlers = ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+    edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
     return Gateway(world, services, verifier, listener)
