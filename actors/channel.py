@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable
 from enum import Enum
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import msgspec
 import trio
@@ -52,11 +52,12 @@ class Turn(Enum):
     """Messages wait, or the actor is in the midst of a turn: whoever emits queues up."""
 
 
-class ChannelStatistics(msgspec.Struct, frozen=True):
-    subscribers: int
-    tail: int
-    retained_bytes: int
-    mailbox_waiting: int
+class Watcher(Protocol):
+    """Somebody inside the engine who reads the topic's log by itself."""
+
+    def notice(self, key: ChannelKey) -> None:
+        """Something was appended. Never blocks, never fails."""
+        ...
 
 
 class Channel:
@@ -79,6 +80,7 @@ class Channel:
         "_ref",
         "_supervisor",
         "_turn",
+        "_watchers",
         "last_active",
         "log",
         "running",
@@ -96,15 +98,20 @@ class Channel:
         self._mailbox: Mailbox[Append | Park | Fail] = Mailbox(mailbox_size)
         self._ref = self._mailbox.ref
         self._audiences: dict[Encoder, Audience] = {}
+        self._watchers: dict[Watcher, None] = {}
 
     @property
     def key(self) -> ChannelKey:
         return self.log.key
 
     @property
+    def subscribers(self) -> int:
+        return sum(map(len, self._audiences.values()))
+
+    @property
     def is_deserted(self) -> bool:
-        """No subscriber and nothing to append: the topic can be put away without anyone noticing."""
-        return not self._audiences and self._mailbox.statistics().waiting == 0
+        """No reader and nothing to append: the topic can be put away without anyone noticing."""
+        return not self._audiences and not self._watchers and self._mailbox.statistics().waiting == 0
 
     @property
     def has_work(self) -> bool:
@@ -141,15 +148,23 @@ class Channel:
         if subscription.gap is not None or subscription.offset < self.log.tail:
             subscription.outbox.wake(subscription)
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Idempotent. Not one more event reaches the connection, also from a fan-out that is under way."""
+    def unsubscribe(self, subscription: Subscription) -> bool:
+        """Whether it was subscribed. Not one more event reaches the connection, also from a fan-out under way."""
         audience = self._audiences.get(subscription.encoder)
-        if audience is not None:
-            audience.remove(subscription)
-            if not audience:
-                del self._audiences[subscription.encoder]
+        was_there = audience is not None and audience.remove(subscription)
+        if audience is not None and not audience:
+            del self._audiences[subscription.encoder]
         subscription.outbox.forget(subscription)
         self.last_active = trio.current_time()
+        return was_there
+
+    def watch(self, watcher: Watcher) -> None:
+        """Idempotent."""
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Idempotent."""
+        self._watchers.pop(watcher, None)
 
     def close(self) -> None:
         """Ends the actor. What waits is refused; whoever sends from now on gets trio.BrokenResourceError."""
@@ -166,10 +181,6 @@ class Channel:
         if not self.running:
             spawn(self._supervisor, ChildSpec(f"channel {self.key}", self.run, Restart.TRANSIENT))
             self.running = True
-
-    def statistics(self) -> ChannelStatistics:
-        log = self.log.statistics()
-        return ChannelStatistics(self._subscribers, log.tail, log.bytes, self._mailbox.statistics().waiting)
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """The actor. After a crash it goes on from the log: whoever the last fan-out missed reads on by cursor."""
@@ -191,10 +202,6 @@ class Channel:
             self._yield_turn()
         self.running = False
 
-    @property
-    def _subscribers(self) -> int:
-        return sum(map(len, self._audiences.values()))
-
     def _yield_turn(self) -> None:
         # No checkpoint lies between this and the wait for the next message.
         if self._mailbox.statistics().waiting == 0:
@@ -202,7 +209,7 @@ class Channel:
 
     async def _publish(self, append: Append) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._turn is Turn.FREE and self._subscribers <= self._in_place:
+        if self._turn is Turn.FREE and self.subscribers <= self._in_place:
             self._take_turn(append)
             # Not a point of cancellation: it has been published.
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -239,6 +246,8 @@ class Channel:
 
     def _append(self, append: Append) -> list[Event]:
         events = [self.log.append(draft) for draft in append.drafts]
+        for watcher in self._watchers:
+            watcher.notice(self.log.key)
         if append.reply is not None:
             append.reply.answer(self.log.position)
         return events

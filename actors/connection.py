@@ -105,9 +105,23 @@ class Connection:
             for key in self._router.tasks.asking(self._require_principal()):
                 self._attach(key)
         if everything and channel not in self._followers:
-            self._followers[channel] = follower = Follower(channel, self._sees, self._attach, self._forget)
+            self._followers[channel] = follower = self._follower(channel)
             if channel != "system":
                 self._router.channels.follow(follower)
+
+    def admission(self, key: ChannelKey, start: Start) -> Admission:
+        """What a subscription to a topic that its dialect has found for the client would start with. Nothing is checked
+        and nothing changes; `hold` subscribes, in the same step."""
+        return self._admission(key, start, named=True)
+
+    def hold(self, admission: Admission) -> None:
+        """Subscribes as told. The reply that names the start has been put into the outbox before."""
+        self._subscribe(admission)
+
+    def let_go(self, key: ChannelKey) -> None:
+        """Idempotent."""
+        self._named.discard(key)
+        self._drop(key)
 
     def leave(self, channel: str, topics: Iterable[str]) -> None:
         """Drops topics held by name; what is held through the whole channel stays. Raises CallboardError."""
@@ -169,11 +183,13 @@ class Connection:
             return
         self._drop(key)
         for question in admission.questions:
-            self.outbox.put_nowait(self._encoder.encode(question))
+            if frame := self._encoder.encode(question):
+                self.outbox.put_nowait(frame)
         self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
 
-    def _sees(self, key: ChannelKey) -> bool:
-        return self._require_principal().sees(key.owner)
+    def _follower(self, channel: str) -> Follower:
+        principal = self._require_principal()
+        return Follower(channel, None if principal.is_admin else principal.user_id, self._attach, self._forget)
 
     def _attach(self, key: ChannelKey) -> None:
         """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""

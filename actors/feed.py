@@ -45,16 +45,26 @@ class Feed:
         self.reader = Reader(channels)
         self.projection = projection
         self._channels = channels
+        self._life: trio.CancelScope | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Ends the actor, and lets its sources go."""
+        self._closed = True
+        self.reader.close()
+        if self._life is not None:
+            self._life.cancel()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
-        """The actor. It has no end of its own."""
+        """The actor. Ends when it is closed."""
         task_status.started()
-        while True:
-            events: list[Event] = []
-            with trio.move_on_at(self.projection.due):
-                events = await self.reader.read()
-            if drafts := self._drafts(events):
-                await self._channels.emit(self.key, *drafts)
+        with trio.CancelScope() as self._life:
+            while not self._closed:
+                events: list[Event] = []
+                with trio.move_on_at(self.projection.due):
+                    events = await self.reader.read()
+                if drafts := self._drafts(events):
+                    await self._channels.emit(self.key, *drafts)
 
     def _drafts(self, events: Sequence[Event]) -> list[Draft]:
         now = trio.current_time()

@@ -32,7 +32,7 @@ class Feeds:
         self._channels = channels
         self._options = options or FeedsOptions()
         self._feeds: dict[ChannelKey, Feed] = {}
-        self._followers: dict[ChannelKey, Follower] = {}
+        self._followers: dict[ChannelKey, dict[str, Follower]] = {}
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -50,15 +50,16 @@ class Feeds:
         return feed
 
     def follow(self, feed: Feed, channel: str, owner: str) -> None:
-        """Makes all that `owner` has and will have in that channel a source, from now on. Once for each feed."""
-        if feed.key in self._followers:
+        """Makes all that `owner` has and will have in that channel a source, from now on. Idempotent."""
+        followers = self._followers.setdefault(feed.key, {})
+        if channel in followers:
             return
 
         def attach(source: ChannelKey) -> None:
             feed.reader.add(source, self._channels.resume(source, None))
 
-        follower = Follower(channel, lambda key: key.owner == owner, attach, feed.reader.remove)
-        self._followers[feed.key] = follower
+        follower = Follower(channel, owner, attach, feed.reader.remove)
+        followers[channel] = follower
         self._channels.follow(follower)
 
     def revive(self) -> None:
@@ -67,4 +68,10 @@ class Feeds:
             spawn(self._supervisor, ChildSpec(f"feed {feed.key.topic}", feed.run, Restart.TRANSIENT))
 
     def _give_up_one(self) -> None:
-        raise CallboardError(ErrorCode.BUSY, f"{len(self._feeds)} feeds are open", retry_after=5.0)
+        idle = next((key for key in self._feeds if not self._channels.is_followed(key)), None)
+        if idle is None:
+            raise CallboardError(ErrorCode.BUSY, f"{len(self._feeds)} feeds are in use", retry_after=5.0)
+        self._feeds.pop(idle).close()
+        for follower in self._followers.pop(idle, {}).values():
+            self._channels.unfollow(follower)
+        self._channels.forget(idle)

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import trio
 
+from actors.channels import Channels
 from actors.event import ChannelKey, Event
 from actors.log import Gap, Log, Resumption
 
 _READ_EVENTS = 256
 _READ_BYTES = 256 * 1024
-
-
-class Watcher(Protocol):
-    def notice(self, key: ChannelKey) -> None:
-        """Something was appended to the topic. Never blocks, never fails."""
-        ...
-
-
-class Watched(Protocol):
-    """The directory of topics, as a reader sees it."""
-
-    def watch(self, key: ChannelKey, watcher: Watcher) -> Log: ...
-
-    def unwatch(self, key: ChannelKey, watcher: Watcher) -> None: ...
 
 
 class _Cursor:
@@ -40,11 +25,11 @@ class Reader:
     """Cursors into any number of topics.
 
     Nothing is queued: an append only marks its topic, and the events are read from its log once their reader gets to
-    it. So a slow reader costs a cursor for each topic, and what the retention drops meanwhile is told as an event `gap`.
+    it. So a slow reader costs a cursor a topic, and what the retention drops meanwhile is told as an event `gap`.
     """
 
-    def __init__(self, topics: Watched) -> None:
-        self._topics = topics
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
         self._cursors: dict[ChannelKey, _Cursor] = {}
         self._marked: dict[ChannelKey, None] = {}
         self._news = trio.Event()
@@ -55,14 +40,14 @@ class Reader:
     def add(self, key: ChannelKey, start: Resumption) -> None:
         """Reads the topic from there on. One that is read already goes on where it is."""
         if key not in self._cursors:
-            self._cursors[key] = _Cursor(self._topics.watch(key, self), start)
+            self._cursors[key] = _Cursor(self._channels.watch(key, self), start)
             self.notice(key)
 
     def remove(self, key: ChannelKey) -> None:
         """Idempotent. Nothing more of the topic is read."""
         if self._cursors.pop(key, None) is not None:
             self._marked.pop(key, None)
-            self._topics.unwatch(key, self)
+            self._channels.unwatch(key, self)
 
     def close(self) -> None:
         for key in tuple(self._cursors):

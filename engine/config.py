@@ -113,6 +113,8 @@ class Limits(Section, frozen=True, kw_only=True):
     finished_tasks: Count = 10_000
     """How many ended tasks are kept; beyond it the oldest are forgotten."""
     sessions: Count = 10_000
+    feeds: Count = 10_000
+    """Topics derived from others: a room's messages, all that one user sees in some dialects."""
     session_messages: Count = 1_000
     """How many messages of one conversation are kept."""
     turns: Count = 100

@@ -41,6 +41,7 @@ class Front:
         services = ClientServices(
             router=core.router,
             connections=core.connections,
+            feeds=core.feeds,
             verifier=verifier,
             tickets=tickets,
             gateway_frames=WebSocketEncoder(payload),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.connections import Connections
+from actors.feeds import Feeds
 from actors.outbox import Encoder, OutboxOptions, SpawnWriter
 from actors.principal import Verifier
 from actors.router import Router
@@ -37,6 +38,7 @@ class ClientServices(msgspec.Struct, frozen=True, kw_only=True):
 
     router: Router
     connections: Connections
+    feeds: Feeds
     verifier: Verifier
     tickets: TicketRedeemer
     gateway_frames: Encoder

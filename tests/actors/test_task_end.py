@@ -210,7 +210,7 @@ async def test_a_shelved_topic_asks_who_comes(autojump_clock: trio.abc.Clock) ->
         world = World(nursery, AGENTS, Limits(channels=ChannelsOptions(idle_seconds=1.0)))
         view = await world.router.create_task(ALICE, CreateTask(agent="asking", prompt="hi"))
         await trio.sleep(3)
-        world.channels.sweep()
+        await world.channels.sweep()
         assert view.state is TaskState.QUEUED
         connection, sink = world.connect(ALICE)
         world.watch(connection, "task")

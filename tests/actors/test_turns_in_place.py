@@ -116,16 +116,15 @@ async def test_no_turn_in_place_while_the_actor_is_asked_to_park(autojump_clock:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
         spawner.gate.set()
-        channels = Channels(spawner, {}, ChannelsOptions(mailbox=1, idle_seconds=10.0, in_place=1))
+        channels = Channels(spawner, {}, ChannelsOptions(mailbox=1, in_place=1))
         reader = Reader(nursery)
         reader.attach(channels, Fragile(2))
         extra = Reader(nursery).attach(channels, Lines())
         await channels.publish(KEY, fact(1))
         channels.unsubscribe(extra)
-        await trio.sleep(11)
         # One is on its way to the actor, and the other fills the mailbox.
-        channels.sweep()
-        channels.sweep()
+        for _ in range(2):
+            channels._live[KEY].park_nowait()
         await channels.emit(KEY, fact(2))
         await channels.emit(KEY, fact(3))
         await wait_all_tasks_blocked()

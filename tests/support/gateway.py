@@ -189,6 +189,7 @@ async def _start(
     services = ClientServices(
         router=world.router,
         connections=world.connections,
+        feeds=world.feeds,
         verifier=verifier,
         tickets=tickets,
         gateway_frames=WebSocketEncoder(payload),

@@ -239,7 +239,7 @@ async def test_a_credential_that_runs_out_ends_what_follows_a_whole_channel(capl
     async with disturbed_gateway(caplog) as gateway, gateway.client("alice@1000") as client:
         await client.request("subscribe", {"channel": "task"})
         await client.request("subscribe", {"channel": "app"})
-        gateway.world.connections.round(trio.current_time(), 1000.0)
+        await gateway.world.connections.round(trio.current_time(), 1000.0)
         await gateway.world.router.create_task(ALICE, CreateTask(agent="echo", prompt="hi"))
         await publish(gateway)
         with trio.fail_after(10):

@@ -31,6 +31,7 @@ def services(nursery: trio.Nursery) -> ClientServices:
     return ClientServices(
         router=world.router,
         connections=world.connections,
+        feeds=world.feeds,
         verifier=NamesAreKeys(),
         tickets=NamesAreTickets(),
         gateway_frames=WebSocketEncoder(payload),
