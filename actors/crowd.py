@@ -29,7 +29,6 @@ class Crowd:
         self._children: trio.Nursery | None = None
         # `child_tasks` is a copy of the nursery's set: to count that would cost a crowd's size each time.
         self._count = 0
-        self._stopping = False
         self._overdue_since: float | None = None
         self._started = self._crashed = 0
 
@@ -49,7 +48,8 @@ class Crowd:
     def start_nowait(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Starts a child. Raises NotRunning or TooManyChildren."""
         children = self._children
-        if children is None or self._stopping:
+        # Cancelled by a stop, or by what a child let pass: from then on the nursery may close at any time.
+        if children is None or children.cancel_scope.cancel_called:
             raise NotRunning(f"{self.name} is not running")
         if self._count >= self.max_children:
             raise TooManyChildren(self.name, self.max_children)
@@ -79,14 +79,12 @@ class Crowd:
                     ended.set()
         finally:
             self._children = None
-            self._stopping = False
             self._overdue_since = None
 
     async def _stop_when_cancelled(self, children: trio.Nursery, ended: trio.Event) -> None:
         try:
             await trio.sleep_forever()
         finally:
-            self._stopping = True
             children.cancel_scope.cancel(reason="its supervisor stops it")
             with trio.move_on_after(self._stop_seconds, shield=True):
                 await ended.wait()

@@ -83,7 +83,8 @@ class ClientSocket:
 
     @property
     def answers(self) -> bool:
-        return True
+        # While a command is carried out, or replies wait for room, nothing is read: a pong would pass for none.
+        return self._idle and self.outbox.has_room
 
     def beat(self) -> None:
         self.outbox.put_nowait(PING)
@@ -192,8 +193,9 @@ class ClientSocket:
             await self.outbox.drain()
 
     def _begin_wait(self) -> bool:
-        """From now on `close` need not wait for a command. False where this side closes already."""
-        if self._closing is not None:
+        """From now on `close` need not wait for a command. False where either side closes already."""
+        # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
+        if self._closing is not None or self._socket.ended:
             return False
         if self._auth_deadline != math.inf:
             self._reading.deadline = self._auth_deadline

@@ -87,6 +87,11 @@ class WebSocket:
         """Whether nobody is left to be told anything: the client has closed, or is gone."""
         return self._over
 
+    @property
+    def ended(self) -> bool:
+        """Whether no message comes any more. This side may have sent its close frame: no event may follow that."""
+        return self._over or self._close_sent
+
     async def receive(self) -> str | bytes | None:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
         side closes.
@@ -94,9 +99,9 @@ class WebSocket:
         Sends before what was to be sent, and waits until the outbox has room. A cancelled call loses neither a message
         nor a reply.
         """
-        if self._ended:
+        if self.ended:
             await trio.lowlevel.checkpoint()
-        while not self._ended:
+        while not self.ended:
             if not self._outbox.has_room and (self._held or self._behind):
                 try:
                     await self._outbox.wait_for_room()
@@ -168,17 +173,13 @@ class WebSocket:
                 pass
 
     @property
-    def _ended(self) -> bool:
-        return self._over or self._close_sent
-
-    @property
     def _goes_on(self) -> bool:
         now = trio.current_time()
         return (
             self._resume_at <= now < self._slice_end
             and self._held_bytes < _HELD_BYTES
             and self._outbox.has_room
-            and not self._ended
+            and not self.ended
         )
 
     async def _next_slice(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from collections.abc import Awaitable, Callable
@@ -35,12 +36,16 @@ async def running(nursery: trio.Nursery, crowd: Crowd) -> Crowd:
     return crowd
 
 
-async def run_with(crowd: Crowd, bodies: dict[str, Callable[[], Awaitable[None]]]) -> None:
-    """Returns or raises when the crowd has ended."""
+async def run_with(
+    crowd: Crowd, bodies: dict[str, Callable[[], Awaitable[None]]], *others: Callable[[], Awaitable[None]]
+) -> None:
+    """Returns or raises when the crowd has ended, and the others beside it."""
     async with trio.open_nursery() as nursery:
         await nursery.start(crowd.run)
         for name, body in bodies.items():
             crowd.start_nowait(name, body)
+        for other in others:
+            nursery.start_soon(other)
 
 
 async def test_a_crash_is_reported_and_no_sibling_notices(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
@@ -216,6 +221,27 @@ async def test_what_is_meant_for_the_process_passes_on_after_the_others_stopped(
     assert caught.group_contains(kind)
     assert trace.of("gone") == ["steady"]
     assert trace.reports == []
+
+
+@pytest.mark.parametrize("ticks", range(5))
+async def test_while_a_child_ends_it_no_other_is_taken(autojump_clock: MockClock, ticks: int) -> None:
+    trace = Trace()
+    crowd = crowd_of(trace)
+
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    async def come_late() -> None:
+        with trio.CancelScope(shield=True), contextlib.suppress(NotRunning):
+            for _ in range(ticks):
+                await trio.lowlevel.checkpoint()
+            crowd.start_nowait("late", trio.sleep_forever)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await run_with(crowd, {"interrupt": interrupt}, come_late)
+    assert caught.group_contains(KeyboardInterrupt)
+    assert not caught.group_contains(RuntimeError)
+    assert crowd.count == 0
 
 
 async def test_a_reporter_that_raises_ends_it_and_leaves_no_child(autojump_clock: MockClock) -> None:
