@@ -175,16 +175,6 @@ class Outbox:
         self._lagging.pop(subscription, None)
         subscription.offset = _LEFT
 
-    async def put(self, frame: bytes) -> None:
-        """Sends a reply, in order, before waiting events. Waits while too many replies wait for a slow peer.
-
-        Raises BrokenSink once the connection is gone.
-        """
-        await self._wait_for_room()
-        # Before the checkpoint: a close frame leaves also where its sender is cancelled right then.
-        self.put_nowait(frame)
-        await trio.lowlevel.checkpoint()
-
     @property
     def has_room(self) -> bool:
         """Whether a reply may be put without waiting. Never once the connection is gone."""
@@ -193,10 +183,16 @@ class Outbox:
     async def wait_for_room(self) -> None:
         """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
         await trio.lowlevel.checkpoint()
-        await self._wait_for_room()
+        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
+            await self._some_room()
+        if self._closing:
+            raise BrokenSink
 
     def put_nowait(self, frame: bytes) -> None:
-        """As `put`, without waiting. For what the engine itself sends at a bounded rate: heartbeats, a close frame."""
+        """Sends a frame, in order, before waiting events. Once the connection is gone it goes nowhere.
+
+        Whoever answers a client waits for room first; what the engine sends at a bounded rate, as heartbeats, need not.
+        """
         if self._closing:
             return
         if self.busy:
@@ -317,12 +313,6 @@ class Outbox:
         if subscription.offset < log.tail:
             self._lagging[subscription] = None
         return b"".join(map(subscription.encoder.encode, merge_events(events)))
-
-    async def _wait_for_room(self) -> None:
-        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
-            await self._some_room()
-        if self._closing:
-            raise BrokenSink
 
     async def _some_room(self) -> None:
         if self._room is None:
