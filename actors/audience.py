@@ -74,7 +74,8 @@ class Audience:
         """
         if not self._are_at(before):
             self._fall_out_all()
-        self._before, self._offset, self._passed = before, tail, 0
+        # What the dialect leaves out is no write, and everybody has seen it.
+        self._before, self._offset, self._passed = before, tail, 0 if frames else len(self._in_step)
         while self._passed < len(self._in_step):
             self._write_slice(frames)
             yield

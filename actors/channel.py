@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable
 from enum import Enum
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import msgspec
 import trio
@@ -52,6 +52,14 @@ class Turn(Enum):
     """Messages wait, or the actor is in the midst of a turn: whoever emits queues up."""
 
 
+class Watcher(Protocol):
+    """Somebody inside the engine who reads the topic's log by itself."""
+
+    def notice(self, key: ChannelKey) -> None:
+        """Something was appended. Never blocks, never fails."""
+        ...
+
+
 class Channel:
     """The handle on one topic, and the state that outlives a crash of its actor: log, mailbox, subscribers.
 
@@ -72,6 +80,7 @@ class Channel:
         "_ref",
         "_supervisor",
         "_turn",
+        "_watchers",
         "last_active",
         "log",
         "running",
@@ -89,6 +98,7 @@ class Channel:
         self._mailbox: Mailbox[Append | Park | Fail] = Mailbox(mailbox_size)
         self._ref = self._mailbox.ref
         self._audiences: dict[Encoder, Audience] = {}
+        self._watchers: dict[Watcher, None] = {}
 
     @property
     def key(self) -> ChannelKey:
@@ -100,8 +110,8 @@ class Channel:
 
     @property
     def is_deserted(self) -> bool:
-        """No subscriber and nothing to append: the topic can be put away without anyone noticing."""
-        return not self._audiences and self._mailbox.statistics().waiting == 0
+        """No reader and nothing to append: the topic can be put away without anyone noticing."""
+        return not self._audiences and not self._watchers and self._mailbox.statistics().waiting == 0
 
     @property
     def has_work(self) -> bool:
@@ -147,6 +157,14 @@ class Channel:
         subscription.outbox.forget(subscription)
         self.last_active = trio.current_time()
         return was_there
+
+    def watch(self, watcher: Watcher) -> None:
+        """Idempotent."""
+        self._watchers[watcher] = None
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Idempotent."""
+        self._watchers.pop(watcher, None)
 
     def close(self) -> None:
         """Ends the actor. What waits is refused; whoever sends from now on gets trio.BrokenResourceError."""
@@ -228,6 +246,8 @@ class Channel:
 
     def _append(self, append: Append) -> list[Event]:
         events = [self.log.append(draft) for draft in append.drafts]
+        for watcher in self._watchers:
+            watcher.notice(self.log.key)
         if append.reply is not None:
             append.reply.answer(self.log.position)
         return events

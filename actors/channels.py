@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 import trio
 
-from actors.channel import Channel
+from actors.channel import Channel, Watcher
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
@@ -80,9 +80,10 @@ class Channels:
     def exists(self, key: ChannelKey) -> bool:
         return key in self._live or key in self._shelf or key in self._unused
 
-    def create(self, key: ChannelKey) -> Position:
-        """Opens a new topic, so that those who follow its channel are there for its first event."""
-        return self._open(key).log.position
+    def create(self, key: ChannelKey, retention: Retention | None = None) -> Position:
+        """Opens a new topic, so that those who follow its channel are there for its first event. `retention`: where it
+        is not that of its channel."""
+        return self._open(key, retention).log.position
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -207,11 +208,27 @@ class Channels:
             events=self._totals.appended,
         )
 
-    def _open(self, key: ChannelKey) -> Channel:
+    def watch(self, key: ChannelKey, watcher: Watcher) -> Log:
+        """The log, to read; the watcher is told of each append from now on. Meanwhile the topic is not put away."""
+        channel = self._open(key)
+        channel.watch(watcher)
+        return channel.log
+
+    def unwatch(self, key: ChannelKey, watcher: Watcher) -> None:
+        """Idempotent, also where the topic is no more."""
+        if (channel := self._live.get(key)) is not None:
+            channel.unwatch(watcher)
+
+    def is_followed(self, key: ChannelKey) -> bool:
+        """Whether a connection is subscribed to the topic."""
+        channel = self._live.get(key)
+        return channel is not None and channel.subscribers > 0
+
+    def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
-            log = self._take_from_shelf(key) or self._new_log(key)
+            log = self._take_from_shelf(key) or self._new_log(key, retention)
             channel = Channel(log, self._options.mailbox, self._supervisor, self._options.in_place)
             self._live[key] = channel
             self._keys.add((key.channel, key.owner), key)
@@ -219,8 +236,9 @@ class Channels:
                 follower.attach(key)
         return channel
 
-    def _new_log(self, key: ChannelKey) -> Log:
-        return Log(key, self._retention.get(key.channel, Retention()), totals=self._totals)
+    def _new_log(self, key: ChannelKey, retention: Retention | None) -> Log:
+        kept = retention or self._retention.get(key.channel, Retention())
+        return Log(key, kept, totals=self._totals)
 
     def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
         """The topics in use that it may see."""

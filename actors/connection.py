@@ -109,6 +109,20 @@ class Connection:
             if channel != "system":
                 self._router.channels.follow(follower)
 
+    def admission(self, key: ChannelKey, start: Start) -> Admission:
+        """What a subscription to a topic that its dialect has found for the client would start with. Nothing is checked
+        and nothing changes; `hold` subscribes, in the same step."""
+        return self._admission(key, start, named=True)
+
+    def hold(self, admission: Admission) -> None:
+        """Subscribes as told. The reply that names the start has been put into the outbox before."""
+        self._subscribe(admission)
+
+    def let_go(self, key: ChannelKey) -> None:
+        """Idempotent."""
+        self._named.discard(key)
+        self._drop(key)
+
     def leave(self, channel: str, topics: Iterable[str]) -> None:
         """Drops topics held by name; what is held through the whole channel stays. Raises CallboardError."""
         check_channel(channel)
@@ -169,7 +183,8 @@ class Connection:
             return
         self._drop(key)
         for question in admission.questions:
-            self.outbox.put_nowait(self._encoder.encode(question))
+            if frame := self._encoder.encode(question):
+                self.outbox.put_nowait(frame)
         self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
 
     def _follower(self, channel: str) -> Follower:

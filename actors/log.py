@@ -6,7 +6,7 @@ import secrets
 
 import msgspec
 
-from actors.event import ChannelKey, Draft, Event, Merge
+from actors.event import ChannelKey, Draft, Event, Merge, now_ms
 from actors.position import Position
 
 _EVENT_OVERHEAD = 200
@@ -153,6 +153,13 @@ class Log:
             if size > max_bytes and count:
                 return events[:count]
         return events
+
+    def gap_event(self, gap: Gap, offset: int) -> Event:
+        """What a reader is told of a gap, at the `offset` where it goes on."""
+        body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
+        now = self.read(offset, max_events=1, max_bytes=0)
+        timestamp = now[0].timestamp if now else now_ms()
+        return Event(self.key, self.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)
 
     def leave_totals(self) -> None:
         """The log is no longer kept for newcomers. Who reads it still may; its bytes are not counted any more."""

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 import trio
 
-from actors.event import Event, Merge, now_ms
+from actors.event import Event
 from actors.log import Gap, Log
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
@@ -26,7 +26,7 @@ class Encoder(Protocol):
     """One dialect in one framing. One instance serves every connection, so that an event is encoded once for all."""
 
     def encode(self, event: Event) -> bytes:
-        """The event as bytes ready for the socket."""
+        """The event as bytes ready for the socket; none of them for one that the dialect leaves out."""
         ...
 
 
@@ -145,7 +145,8 @@ class Outbox:
                 self.wake(subscription)
             return False
         subscription.offset = tail
-        self._write(frames)
+        if frames:
+            self._write(frames)
         return not self.busy
 
     def not_taken(self, frames: bytes, taken: int) -> None:
@@ -174,16 +175,6 @@ class Outbox:
         self._lagging.pop(subscription, None)
         subscription.offset = _LEFT
 
-    async def put(self, frame: bytes) -> None:
-        """Sends a reply, in order, before waiting events. Waits while too many replies wait for a slow peer.
-
-        Raises BrokenSink once the connection is gone.
-        """
-        await self._wait_for_room()
-        # Before the checkpoint: a close frame leaves also where its sender is cancelled right then.
-        self.put_nowait(frame)
-        await trio.lowlevel.checkpoint()
-
     @property
     def has_room(self) -> bool:
         """Whether a reply may be put without waiting. Never once the connection is gone."""
@@ -192,10 +183,16 @@ class Outbox:
     async def wait_for_room(self) -> None:
         """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
         await trio.lowlevel.checkpoint()
-        await self._wait_for_room()
+        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
+            await self._some_room()
+        if self._closing:
+            raise BrokenSink
 
     def put_nowait(self, frame: bytes) -> None:
-        """As `put`, without waiting. For what the engine itself sends at a bounded rate: heartbeats, a close frame."""
+        """Sends a frame, in order, before waiting events. Once the connection is gone it goes nowhere.
+
+        Whoever answers a client waits for room first; what the engine sends at a bounded rate, as heartbeats, need not.
+        """
         if self._closing:
             return
         if self.busy:
@@ -308,7 +305,7 @@ class Outbox:
             subscription.offset = gap.last
         if gap is not None:
             self._lagging[subscription] = None
-            return subscription.encoder.encode(_gap_event(log, gap, subscription.offset))
+            return subscription.encoder.encode(log.gap_event(gap, subscription.offset))
         events = log.read(subscription.offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
         if not events:
             return b""
@@ -316,12 +313,6 @@ class Outbox:
         if subscription.offset < log.tail:
             self._lagging[subscription] = None
         return b"".join(map(subscription.encoder.encode, merge_events(events)))
-
-    async def _wait_for_room(self) -> None:
-        while self._replies_bytes >= self._options.replies_bytes and not self._closing:
-            await self._some_room()
-        if self._closing:
-            raise BrokenSink
 
     async def _some_room(self) -> None:
         if self._room is None:
@@ -332,10 +323,3 @@ class Outbox:
         if self._room is not None:
             self._room.set()
             self._room = None
-
-
-def _gap_event(log: Log, gap: Gap, offset: int) -> Event:
-    body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
-    now = log.read(offset, max_events=1, max_bytes=0)
-    timestamp = now[0].timestamp if now else now_ms()
-    return Event(log.key, log.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)

@@ -12,15 +12,11 @@ class BrokenSink(ConnectionError):
 class Sink(Protocol):
     """The write end of one connection. Only its outbox writes to it."""
 
-    @property
-    def direct(self) -> bool:
-        """Whether `write_nowait` can ever take bytes: not where they must pass a TLS layer first."""
-        ...
-
     def write_nowait(self, data: bytes | memoryview, /) -> int:
         """Hands bytes to the kernel and returns how many it took: what a non-blocking `socket.send` does, and may be.
 
-        0 or BlockingIOError when it would block; any other OSError, BrokenSink too, when the peer is gone.
+        0 or BlockingIOError when it would block, as always where bytes must pass a TLS layer first; any other OSError,
+        BrokenSink too, when the peer is gone.
         """
         ...
 

@@ -47,6 +47,27 @@ class Server(Section, frozen=True, kw_only=True):
     """Pages of these origins may use the engine from a browser, with credentials, beside its own pages."""
 
 
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Listeners(Section, frozen=True, kw_only=True):
+    """Further ports on `server.host`, each off unless given. Everything is served on each of them: they are there so
+    that clients with a dialect's usual port in their address need no change."""
+
+    agent: Port | None = None
+    """Usually 8003."""
+    steps: Port | None = None
+    """Usually 8080."""
+    pipeline: Port | None = None
+    """Usually 8000."""
+    wallet: Port | None = None
+    """Usually 12000."""
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        return tuple(port for port in (self.agent, self.steps, self.pipeline, self.wallet) if port is not None)
+
+
 class Jwt(Section, frozen=True, kw_only=True):
     """How JSON Web Tokens are checked. Once loaded, the key is in `secret` or `public_key`, whichever way it came."""
 
@@ -92,6 +113,8 @@ class Limits(Section, frozen=True, kw_only=True):
     finished_tasks: Count = 10_000
     """How many ended tasks are kept; beyond it the oldest are forgotten."""
     sessions: Count = 10_000
+    feeds: Count = 10_000
+    """Topics derived from others: a room's messages, all that one user sees in some dialects."""
     session_messages: Count = 1_000
     """How many messages of one conversation are kept."""
     turns: Count = 100
@@ -205,6 +228,7 @@ class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
     server: Server = Server()
+    listeners: Listeners = Listeners()
     auth: Auth = Auth()
     store: Store = Store()
     engine: Engine = Engine()

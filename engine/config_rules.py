@@ -34,6 +34,7 @@ Rules: TypeAlias = Iterator[Broken]
 
 def broken_rules(config: Config, environ: Mapping[str, str]) -> Rules:
     yield from _open_door(config)
+    yield from _ports(config)
     yield from _tls(config)
     yield from _jwt(config.auth.jwt)
     yield from _agents(config)
@@ -59,6 +60,15 @@ def _open_door(config: Config) -> Rules:
             f"`auth.required = false` lets in anyone who reaches {server.host}; if that is meant, "
             "say `server.public_without_auth = true`",
         )
+
+
+def _ports(config: Config) -> Rules:
+    taken: dict[int, KeyPath] = {config.server.port: ("server", "port")}
+    for name, port in msgspec.structs.asdict(config.listeners).items():
+        if port in taken:
+            yield Broken((("listeners", name), taken[port]), f"port {port} is given twice")
+        elif port is not None:
+            taken[port] = ("listeners", name)
 
 
 def _tls(config: Config) -> Rules:

@@ -12,6 +12,7 @@ from actors.channels import Channels, ChannelsOptions
 from actors.connections import Connections, ConnectionsOptions
 from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
+from actors.feeds import Feeds, FeedsOptions
 from actors.log import Retention
 from actors.model import Model
 from actors.principal import Verifier
@@ -56,6 +57,8 @@ class Core:
             stop_seconds=config.timeouts.stop_seconds,
         )
         self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
+        self.feed_actors = self._supervisor("feeds", limits.feeds, config)
+        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds))
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)

@@ -11,14 +11,16 @@ from actors.principal import Verifier
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
+from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
-from transport.event_stream import ChunkedEncoder
-from transport.gateway_services import GatewayOptions, GatewayServices
-from transport.handlers import GatewayHandlers
+from transport.event_stream import ChunkedEncoder, EventStreamDoor
+from transport.gateway_conversation import GatewayDoor
+from transport.handlers import ClientHandlers
 from transport.http.app import create_app
+from transport.http.origins import Origins
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener
@@ -36,15 +38,16 @@ class Front:
         self._drain = Drain()
         options = _listener_options(config)
         payload = GatewayPayload()
-        services = GatewayServices(
+        services = ClientServices(
             router=core.router,
             connections=core.connections,
+            feeds=core.feeds,
             verifier=verifier,
             tickets=tickets,
-            socket_encoder=WebSocketEncoder(payload),
-            stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+            gateway_frames=WebSocketEncoder(payload),
+            gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
-            options=_gateway_options(config),
+            options=_client_options(config),
         )
         tally = Tally()
         self.listener = Listener(
@@ -52,7 +55,12 @@ class Front:
         )
         app = create_app(self._http_services(config, services, tickets))
         self.http = HypercornHTTP(app, options, self._drain)
-        self._edge = ConnectionEdge(options, GatewayHandlers(services), self.http, self._drain, tally)
+        self._edge = ConnectionEdge(options, self._handlers(services), self.http, self._drain, tally)
+
+    def _handlers(self, services: ClientServices) -> ClientHandlers:
+        options = services.options
+        origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
+        return ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""
@@ -66,7 +74,7 @@ class Front:
         await self.http.drain()
         self._core.connections.close_all(CloseCode.RESTARTING, "the server restarts")
 
-    def _http_services(self, config: Config, services: GatewayServices, tickets: TicketOffice) -> HttpServices:
+    def _http_services(self, config: Config, services: ClientServices, tickets: TicketOffice) -> HttpServices:
         return HttpServices(
             router=services.router,
             verifier=services.verifier,
@@ -83,7 +91,7 @@ class Front:
 def _listener_options(config: Config) -> ListenerOptions:
     server, limits, timeouts = config.server, config.limits, config.timeouts
     return ListenerOptions(
-        binds=(Bind(server.host, server.port),),
+        binds=tuple(Bind(server.host, port) for port in (server.port, *config.listeners.ports)),
         max_connections=limits.connections,
         tls_certificate=server.tls_cert,
         tls_key=server.tls_key,
@@ -112,9 +120,9 @@ def _http_options(config: Config) -> HttpOptions:
     )
 
 
-def _gateway_options(config: Config) -> GatewayOptions:
+def _client_options(config: Config) -> ClientOptions:
     limits, timeouts = config.limits, config.timeouts
-    return GatewayOptions(
+    return ClientOptions(
         auth_required=config.auth_required,
         auth_seconds=timeouts.auth_seconds,
         message_bytes=limits.message_bytes,

@@ -23,6 +23,7 @@ class Rounds:
         self._router = core.router
         self._channels = core.channels
         self._sessions = core.sessions
+        self._feeds = core.feeds
         self._connections = core.connections
         self._reporter = core.reporter
 
@@ -30,6 +31,7 @@ class Rounds:
         # After a restart of their supervisors the directories still hold topics and conversations without an actor.
         self._channels.revive()
         self._sessions.revive()
+        self._feeds.revive()
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_alerts)

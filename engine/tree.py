@@ -2,6 +2,7 @@
 
     engine (rest_for_one)
     ├── channels      dynamic, transient    one actor per live topic
+    ├── feeds         dynamic, transient    one per topic that is derived from others
     ├── sessions      dynamic, transient    one per conversation in use
     ├── tasks         dynamic, temporary    one per run of an agent
     ├── connections   crowd, temporary      one per accepted connection, and its writer while it lags
@@ -25,6 +26,7 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
     """The engine's root. Cancelled or stopped it stops everything in order."""
     children = [
         core.channel_actors.as_child(),
+        core.feed_actors.as_child(),
         core.session_actors.as_child(),
         core.task_actors.as_child(),
         core.connection_actors.as_child(),

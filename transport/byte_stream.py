@@ -52,16 +52,6 @@ class ByteStream(trio.abc.Stream):
     def last_received(self) -> float:
         """`trio.current_time()` of the last byte that came in; of the accept before the first."""
 
-    @property
-    @abstractmethod
-    def bytes_received(self) -> int:
-        """Bytes read off the socket so far."""
-
-    @property
-    @abstractmethod
-    def direct(self) -> bool:
-        """Whether `write_nowait` can ever take bytes."""
-
     @abstractmethod
     def write_nowait(self, data: bytes | memoryview, /) -> int:
         """As that of a `Sink`."""

@@ -70,10 +70,14 @@ class ConnectionEdge:
             head = await read_head(stream, self._options.head_bytes, self._options.head_seconds, begun)
             match head:
                 case RequestHead():
-                    if head.wants_websocket:
-                        return self._handlers.websocket(stream, head)
-                    if head.method == "GET" and self._handlers.is_event_stream(head):
-                        return self._handlers.events(stream, head)
+                    if (lasting := self._lasting(head)) is not None:
+                        if not self._drain.begun:
+                            return lasting(stream, head)
+                        # It comes too late to be told with the others that the server restarts.
+                        await self._refuse(
+                            stream, HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.BUSY, "The server is stopping."
+                        )
+                        return None
                     if not await self._serve_request(stream, head):
                         return None
                 case Http2Preface():
@@ -88,6 +92,14 @@ class ConnectionEdge:
                 case _:
                     assert_never(head)
             patience = self._options.keep_alive_seconds
+        return None
+
+    def _lasting(self, head: RequestHead) -> Callable[[ByteStream, RequestHead], Serving] | None:
+        """What serves a connection from this request on to its end, if it asks for that."""
+        if head.wants_websocket:
+            return self._handlers.websocket
+        if head.method == "GET" and self._handlers.is_event_stream(head):
+            return self._handlers.events
         return None
 
     async def _another_request(self, stream: ByteStream, seconds: float) -> bytes:

@@ -16,9 +16,10 @@ from actors.outbox import Encoder, Outbox
 from actors.position import Position
 from actors.principal import Principal
 from transport.byte_stream import ByteStream
+from transport.client_services import ClientServices
+from transport.connection_edge import Serving
 from transport.credentials import Authenticator, Credentials
 from transport.dialects.gateway_events import HEARTBEAT, sse_greeting
-from transport.gateway_services import GatewayServices
 from transport.head import RequestHead
 from transport.http.origins import Origins
 from transport.http_error import error_reply, http_status
@@ -77,13 +78,30 @@ class _Request(NamedTuple):
     cors: tuple[tuple[str, str], ...]
 
 
+class EventStreamDoor:
+    """Lets in the readers of topics."""
+
+    def __init__(self, services: ClientServices, origins: Origins) -> None:
+        self._services = services
+        self._origins = origins
+
+    def serves(self, head: RequestHead) -> bool:
+        return stream_path(head) is not None
+
+    def open(self, stream: ByteStream, head: RequestHead) -> Serving:
+        path = stream_path(head)
+        if path is None:
+            raise ValueError(f"{head.path} is no event stream")
+        return EventStream(stream, self._services, self._origins, head, path).serve
+
+
 class EventStream:
     """Serves one client from its request's head to its end."""
 
     __slots__ = ("_outbox", "_reading", "_request", "_services", "_stream")
 
     def __init__(
-        self, stream: ByteStream, services: GatewayServices, origins: Origins, head: RequestHead, path: StreamPath
+        self, stream: ByteStream, services: ClientServices, origins: Origins, head: RequestHead, path: StreamPath
     ) -> None:
         self._stream = stream
         self._services = services
@@ -111,7 +129,7 @@ class EventStream:
         services = self._services
         self._outbox = Outbox(self._stream, services.spawn_writer, services.options.outbox)
         connection = Connection(
-            services.router, self._outbox, services.stream_encoder, self.close, services.options.subscriptions
+            services.router, self._outbox, services.gateway_blocks, self.close, services.options.subscriptions
         )
         try:
             if await self._open(connection):

@@ -2,65 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 
-import trio
-
 from actors.errors import ErrorCode
 from transport.byte_stream import ByteStream
+from transport.client_services import ClientOptions
 from transport.connection_edge import Serving
-from transport.event_stream import EventStream, stream_path
-from transport.gateway_services import GatewayServices
-from transport.gateway_socket import GATEWAY_SOCKET_PATH, GatewaySocket
+from transport.door import Door, send_refusal
 from transport.head import RequestHead
 from transport.http.origins import Origins
 from transport.http_error import error_reply
-from transport.upgrade import switching_protocols, upgrade_refusal
+from transport.upgrade import upgrade_refusal
 
 
-class GatewayHandlers:
-    """Serves the gateway's socket and its event streams."""
+class ClientHandlers:
+    """Hands every client to the first door that serves its request."""
 
-    def __init__(self, services: GatewayServices) -> None:
-        self._services = services
-        options = services.options
-        self._origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
+    def __init__(
+        self, options: ClientOptions, origins: Origins, sockets: Sequence[Door], streams: Sequence[Door]
+    ) -> None:
+        """`sockets` serve upgrades, `streams` event streams."""
+        self._options = options
+        self._origins = origins
+        self._sockets = tuple(sockets)
+        self._streams = tuple(streams)
 
     def is_event_stream(self, head: RequestHead) -> bool:
-        return stream_path(head) is not None
+        return any(door.serves(head) for door in self._streams)
 
     def events(self, stream: ByteStream, head: RequestHead) -> Serving:
-        path = stream_path(head)
-        if path is None:
-            raise ValueError(f"{head.path} is no event stream")
-        if not self._origins.may_call(head.header("host")):
-            return partial(self._refuse, stream, _unknown_host(head))
-        return EventStream(stream, self._services, self._origins, head, path).serve
+        for door in self._streams:
+            if door.serves(head):
+                if not self._origins.may_call(head.header("host")):
+                    return self._refuse(stream, _unknown_host(head))
+                return door.open(stream, head)
+        raise ValueError(f"{head.path} is no event stream")
 
     def websocket(self, stream: ByteStream, head: RequestHead) -> Serving:
-        refusal = self._refusal(head)
-        if refusal is None:
-            return partial(GatewaySocket(stream, self._services).serve, switching_protocols(head))
-        return partial(self._refuse, stream, refusal)
+        for door in self._sockets:
+            if door.serves(head):
+                refusal = self._refusal(head)
+                return door.open(stream, head) if refusal is None else self._refuse(stream, refusal)
+        message = f"No WebSocket is served at {head.path[:200]}."
+        return self._refuse(stream, error_reply(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, message))
 
-    async def _refuse(self, stream: ByteStream, refusal: bytes) -> None:
-        with trio.move_on_after(self._services.options.close_seconds):
-            try:
-                await stream.send_all(refusal)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
+    def _refuse(self, stream: ByteStream, refusal: bytes) -> Serving:
+        return partial(send_refusal, stream, refusal, self._options.close_seconds)
 
     def _refusal(self, head: RequestHead) -> bytes | None:
-        if head.path != GATEWAY_SOCKET_PATH:
-            message = f"No WebSocket is served at {head.path[:200]}; there is {GATEWAY_SOCKET_PATH}."
-            return error_reply(HTTPStatus.NOT_FOUND, ErrorCode.NOT_FOUND, message)
         if not self._origins.may_call(head.header("host")):
             return _unknown_host(head)
         origin = head.header("origin")
         # Where a token is asked for, a strange page has none to show; else it would act as the user of this machine.
-        if not self._services.options.auth_required and not self._origins.may_act(origin, head.header("host") or ""):
-            message = f"Pages of {origin} may not use this gateway (cors_origins)."
+        if not self._options.auth_required and not self._origins.may_act(origin, head.header("host") or ""):
+            message = f"Pages of {origin} may not connect here (cors_origins)."
             return error_reply(HTTPStatus.FORBIDDEN, ErrorCode.FORBIDDEN, message)
         return upgrade_refusal(head)
 

@@ -31,7 +31,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         "_heard_all",
         "_last_received",
         "_peer",
-        "_received",
         "_sending",
         "_sock",
         "write_nowait",
@@ -47,7 +46,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         self.write_nowait = sock.send
         self._peer = peer
         self._last_received = trio.current_time()
-        self._received = 0
         self._sending = False
         self._finished = False
         self._heard_all = False
@@ -77,14 +75,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     @property
     def last_received(self) -> float:
         return self._last_received
-
-    @property
-    def bytes_received(self) -> int:
-        return self._received
-
-    @property
-    def direct(self) -> bool:
-        return True
 
     def abort(self) -> None:
         if self._sock.fileno() == -1:
@@ -135,7 +125,6 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         except OSError as error:
             _raise_stream_error(error)
         if data:
-            self._received += len(data)
             self._last_received = trio.current_time()
         else:
             self._heard_all = True

@@ -75,14 +75,6 @@ class TlsStream(ByteStream):
     def last_received(self) -> float:
         return self._transport.last_received
 
-    @property
-    def bytes_received(self) -> int:
-        return self._transport.bytes_received
-
-    @property
-    def direct(self) -> bool:
-        return False
-
     def write_nowait(self, data: bytes | memoryview) -> int:
         return 0
 

@@ -13,6 +13,7 @@ from actors.outbox import Outbox, OutboxOptions, Subscription
 from actors.position import Position
 from actors.sink import BrokenSink
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text, text_of
+from tests.support.readers import answer
 from tests.support.world import Lines, MemorySink
 
 LINES = Lines()
@@ -75,7 +76,7 @@ async def test_replies_go_before_waiting_events_and_a_full_queue_makes_the_repli
 
         async def replier() -> None:
             for number in range(4):
-                await outbox.put(b"reply%d\n" % number)
+                await answer(outbox, b"reply%d\n" % number)
                 put.append(number)
 
         nursery.start_soon(replier)
@@ -124,7 +125,7 @@ async def test_a_broken_sink_ends_everything(autojump_clock: trio.abc.Clock) -> 
         publish(log, subscription, "x")
         assert outbox.busy
         with pytest.raises(BrokenSink):
-            await outbox.put(b"reply\n")
+            await answer(outbox, b"reply\n")
         publish(log, subscription, "y")
         outbox.put_nowait(b"reply\n")
         outbox.abort()
@@ -144,7 +145,7 @@ async def test_an_abort_wakes_who_waits_to_reply(autojump_clock: trio.abc.Clock)
 
         async def replier() -> None:
             with pytest.raises(BrokenSink):
-                await outbox.put(b"third\n")
+                await answer(outbox, b"third\n")
             refused.append(True)
 
         nursery.start_soon(replier)
@@ -248,9 +249,9 @@ async def test_several_wait_for_one_peer(autojump_clock: trio.abc.Clock) -> None
     async with trio.open_nursery() as nursery:
         sink = MemorySink(1)
         outbox = outbox_on(nursery, sink, replies_bytes=4)
-        await outbox.put(b"first\n")
-        await outbox.put(b"second\n")
-        for waiting in (outbox.drain, outbox.drain, lambda: outbox.put(b"third\n")):
+        await answer(outbox, b"first\n")
+        await answer(outbox, b"second\n")
+        for waiting in (outbox.drain, outbox.drain, lambda: answer(outbox, b"third\n")):
             nursery.start_soon(waiting)
         await wait_all_tasks_blocked()
         assert len(nursery.child_tasks) == 4

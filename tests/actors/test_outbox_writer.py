@@ -11,6 +11,7 @@ from actors.sink import BrokenSink
 from actors.spawner import CannotSpawn
 from tests.actors.test_outbox import LINES, outbox_on, publish
 from tests.support.drafts import log_of
+from tests.support.readers import answer
 from tests.support.world import MemorySink
 
 
@@ -36,7 +37,7 @@ async def test_a_writer_that_ends_early_gives_its_connection_up(autojump_clock: 
     assert sink.aborted
     assert outbox.statistics().replies_bytes == 0
     with pytest.raises(BrokenSink):
-        await outbox.put(b"third\n")
+        await answer(outbox, b"third\n")
 
 
 async def test_without_room_for_a_writer_the_connection_is_given_up(autojump_clock: trio.abc.Clock) -> None:
@@ -49,4 +50,4 @@ async def test_without_room_for_a_writer_the_connection_is_given_up(autojump_clo
     publish(log, Subscription(log, outbox, LINES, 0, None), "x")
     assert sink.aborted
     with pytest.raises(BrokenSink):
-        await outbox.put(b"reply\n")
+        await answer(outbox, b"reply\n")

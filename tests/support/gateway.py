@@ -17,15 +17,16 @@ from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
 from transport.byte_stream import ByteStream
+from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.drain import Drain
-from transport.event_stream import ChunkedEncoder
-from transport.gateway_services import GatewayOptions, GatewayServices
-from transport.gateway_socket import GATEWAY_SOCKET_PATH
-from transport.handlers import GatewayHandlers
+from transport.event_stream import ChunkedEncoder, EventStreamDoor
+from transport.gateway_conversation import GATEWAY_SOCKET_PATH, GatewayDoor
+from transport.handlers import ClientHandlers
 from transport.http.app import create_app
+from transport.http.origins import Origins
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
@@ -123,7 +124,7 @@ class Client:
 class Gateway:
     """A running gateway. `clients` is where its clients' tasks live."""
 
-    def __init__(self, world: World, services: GatewayServices, verifier: NamesAreKeys, listener: Listener) -> None:
+    def __init__(self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener) -> None:
         self.world = world
         self.services = services
         self.verifier = verifier
@@ -160,14 +161,14 @@ class Gateway:
 async def running_gateway(
     agents: dict[str, Any],
     limits: Limits | None = None,
-    options: GatewayOptions | None = None,
+    options: ClientOptions | None = None,
     listener_options: ListenerOptions | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as tasks:
-            yield await _start(nursery, tasks, agents, limits, options or GatewayOptions(auth_required=True), chosen)
+            yield await _start(nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen)
             # Tasks end before the topics on which they say so.
             tasks.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -178,20 +179,21 @@ async def _start(
     tasks: trio.Nursery,
     agents: dict[str, Any],
     limits: Limits | None,
-    options: GatewayOptions,
+    options: ClientOptions,
     listener_options: ListenerOptions,
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
     tickets = NamesAreTickets()
     payload = GatewayPayload()
-    services = GatewayServices(
+    services = ClientServices(
         router=world.router,
         connections=world.connections,
+        feeds=world.feeds,
         verifier=verifier,
         tickets=tickets,
-        socket_encoder=WebSocketEncoder(payload),
-        stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+        gateway_frames=WebSocketEncoder(payload),
+        gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
         spawn_writer=nursery.start_soon,
         options=options,
     )
@@ -218,7 +220,9 @@ async def _start(
         )
     )
     http = HypercornHTTP(app, listener_options, drain)
-    edge = ConnectionEdge(listener_options, GatewayHandlers(services), http, drain, tally)
+    origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
+    handlers = ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+    edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
     return Gateway(world, services, verifier, listener)

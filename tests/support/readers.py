@@ -25,6 +25,12 @@ class Fragile(Lines):
         return super().encode(event)
 
 
+async def answer(outbox: Outbox, frame: bytes) -> None:
+    """As a connection answers its client: once there is room. Raises BrokenSink."""
+    await outbox.wait_for_room()
+    outbox.put_nowait(frame)
+
+
 class Reader:
     def __init__(self, nursery: trio.Nursery, room: int | None = None) -> None:
         self.sink = MemorySink(room)

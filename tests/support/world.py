@@ -16,6 +16,7 @@ from actors.connection import Connection
 from actors.connections import Connections
 from actors.errors import CloseCode
 from actors.event import Event, Json
+from actors.feeds import Feeds
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
@@ -172,6 +173,7 @@ class World:
         self.encoder = Lines()
         spawner = NurserySpawner(nursery)
         self.channels = Channels(spawner, self.limits.retention, self.limits.channels)
+        self.feeds = Feeds(spawner, self.channels)
         self.agents = Agents(agents)
         self.sessions = Sessions(spawner, self.channels, self.limits.sessions)
         services = TaskServices(

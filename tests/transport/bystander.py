@@ -12,7 +12,7 @@ from actors.commands import CreateTask
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.world import BOB, Limits
 from tests.transport.agents import AGENTS
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 from transport.listener_options import Bind, ListenerOptions
 
 LISTENER = ListenerOptions(binds=(Bind(port=0),), linger_seconds=0.2)
@@ -20,7 +20,7 @@ LISTENER = ListenerOptions(binds=(Bind(port=0),), linger_seconds=0.2)
 
 @asynccontextmanager
 async def disturbed_gateway(
-    caplog: pytest.LogCaptureFixture, options: GatewayOptions | None = None, limits: Limits | None = None
+    caplog: pytest.LogCaptureFixture, options: ClientOptions | None = None, limits: Limits | None = None
 ) -> AsyncIterator[Gateway]:
     """A gateway for one client's mischief. After it a client of another user is served as before, of the one who did it
     nothing is left, and no warning was logged."""

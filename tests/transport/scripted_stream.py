@@ -59,14 +59,6 @@ class ScriptedStream(ByteStream):
     def last_received(self) -> float:
         return trio.current_time()
 
-    @property
-    def bytes_received(self) -> int:
-        return 0
-
-    @property
-    def direct(self) -> bool:
-        return False
-
     def write_nowait(self, data: bytes | memoryview) -> int:
         return 0
 

@@ -17,12 +17,12 @@ from tests.support.gateway import Gateway, running_gateway
 from tests.support.world import PUBLISHER, Limits
 from tests.transport.agents import AGENTS
 from tests.transport.bystander import LISTENER, disturbed_gateway
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
 PATH = "/api/v1/channels/app/news/events"
 ALICE = {"authorization": "Bearer alice"}
 TOPIC = ChannelKey("app", "news")
-IMPATIENT = GatewayOptions(auth_required=True, close_seconds=0.2, outbox=OutboxOptions(stall_seconds=5))
+IMPATIENT = ClientOptions(auth_required=True, close_seconds=0.2, outbox=OutboxOptions(stall_seconds=5))
 SMALL_BUFFERS = msgspec.structs.replace(LISTENER, send_buffer_bytes=4096)
 
 

@@ -18,9 +18,9 @@ from tests.transport.agents import AGENTS
 from tests.transport.bystander import LISTENER, disturbed_gateway
 from tests.transport.client import Client
 from tests.transport.test_event_stream import ALICE, PATH, connect, publish
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
-OPEN = GatewayOptions(auth_required=False)
+OPEN = ClientOptions(auth_required=False)
 PAGE = "https://page.example"
 
 
@@ -104,7 +104,7 @@ async def test_a_task_of_somebody_else_is_not_there(caplog: pytest.LogCaptureFix
 
 
 async def test_more_than_a_connection_may_hold_says_when_to_come_back() -> None:
-    options = GatewayOptions(auth_required=True, subscriptions=0)
+    options = ClientOptions(auth_required=True, subscriptions=0)
     async with running_gateway(AGENTS, options=options) as gateway, await connect(gateway) as client:
         await client.get(PATH, ALICE)
         assert (client.status, client.headers["retry-after"]) == (429, "1")
@@ -158,7 +158,7 @@ async def test_http_1_0_gets_the_stream_without_chunks(caplog: pytest.LogCapture
 async def test_a_listed_page_may_read_the_stream_and_the_refusal(
     caplog: pytest.LogCaptureFixture, origin: str | None, listed: bool, status: int
 ) -> None:
-    options = GatewayOptions(auth_required=True, cors_origins=(PAGE,))
+    options = ClientOptions(auth_required=True, cors_origins=(PAGE,))
     async with disturbed_gateway(caplog, options) as gateway, await connect(gateway) as client:
         credential = ALICE if status == 200 else {}
         await client.get(PATH, credential if origin is None else credential | {"origin": origin})
@@ -168,7 +168,7 @@ async def test_a_listed_page_may_read_the_stream_and_the_refusal(
 
 
 async def test_the_preflight_of_a_listed_page_is_answered(caplog: pytest.LogCaptureFixture) -> None:
-    options = GatewayOptions(auth_required=True, cors_origins=(PAGE,))
+    options = ClientOptions(auth_required=True, cors_origins=(PAGE,))
     async with disturbed_gateway(caplog, options) as gateway, await connect(gateway) as client:
         asked = {"origin": PAGE, "access-control-request-method": "GET"}
         await client.get(PATH, asked, method="OPTIONS")

@@ -11,7 +11,7 @@ from wsproto.frame_protocol import Opcode
 from actors.event import ChannelKey, draft
 from tests.support.raw_websocket import PING, RawWebSocket, frame, text_frame
 from tests.transport.bystander import disturbed_gateway
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
 MIB = 1024 * 1024
 
@@ -122,7 +122,7 @@ async def test_a_frame_that_arrives_byte_by_byte_is_read(caplog: pytest.LogCaptu
 
 
 async def test_a_small_limit_is_kept_in_one_packet_with_more_behind_it(caplog: pytest.LogCaptureFixture) -> None:
-    options = GatewayOptions(auth_required=True, message_bytes=256)
+    options = ClientOptions(auth_required=True, message_bytes=256)
     async with disturbed_gateway(caplog, options) as gateway, await RawWebSocket.open(gateway.port) as client:
         await client.send((text_frame("x" * 257) + PING) * 20)
         assert await client.closing() == 1009

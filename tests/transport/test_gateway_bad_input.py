@@ -15,7 +15,7 @@ from tests.support.gateway import Client, Gateway
 from tests.support.raw_websocket import RawWebSocket, text_frame
 from tests.support.world import ALICE, BOB, PUBLISHER, Limits
 from tests.transport.bystander import disturbed_gateway
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
 TOPIC = ChannelKey("app", "news")
 
@@ -163,7 +163,7 @@ async def test_a_refused_subscription_subscribes_to_nothing(caplog: pytest.LogCa
 
 
 async def test_more_subscriptions_than_allowed_are_refused(caplog: pytest.LogCaptureFixture) -> None:
-    options = GatewayOptions(auth_required=True, subscriptions=2)
+    options = ClientOptions(auth_required=True, subscriptions=2)
     async with disturbed_gateway(caplog, options) as gateway, gateway.client("alice") as client:
         reply = await client.request("subscribe", {"channel": "app", "topics": ["a", "b", "c"]})
         assert reply["payload"]["code"] == "RATE_LIMITED"
@@ -171,7 +171,7 @@ async def test_more_subscriptions_than_allowed_are_refused(caplog: pytest.LogCap
 
 
 async def test_frames_that_are_no_requests_count_against_the_rate(caplog: pytest.LogCaptureFixture) -> None:
-    options = GatewayOptions(auth_required=True, commands_per_second=0.001, commands_burst=3)
+    options = ClientOptions(auth_required=True, commands_per_second=0.001, commands_burst=3)
     async with disturbed_gateway(caplog, options) as gateway, await RawWebSocket.open(gateway.port) as client:
         await client.send(b"".join(text_frame(text) for text in ("{", "[]", "{}", "{", '{"id":5}')))
         codes = [(await client.reply())["payload"]["code"] for _ in range(4)]
@@ -182,7 +182,7 @@ async def test_frames_that_are_no_requests_count_against_the_rate(caplog: pytest
 
 
 async def test_messages_pipelined_in_one_packet_are_answered_in_order(caplog: pytest.LogCaptureFixture) -> None:
-    options = GatewayOptions(auth_required=True, commands_burst=1000)
+    options = ClientOptions(auth_required=True, commands_burst=1000)
     async with disturbed_gateway(caplog, options) as gateway, await RawWebSocket.open(gateway.port) as client:
         with trio.fail_after(10):
             await client.send(b"".join(text_frame({"id": number, "type": "ping"}) for number in range(500)))

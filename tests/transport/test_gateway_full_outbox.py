@@ -16,13 +16,13 @@ from tests.support.gateway import running_gateway
 from tests.support.raw_websocket import RawWebSocket, frame, text_frame
 from tests.transport.agents import AGENTS
 from tests.transport.bystander import disturbed_gateway
-from transport import gateway_socket
-from transport.gateway_services import GatewayOptions
+from transport import client_socket
+from transport.client_services import ClientOptions
 
 ROOM = 4096
 ONE_SLICE = 16 * 1024
 PINGS = 3000
-PATIENT = GatewayOptions(
+PATIENT = ClientOptions(
     auth_required=True,
     commands_per_second=1e6,
     commands_burst=1e6,
@@ -40,7 +40,7 @@ def outboxes(monkeypatch: pytest.MonkeyPatch) -> list[Outbox]:
             super().__init__(*parts)
             made.append(self)
 
-    monkeypatch.setattr(gateway_socket, "Outbox", Kept)
+    monkeypatch.setattr(client_socket, "Outbox", Kept)
     return made
 
 

@@ -21,9 +21,9 @@ from tests.support.raw_websocket import PING, RawWebSocket, frame, text_frame
 from tests.support.world import ALICE, PUBLISHER
 from tests.transport.agents import AGENTS
 from tests.transport.bystander import LISTENER, disturbed_gateway
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
-IMPATIENT = GatewayOptions(
+IMPATIENT = ClientOptions(
     auth_required=True,
     close_seconds=0.2,
     commands_per_second=1e6,

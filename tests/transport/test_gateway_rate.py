@@ -14,26 +14,28 @@ from tests.support.gateway import NamesAreKeys, NamesAreTickets
 from tests.support.raw_websocket import text_frame
 from tests.support.world import World
 from tests.transport.recording import Recording
+from transport.client_services import ClientOptions, ClientServices
+from transport.client_socket import ClientSocket
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
 from transport.event_stream import ChunkedEncoder
-from transport.gateway_services import GatewayOptions, GatewayServices
-from transport.gateway_socket import GatewaySocket
+from transport.gateway_conversation import GatewayConversation
 
-OPTIONS = GatewayOptions(auth_required=False, commands_per_second=10, commands_burst=20)
+OPTIONS = ClientOptions(auth_required=False, commands_per_second=10, commands_burst=20)
 COMMANDS = 200
 
 
-def services(nursery: trio.Nursery) -> GatewayServices:
+def services(nursery: trio.Nursery) -> ClientServices:
     world = World(nursery, {})
     payload = GatewayPayload()
-    return GatewayServices(
+    return ClientServices(
         router=world.router,
         connections=world.connections,
+        feeds=world.feeds,
         verifier=NamesAreKeys(),
         tickets=NamesAreTickets(),
-        socket_encoder=WebSocketEncoder(payload),
-        stream_encoder=ChunkedEncoder(SseEncoder(payload)),
+        gateway_frames=WebSocketEncoder(payload),
+        gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
         spawn_writer=nursery.start_soon,
         options=OPTIONS,
     )
@@ -52,7 +54,8 @@ async def test_a_flood_is_answered_in_order_and_read_more_slowly(
 ) -> None:
     flood = b"".join(text_frame({"id": number, "type": "ping"}) for number in range(COMMANDS))
     stream = Recording(flood, end=None)
-    nursery.start_soon(GatewaySocket(stream, services(nursery)).serve, b"")
+    chosen = services(nursery)
+    nursery.start_soon(ClientSocket(stream, chosen, chosen.gateway_frames, GatewayConversation).serve, b"")
     await trio.sleep(0.001)
     # So many are carried out at once, and as many refused. What comes behind them waits.
     assert Counter(kind for _, kind in replies(stream)) == {"pong": 20, "error": 21}

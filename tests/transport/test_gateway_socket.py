@@ -13,7 +13,7 @@ from actors.commands import CreateSession, CreateTask
 from tests.support.gateway import Client, Gateway, running_gateway
 from tests.support.world import ALICE
 from tests.transport.agents import AGENTS
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
 
 async def start_task(gateway: Gateway, agent: str = "patient") -> str:
@@ -168,13 +168,13 @@ async def test_a_failed_auth_leaves_the_socket_open() -> None:
 
 
 async def test_no_auth_in_time_closes() -> None:
-    options = GatewayOptions(auth_required=True, auth_seconds=0.05)
+    options = ClientOptions(auth_required=True, auth_seconds=0.05)
     async with running_gateway(AGENTS, options=options) as gateway, gateway.client() as client:
         assert (await closing(client))[0] == 4401
 
 
 async def test_without_required_auth_a_socket_is_anonymous() -> None:
-    options = GatewayOptions(auth_required=False)
+    options = ClientOptions(auth_required=False)
     async with running_gateway(AGENTS, options=options) as gateway, gateway.client() as client:
         reply = await client.request("subscribe", {"channel": "task", "topics": []})
         assert reply["type"] == "subscribed"
@@ -192,7 +192,7 @@ async def test_an_expired_credential_closes_unless_it_was_renewed() -> None:
 
 
 async def test_commands_beyond_the_rate_get_an_error() -> None:
-    options = GatewayOptions(auth_required=False, commands_per_second=1, commands_burst=3)
+    options = ClientOptions(auth_required=False, commands_per_second=1, commands_burst=3)
     async with running_gateway(AGENTS, options=options) as gateway, gateway.client() as client:
         replies = [await client.request("ping") for _ in range(4)]
         assert [reply["type"] for reply in replies] == ["pong", "pong", "pong", "error"]

@@ -10,9 +10,9 @@ from tests.support.gateway import Gateway
 from tests.support.raw_websocket import KEY, UPGRADE, RawWebSocket, text_frame
 from tests.transport.bystander import disturbed_gateway
 from tests.transport.client import Client, Reply
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 
-OPEN = GatewayOptions(auth_required=False, cors_origins=("https://page.example",))
+OPEN = ClientOptions(auth_required=False, cors_origins=("https://page.example",))
 
 
 async def answer(gateway: Gateway, request: bytes) -> Reply:

@@ -8,10 +8,10 @@ import trio
 from tests.support.gateway import running_gateway
 from tests.transport.agents import AGENTS
 from tests.transport.client import Client
-from transport.gateway_services import GatewayOptions
+from transport.client_services import ClientOptions
 from transport.http.origins import Origins
 
-OPEN = GatewayOptions(auth_required=False, loopback_only=True, cors_origins=("https://front.example:8443",))
+OPEN = ClientOptions(auth_required=False, loopback_only=True, cors_origins=("https://front.example:8443",))
 UPGRADE = (
     "GET /api/v1/gateway/ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"

@@ -11,6 +11,7 @@ import trio.testing
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from tests.transport.server import OPTIONS, start_server
+from tests.transport.test_keep_alive import EVENT_GET, UPGRADE
 
 
 class Stages:
@@ -83,6 +84,19 @@ async def test_a_client_that_stops_reading_is_cut_off(nursery: trio.Nursery) -> 
         await app.told.wait()
     with pytest.raises(trio.BrokenResourceError):
         await client.rest()
+
+
+@pytest.mark.parametrize("head", [UPGRADE, EVENT_GET], ids=["upgrade", "event stream"])
+async def test_what_would_last_is_refused_once_the_server_drains(nursery: trio.Nursery, head: bytes) -> None:
+    server = await start_server(nursery)
+    client = await server.connect()
+    await client.send(head[:20])
+    await trio.testing.wait_all_tasks_blocked(0.005)
+    await server.http.drain()
+    await client.send(head[20:])
+    assert (await client.reply()).status == 503
+    assert await client.rest() == b""
+    assert server.handlers.heads == []
 
 
 async def test_draining_closes_idle_connections_and_lets_answers_finish(nursery: trio.Nursery) -> None:

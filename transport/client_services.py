@@ -1,17 +1,18 @@
-"""What the gateway's socket and event streams need of the engine."""
+"""What those who serve clients need of the engine, whatever the dialect."""
 
 from __future__ import annotations
 
 import msgspec
 
 from actors.connections import Connections
+from actors.feeds import Feeds
 from actors.outbox import Encoder, OutboxOptions, SpawnWriter
 from actors.principal import Verifier
 from actors.router import Router
 from transport.credentials import TicketRedeemer
 
 
-class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds. `auth_seconds`: a socket that has not authenticated by then is closed. `close_seconds`: how
     long a closing handshake may take."""
 
@@ -23,21 +24,25 @@ class GatewayOptions(msgspec.Struct, frozen=True, kw_only=True):
     commands_burst: float = 200.0
     subscriptions: int = 1000
     cors_origins: tuple[str, ...] = ()
-    """Pages of these origins may use the gateway, beside those of the engine's own."""
+    """Pages of these origins may connect, beside those of the engine's own."""
     loopback_only: bool = False
     """Nobody needs a credential, and only this machine can connect: a `Host` must be one of its names."""
     outbox: OutboxOptions = OutboxOptions()
 
 
-class GatewayServices(msgspec.Struct, frozen=True, kw_only=True):
-    """One encoder of each framing serves all connections, so that an event is encoded once for all of them."""
+class ClientServices(msgspec.Struct, frozen=True, kw_only=True):
+    """`gateway_frames` and `gateway_blocks` encode the gateway's events for WebSockets and for event streams.
+
+    One encoder of each framing serves all connections, so that an event is encoded once for all of them.
+    """
 
     router: Router
     connections: Connections
+    feeds: Feeds
     verifier: Verifier
     tickets: TicketRedeemer
-    socket_encoder: Encoder
-    stream_encoder: Encoder
+    gateway_frames: Encoder
+    gateway_blocks: Encoder
     spawn_writer: SpawnWriter
     """Where the writers of outboxes run: beside their connections, so that one without a writer costs no nursery."""
-    options: GatewayOptions
+    options: ClientOptions

@@ -1,0 +1,89 @@
+"""Reads topics by cursor, for an actor inside the engine: what an outbox is to a connection."""
+
+from __future__ import annotations
+
+import trio
+
+from actors.channels import Channels
+from actors.event import ChannelKey, Event
+from actors.log import Gap, Log, Resumption
+
+_READ_EVENTS = 256
+_READ_BYTES = 256 * 1024
+
+
+class _Cursor:
+    __slots__ = ("gap", "log", "offset")
+
+    def __init__(self, log: Log, start: Resumption) -> None:
+        self.log = log
+        self.offset = start.offset
+        self.gap = start.gap
+
+
+class Reader:
+    """Cursors into any number of topics.
+
+    Nothing is queued: an append only marks its topic, and the events are read from its log once their reader gets to
+    it. So a slow reader costs a cursor a topic, and what the retention drops meanwhile is told as an event `gap`.
+    """
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._cursors: dict[ChannelKey, _Cursor] = {}
+        self._marked: dict[ChannelKey, None] = {}
+        self._news = trio.Event()
+
+    def __contains__(self, key: ChannelKey) -> bool:
+        return key in self._cursors
+
+    def add(self, key: ChannelKey, start: Resumption) -> None:
+        """Reads the topic from there on. One that is read already goes on where it is."""
+        if key not in self._cursors:
+            self._cursors[key] = _Cursor(self._channels.watch(key, self), start)
+            self.notice(key)
+
+    def remove(self, key: ChannelKey) -> None:
+        """Idempotent. Nothing more of the topic is read."""
+        if self._cursors.pop(key, None) is not None:
+            self._marked.pop(key, None)
+            self._channels.unwatch(key, self)
+
+    def close(self) -> None:
+        for key in tuple(self._cursors):
+            self.remove(key)
+
+    def notice(self, key: ChannelKey) -> None:
+        self._marked[key] = None
+        self._news.set()
+
+    async def read(self) -> list[Event]:
+        """The next events of one topic, in order, at least one of them. Cancelled, it loses none."""
+        await trio.lowlevel.checkpoint()
+        while True:
+            while self._marked:
+                key = next(iter(self._marked))
+                del self._marked[key]
+                if events := self._read(key):
+                    return events
+            self._news = trio.Event()
+            await self._news.wait()
+
+    def _read(self, key: ChannelKey) -> list[Event]:
+        cursor = self._cursors[key]
+        log = cursor.log
+        gap, cursor.gap = cursor.gap, None
+        if gap is None and (gap := log.missed(cursor.offset)) is not None:
+            cursor.offset = gap.last
+        if gap is not None:
+            return self._tell(key, cursor, gap)
+        events = log.read(cursor.offset, max_events=_READ_EVENTS, max_bytes=_READ_BYTES)
+        if events:
+            cursor.offset = events[-1].offset
+            if cursor.offset < log.tail:
+                self._marked[key] = None
+        return events
+
+    def _tell(self, key: ChannelKey, cursor: _Cursor, gap: Gap) -> list[Event]:
+        self._marked[key] = None
+        return [cursor.log.gap_event(gap, cursor.offset)]

@@ -1,0 +1,209 @@
+"""One WebSocket client, from its upgrade to its end, whatever it speaks."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
+
+import trio
+
+from actors.connection import Connection
+from actors.errors import CallboardError, CloseCode, ErrorCode
+from actors.outbox import Encoder, Outbox
+from actors.principal import Principal
+from actors.rate import TokenBucket
+from transport.byte_stream import ByteStream
+from transport.client_services import ClientServices
+from transport.websocket import PING, WebSocket
+
+
+class Conversation(Protocol):
+    """What one client says in its dialect, and what it is answered."""
+
+    def greet(self) -> None:
+        """Right after the upgrade: what is sent first, and who the client is where that is known."""
+        ...
+
+    def answer(self, text: str) -> Awaitable[None] | None:
+        """Handles one text frame, whatever it holds: now, or by awaiting what is returned. What goes wrong is told in
+        the dialect's own form and raises nothing: one bad request must not end all that its connection follows."""
+        ...
+
+    def end(self) -> None:
+        """The connection is over. Whatever it had going on that is of no use to anybody else ends too."""
+        ...
+
+
+Speaks: TypeAlias = "Callable[[ClientSocket], Conversation]"
+"""Starts a client's conversation in some dialect."""
+
+
+class ClientSocket:
+    """Serves one client: reads its frames one by one, and has each answered in that order."""
+
+    __slots__ = (
+        "_auth_deadline",
+        "_bucket",
+        "_closing",
+        "_conversation",
+        "_idle",
+        "_options",
+        "_reading",
+        "_socket",
+        "_stream",
+        "connection",
+        "outbox",
+        "services",
+    )
+
+    def __init__(self, stream: ByteStream, services: ClientServices, encoder: Encoder, speaks: Speaks) -> None:
+        """`encoder` makes frames of the events of what the client is subscribed to."""
+        self.services = services
+        self._stream = stream
+        self._options = services.options
+        self.outbox = Outbox(stream, services.spawn_writer, self._options.outbox)
+        # What asks for nothing, or for too much, has a rate of its own, as high as that of commands.
+        spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, trio.current_time())
+        self._socket = WebSocket(stream, self.outbox, self._options.message_bytes, spare)
+        self.connection = Connection(services.router, self.outbox, encoder, self.close, self._options.subscriptions)
+        # One scope for all that may end the reading: an idle connection holds few objects.
+        self._reading = trio.CancelScope()
+        self._idle = False
+        """Waits for a request, and carries none out."""
+        self._auth_deadline = math.inf
+        self._closing: tuple[CloseCode, str] | None = None
+        self._bucket: TokenBucket | None = None
+        self._conversation = speaks(self)
+
+    @property
+    def last_received(self) -> float:
+        return self._stream.last_received
+
+    @property
+    def answers(self) -> bool:
+        # While a command is carried out, or replies wait for room, nothing is read: a pong would pass for none.
+        return self._idle and self.outbox.has_room
+
+    def beat(self) -> None:
+        self.outbox.put_nowait(PING)
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Ends the connection in good order: a command that is being carried out has some time left. The first reason
+        counts."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            self._reading.deadline = trio.current_time() + self._options.close_seconds
+            if self._idle:
+                self._reading.cancel()
+
+    async def serve(self, answer: bytes) -> None:
+        """Sends the answer to the upgrade and returns when the client is gone, with everything of it cleared away; the
+        socket itself is the caller's."""
+        connections = self.services.connections
+        try:
+            self.outbox.put_nowait(answer)
+            connections.add(self.connection, self, trio.current_time())
+            self._conversation.greet()
+            await self._converse()
+        finally:
+            self._conversation.end()
+            self.connection.detach()
+            connections.remove(self.connection)
+            if self.outbox.busy:
+                # What is still to be written will not be: a socket left in mid-frame is fit for nothing else. The
+                # writer, which is no child of this task, ends by that too.
+                self.outbox.abort()
+
+    def reply(self, frame: bytes) -> None:
+        """Has a frame sent, after those before it, when what has been read is handled or something waits."""
+        self._socket.reply(frame)
+
+    def flush(self) -> None:
+        """Sends the replies so far."""
+        self._socket.flush()
+
+    async def finish(self, work: Awaitable[bytes], refuse: Callable[[Exception], bytes]) -> None:
+        """Replies with what the work comes to; `refuse` makes the reply to an error."""
+        # What was answered before does not wait for this.
+        self._socket.flush()
+        try:
+            reply = await work
+        # The edge of a request: what is wrong with one must not end all that its connection follows.
+        except Exception as error:  # noqa: BLE001
+            reply = refuse(error)
+        self._socket.reply(reply)
+
+    def over_rate(self) -> CallboardError | None:
+        """Counts one frame, whatever it holds; the error to answer it with, where it is one too many."""
+        now = trio.current_time()
+        if self._bucket is None:
+            self._bucket = TokenBucket(self._options.commands_per_second, self._options.commands_burst, now)
+        delay = self._bucket.take(now)
+        if not delay:
+            return None
+        self._socket.charge()
+        limit = f"{self._options.commands_per_second:g} commands a second"
+        return CallboardError(ErrorCode.RATE_LIMITED, f"more than {limit}", retry_after=delay)
+
+    def await_identity(self) -> None:
+        """From now on the client has some seconds to say who it is."""
+        self._auth_deadline = trio.current_time() + self._options.auth_seconds
+
+    def identify(self, principal: Principal, device_id: str | None) -> str:
+        """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
+        another one starts with nothing subscribed."""
+        connection = self.connection
+        same_user = connection.principal is not None and connection.principal.user_id == principal.user_id
+        if not same_user:
+            connection.detach()
+        device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
+        self.services.connections.identify(connection, principal, device)
+        self._auth_deadline = math.inf
+        return device
+
+    @property
+    def principal(self) -> Principal:
+        """Who the client is. Raises CallboardError UNAUTHORIZED where it has not said so yet."""
+        principal = self.connection.principal
+        if principal is None:
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
+        return principal
+
+    async def _converse(self) -> None:
+        # Short of calls: each is held for as long as the client is idle.
+        with self._reading:
+            while self._begin_wait():
+                text = await self._socket.receive()
+                self._end_wait()
+                if text is None:
+                    break
+                while isinstance(text, str) and self._closing is None:
+                    if (work := self._conversation.answer(text)) is not None:
+                        await work
+                    text = self._socket.receive_nowait()
+        if self._reading.cancelled_caught and self._closing is None:
+            self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
+        self.connection.detach()
+        if self._socket.over and not self.outbox.busy:
+            return
+        with trio.move_on_after(self._options.close_seconds):
+            await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
+            await self.outbox.drain()
+
+    def _begin_wait(self) -> bool:
+        """From now on `close` need not wait for a command. False where either side closes already."""
+        # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
+        if self._closing is not None or self._socket.ended:
+            return False
+        if self._auth_deadline != math.inf:
+            self._reading.deadline = self._auth_deadline
+        self._idle = True
+        return True
+
+    def _end_wait(self) -> None:
+        """A command is not cut short where its client has not authenticated in time."""
+        self._idle = False
+        if self._closing is None and self._auth_deadline != math.inf:
+            self._reading.deadline = math.inf

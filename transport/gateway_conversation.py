@@ -1,0 +1,154 @@
+"""A client's conversation in the gateway dialect."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from functools import partial
+from typing import assert_never
+
+from actors.commands import CreateTask, ExecSession
+from actors.errors import CallboardError, ErrorCode
+from actors.principal import ANONYMOUS
+from transport.byte_stream import ByteStream
+from transport.client_services import ClientServices
+from transport.client_socket import ClientSocket
+from transport.connection_edge import Serving
+from transport.dialects import gateway, gateway_replies
+from transport.head import RequestHead
+from transport.upgrade import switching_protocols
+
+GATEWAY_SOCKET_PATH = "/api/v1/gateway/ws"
+
+_WELCOME = (gateway.Ping, gateway.Auth)
+"""What a client may ask before it has authenticated."""
+
+_log = logging.getLogger("callboard.gateway")
+
+
+class GatewayDoor:
+    """Lets in the clients of the gateway."""
+
+    def __init__(self, services: ClientServices) -> None:
+        self._services = services
+
+    def serves(self, head: RequestHead) -> bool:
+        return head.path == GATEWAY_SOCKET_PATH
+
+    def open(self, stream: ByteStream, head: RequestHead) -> Serving:
+        client = ClientSocket(stream, self._services, self._services.gateway_frames, GatewayConversation)
+        return partial(client.serve, switching_protocols(head))
+
+
+class GatewayConversation:
+    """Answers each request with exactly one reply."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, client: ClientSocket) -> None:
+        self._client = client
+
+    def greet(self) -> None:
+        if self._client.services.options.auth_required:
+            self._client.await_identity()
+        else:
+            self._client.identify(ANONYMOUS, None)
+
+    def end(self) -> None:
+        """A gateway client leaves nothing behind: tasks run on without it."""
+
+    def answer(self, text: str) -> Awaitable[None] | None:
+        """Handles one frame, whatever it holds. Exactly one reply goes out: now, or by awaiting what is returned."""
+        over_rate = self._client.over_rate()
+        try:
+            request = gateway.decode(text)
+        except gateway.RefusedError as refused:
+            error = over_rate or self._stranger_refused(refused.kind in (None, "ping", "auth")) or refused.error
+            self._client.reply(gateway_replies.error_frame(refused.id, error))
+            return None
+        try:
+            if refusal := over_rate or self._stranger_refused(isinstance(request.command, _WELCOME)):
+                raise refusal
+            work = self._carry_out(request.id, request.command)
+        # The edge of a request: what is wrong with one must not end all that its connection follows.
+        except Exception as error:  # noqa: BLE001
+            self._client.reply(_error_reply(request, error))
+            return None
+        return None if work is None else self._client.finish(work, partial(_error_reply, request))
+
+    def _stranger_refused(self, welcome: bool, /) -> CallboardError | None:
+        """Before its authentication a client is not told what there is, nor in which form to ask for it."""
+        if self._client.connection.principal is not None or welcome:
+            return None
+        return CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
+
+    def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> Awaitable[bytes] | None:
+        """Answers at once, or returns what waits for the answer."""
+        match command:
+            case gateway.Ping():
+                self._client.reply(gateway_replies.pong(request_id))
+            case gateway.Subscribe():
+                self._subscribe(request_id, command)
+            case gateway.Unsubscribe():
+                self._unsubscribe(request_id, command)
+            case gateway.Auth():
+                return self._authenticate(request_id, command)
+            case gateway.TaskAction():
+                return self._act(request_id, command)
+            case ExecSession():
+                return self._exec(request_id, command)
+            case _:
+                assert_never(command)
+        return None
+
+    async def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> bytes:
+        try:
+            principal = await self._client.services.verifier.verify(auth.token)
+        except CallboardError as error:
+            return gateway_replies.auth_failed(request_id, error.message)
+        device_id = self._client.identify(principal, auth.device_id)
+        return gateway_replies.auth_result(request_id, principal, device_id)
+
+    def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> None:
+        # One step: a topic that is forgotten in between would be followed from a place in its former log.
+        everything = not asked.topics
+        admissions = self._client.connection.admit(asked.channel, asked.starts(), everything=everything)
+        self._client.reply(gateway_replies.subscribed(request_id, asked, admissions))
+        if everything or any(admission.questions for admission in admissions):
+            # The reply goes first. Events wait for the outbox's writer, an open question does not.
+            self._client.flush()
+        self._client.connection.enter(asked.channel, admissions, everything=everything)
+
+    def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
+        if asked.topics:
+            self._client.connection.leave(asked.channel, asked.topics)
+        else:
+            self._client.connection.leave_channel(asked.channel)
+        self._client.reply(gateway_replies.unsubscribed(request_id, asked))
+
+    async def _exec(self, request_id: gateway.RequestId, command: ExecSession) -> bytes:
+        started = await self._client.services.router.exec_session(self._client.principal, command)
+        return gateway_replies.exec_started(request_id, started.session_id, started.exec_id)
+
+    async def _act(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> bytes:
+        router = self._client.services.router
+        try:
+            match asked.command:
+                case None:
+                    raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"no task action {asked.action[:64]!r}")
+                case CreateTask():
+                    created = await router.create_task(self._client.principal, asked.command)
+                    return gateway_replies.task_result(request_id, asked.action, created)
+                case _:
+                    receipt = await router.command_task(self._client.principal, asked.command)
+                    return gateway_replies.task_result(request_id, asked.action, receipt)
+        except CallboardError as error:
+            return gateway_replies.task_refused(request_id, asked, error)
+
+
+def _error_reply(request: gateway.Request, error: Exception) -> bytes:
+    """What is not the client's fault is logged, and told to it without a detail."""
+    if not isinstance(error, CallboardError):
+        _log.error("a command of the gateway failed: %s", type(request.command).__name__, exc_info=error)
+        error = CallboardError(ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
+    return gateway_replies.error_frame(request.id, error)
