@@ -93,7 +93,8 @@ class Connector:
             except (ConnectionLost, Unreachable) as loss:
                 if not started:
                     raise
-                await self._pause(loss)
+                if self.failure is None:
+                    await self._pause(loss)
 
     async def connected(self) -> Link:
         """The present connection, or the next one. Raises Stopped."""

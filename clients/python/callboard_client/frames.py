@@ -128,15 +128,20 @@ def refusal(payload: dict[str, Any]) -> RequestRefused:
 def _pushed(payload: _EventPayload) -> Event | Gap:
     position = Position(payload.epoch, payload.offset)
     if payload.event_type == "gap":
-        gap = msgspec.convert(payload.data, _GapData)
-        return Gap(
-            channel=payload.channel,
-            topic=payload.topic,
-            first=gap.from_,
-            last=gap.to,
-            reason=gap.reason,
-            position=position,
-        )
+        try:
+            told = msgspec.convert(payload.data, _GapData)
+        except msgspec.ValidationError:
+            # A publisher's own event, which happens to have the name.
+            pass
+        else:
+            return Gap(
+                channel=payload.channel,
+                topic=payload.topic,
+                first=told.from_,
+                last=told.to,
+                reason=told.reason,
+                position=position,
+            )
     return Event(
         channel=payload.channel,
         topic=payload.topic,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias
 
 import trio
@@ -38,7 +39,8 @@ class Link:
         self._asked = asked
         self._ids = itertools.count(1)
         self._requests: dict[str, _Request] = {}
-        self._loss: ConnectionLost | None = None
+        self._loss = ""
+        self._leaving = False
         # Written by a task of its own: a request that is cancelled in mid-frame would break the connection for all.
         self._send, self._outgoing = trio.open_memory_channel[str](_OUTGOING)
 
@@ -51,8 +53,8 @@ class Link:
         request_id = f"r{next(self._ids)}"
         request = _Request(on_reply)
         text = encode_request(request_id, kind, payload)
-        if self._loss is not None:
-            raise self._loss
+        if self._loss:
+            raise self._lost()
         self._requests[request_id] = request
         self._asked()
         try:
@@ -77,32 +79,37 @@ class Link:
                     case Event() | Gap():
                         await deliver(frame)
         except ConnectionClosed as closed:
+            if self._leaving:
+                # Whoever says goodbye needs the connection for the answer to it.
+                await trio.sleep_forever()
             raise ending(closed.reason) from None
 
     async def write(self) -> None:
-        """Sends requests as they come."""
-        with self._outgoing:
+        """Sends requests as they come, until the connection ends: why it does is the reader's to say."""
+        with self._outgoing, suppress(ConnectionClosed):
             async for text in self._outgoing:
                 await self._socket.send_message(text)
 
     def lose(self, why: str) -> None:
         """Fails what is still waiting. Idempotent."""
-        self._loss = self._loss or ConnectionLost(why)
+        self._loss = self._loss or why
         for request in self._requests.values():
             request.settled.set()
 
-    async def keep_alive(self, seconds: float) -> NoReturn:
+    async def keep_alive(self, seconds: float) -> None:
         """Gives the server cause for a sign of life, so that a dead one is noticed by its silence."""
-        while True:
-            await trio.sleep(seconds)
-            await self._socket.ping()
+        with suppress(ConnectionClosed):
+            while True:
+                await trio.sleep(seconds)
+                await self._socket.ping()
 
     async def close(self) -> None:
         """Says goodbye and waits for the answer."""
+        self._leaving = True
         await self._socket.aclose()
 
     def _lost(self) -> ConnectionLost:
-        return self._loss or ConnectionLost("the connection broke")
+        return ConnectionLost(self._loss or "the connection broke")
 
     def _settle(self, reply: Reply) -> None:
         request = self._requests.get(reply.id or "")
