@@ -125,7 +125,7 @@ async def test_a_chat_remembers(engine: EngineProcess, token: Token, relay: Rela
                 with pytest.raises(TaskFailed, match="declined"):
                     await answer.text()
             async with chat.say("what is 6*8?") as answer:
-                assert await answer.text() == "Earlier you asked 1 time, last: “what is 6*7?”.\n6*8 = 48"
+                assert await answer.text() == "Earlier you asked 2 times, last: “please confirm: 2+2”.\n6*8 = 48"
                 assert answer.gaps == []
             seen = [await anext(events) for _ in range(4)]
         assert {event.event_type for event in seen if isinstance(event, Event)} <= {"output", "message", "done"}
