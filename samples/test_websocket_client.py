@@ -50,7 +50,9 @@ class PipelineClient:
         await self._send({"type": "message", "message": [{"type": "Plain", "text": text}]})
         await self._answer()
         await self._send({"type": "disconnect"})
-        await self._socket.wait_closed()
+        async for _ in self._socket:
+            # Read to the end: what others are being told may lie before the server's goodbye.
+            pass
         self._print(f"disconnected ({self._socket.close_code})")
 
     async def _answer(self) -> None:
