@@ -25,7 +25,7 @@ run: $(VENV)/.run ## Make the environment and serve the offline agent on http://
 	$(BIN)/callboard serve
 
 .PHONY: test
-test: check pytest pytest-3.13 ## Linters, types, import direction, and all tests on two Pythons
+test: check test-clients pytest pytest-3.13 ## Linters, types, import direction, and all tests on two Pythons and in Node
 
 .PHONY: check
 check: $(VENV)/.test ## Linters, types and import direction only
@@ -59,6 +59,30 @@ endif
 autobahn: $(VENV)/.test ## Autobahn's suite against the WebSocket: a few minutes, needs Python 2.7 (pyenv install 2.7.18)
 	$(BIN)/python -m tests.autobahn
 
+JS := clients/js
+NODE_FITS := $(shell command -v npm >/dev/null && node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
+	if (major > 20 || (major === 20 && minor >= 19)) console.log("yes")' 2>/dev/null)
+
+.PHONY: clients test-clients
+ifneq ($(NODE_FITS),)
+clients: $(JS)/node_modules/.lock-hash ## Build the JavaScript package in clients/js
+	npm --prefix $(JS) run --silent build
+
+test-clients: $(JS)/node_modules/.lock-hash ## Types, linter and tests of clients/js only
+	npm --prefix $(JS) run --silent typecheck
+	npm --prefix $(JS) run --silent lint
+	npm --prefix $(JS) run --silent test
+
+# Beside the packages is what they were installed from, as the end-to-end tests leave it too (tests/support/node.py).
+$(JS)/node_modules/.lock-hash: $(JS)/package-lock.json
+	npm --prefix $(JS) ci --ignore-scripts --no-audit --no-fund
+	@node -p 'crypto.createHash("sha256").update(fs.readFileSync("$<")).digest("hex")' | tr -d '\n' >$@
+else
+clients test-clients:
+	@echo "clients/js was left out: it needs Node 20.19 or newer with npm (https://nodejs.org, or 'nvm install 22')"
+	@test -z "$$CI" # in CI it is required
+endif
+
 .PHONY: bench
 bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -76,6 +100,11 @@ bench-lock: ## Renew the locks of the benchmarks' peers
 	$(COMPILE_WITH) "make bench-lock" benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 	cd benchmarks/peers/servers && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
+.PHONY: clients-lock
+clients-lock: ## Renew the lock of clients/js from its package.json
+	rm -rf $(JS)/node_modules $(JS)/package-lock.json
+	cd $(JS) && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
 .PHONY: lock
 lock: ## Renew the locks from pyproject.toml (the newest versions that it allows)
 	$(PYTHON) -m venv build/lock
@@ -92,7 +121,7 @@ COMPILE := $(COMPILE_WITH) "make lock"
 .PHONY: clean
 clean: ## Remove the environments, caches and build directories
 	rm -rf $(VENV) $(VENV_313) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache tests/node/node_modules
+		.import_linter_cache tests/node/node_modules $(JS)/node_modules $(JS)/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/$(MADE):

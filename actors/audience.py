@@ -40,10 +40,13 @@ class Audience:
         """From its cursor on, the subscription is offered everything."""
         self._apart[subscription] = None
 
-    def remove(self, subscription: Subscription) -> None:
-        """Idempotent. Not one more event is offered, also by a `deliver` that has paused."""
+    def remove(self, subscription: Subscription) -> bool:
+        """Whether it was here. Not one more event is offered, also by a `deliver` that has paused."""
         subscription.fall_out()
-        self._apart.pop(subscription, None)
+        if subscription not in self._apart:
+            return False
+        del self._apart[subscription]
+        return True
 
     def is_behind(self, tail: int) -> bool:
         """Whether anybody has not been offered all there is."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable
+from enum import Enum
 from typing import assert_never
 
 import msgspec
 import trio
 
 from actors.audience import Audience
+from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
 from actors.log import Log
 from actors.mailbox import Mailbox, Reply
 from actors.outbox import Encoder, Subscription
 from actors.position import Position
+from actors.spawner import Spawner, spawn
 
 _BATCH_BYTES = 256 * 1024
 """Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""
@@ -31,11 +35,21 @@ class Park(msgspec.Struct, frozen=True, gc=False):
     """Give up the task if nothing waits behind this message. It starts again with the next event."""
 
 
-class ChannelStatistics(msgspec.Struct, frozen=True):
-    subscribers: int
-    tail: int
-    retained_bytes: int
-    mailbox_waiting: int
+class Fail(msgspec.Struct, frozen=True, gc=False):
+    """A turn that was taken in place has crashed: crash in its stead, under the supervisor."""
+
+    error: Exception
+
+
+class Turn(Enum):
+    """Who takes the next turn."""
+
+    FREE = 0
+    """Nothing waits and nobody is in the midst of one: whoever emits may take it in place."""
+    TAKEN = 1
+    """Taken in place just now. Who emits before that task has stepped aside is joined with its like by the actor."""
+    ACTOR = 2
+    """Messages wait, or the actor is in the midst of a turn: whoever emits queues up."""
 
 
 class Channel:
@@ -43,22 +57,46 @@ class Channel:
 
     Publishing goes through the mailbox. Subscribing does not: it reads the log and takes a cursor in one synchronous
     step, which no append can come between.
+
+    While the turn is free and the audience small, who publishes takes the turn in place: it appends, encodes and offers
+    in its own task, and no other is woken; a topic that is only ever used so has no task at all. It is the same turn.
+    It is one synchronous step, so no other comes between and no cancellation leaves half of one. It is taken only where
+    nothing waits in the mailbox, so that it overtakes nothing. And if it crashes, the actor crashes and not the
+    publisher: the error is sent to the mailbox, and what was published while it restarts queues up behind.
     """
 
-    __slots__ = ("_audiences", "_mailbox", "_ref", "last_active", "log", "running")
+    __slots__ = (
+        "_audiences",
+        "_in_place",
+        "_mailbox",
+        "_ref",
+        "_supervisor",
+        "_turn",
+        "last_active",
+        "log",
+        "running",
+    )
 
-    def __init__(self, log: Log, mailbox_size: int) -> None:
+    def __init__(self, log: Log, mailbox_size: int, supervisor: Spawner, in_place: int) -> None:
+        """`in_place`: the largest audience, in subscribers, for which a turn is taken in place; -1 for never."""
         self.log = log
         self.last_active = trio.current_time()
         self.running = False
-        """Whether the actor has a task, or will have one again after a crash. Who publishes sees to it that it has."""
-        self._mailbox: Mailbox[Append | Park] = Mailbox(mailbox_size)
+        """Whether the actor has a task, or will have one again after a crash."""
+        self._supervisor = supervisor
+        self._in_place = in_place
+        self._turn = Turn.FREE
+        self._mailbox: Mailbox[Append | Park | Fail] = Mailbox(mailbox_size)
         self._ref = self._mailbox.ref
         self._audiences: dict[Encoder, Audience] = {}
 
     @property
     def key(self) -> ChannelKey:
         return self.log.key
+
+    @property
+    def subscribers(self) -> int:
+        return sum(map(len, self._audiences.values()))
 
     @property
     def is_deserted(self) -> bool:
@@ -76,6 +114,7 @@ class Channel:
         """Asks an idle actor to give up its task. Nothing happens where the mailbox is full: it is not idle then."""
         with contextlib.suppress(trio.WouldBlock):
             self._ref.send_nowait(Park())
+            self._turn = Turn.ACTOR
 
     async def submit(self, *drafts: Draft) -> Reply[Position]:
         """Hands the drafts over, waiting while the mailbox is full; cancelled meanwhile, nothing is appended.
@@ -83,12 +122,12 @@ class Channel:
         The reply is the last event's position, once it is in the log.
         """
         reply: Reply[Position] = Reply()
-        await self._ref.send(Append(drafts, reply))
+        await self._publish(Append(drafts, reply))
         return reply
 
-    async def emit(self, *drafts: Draft) -> None:
+    def emit(self, *drafts: Draft) -> Awaitable[None]:
         """As `submit`, without a reply; in order with every other call from the same task."""
-        await self._ref.send(Append(drafts, None))
+        return self._publish(Append(drafts, None))
 
     def subscribe(self, subscription: Subscription) -> None:
         """From its cursor on, the subscription gets everything. Nothing is sent before this call."""
@@ -99,44 +138,99 @@ class Channel:
         if subscription.gap is not None or subscription.offset < self.log.tail:
             subscription.outbox.wake(subscription)
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Idempotent. Not one more event reaches the connection, also from a fan-out that is under way."""
+    def unsubscribe(self, subscription: Subscription) -> bool:
+        """Whether it was subscribed. Not one more event reaches the connection, also from a fan-out under way."""
         audience = self._audiences.get(subscription.encoder)
-        if audience is not None:
-            audience.remove(subscription)
-            if not audience:
-                del self._audiences[subscription.encoder]
+        was_there = audience is not None and audience.remove(subscription)
+        if audience is not None and not audience:
+            del self._audiences[subscription.encoder]
         subscription.outbox.forget(subscription)
         self.last_active = trio.current_time()
+        return was_there
 
     def close(self) -> None:
         """Ends the actor. What waits is refused; whoever sends from now on gets trio.BrokenResourceError."""
         while (waiting := self._next_waiting()) is not None:
             if waiting.reply is not None:
                 waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
+        self._turn = Turn.ACTOR
         self._mailbox.close()
         for audience in self._audiences.values():
             audience.dissolve()
 
-    def statistics(self) -> ChannelStatistics:
-        log = self.log.statistics()
-        subscribers = sum(map(len, self._audiences.values()))
-        return ChannelStatistics(subscribers, log.tail, log.bytes, self._mailbox.statistics().waiting)
+    def start(self) -> None:
+        """Gives the actor a task, unless it has one. Raises CallboardError BUSY where the supervisor takes none."""
+        if not self.running:
+            spawn(self._supervisor, ChildSpec(f"channel {self.key}", self.run, Restart.TRANSIENT))
+            self.running = True
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """The actor. After a crash it goes on from the log: whoever the last fan-out missed reads on by cursor."""
         self._wake_all_behind()
         task_status.started()
+        self._yield_turn()
         async for message in self._mailbox:
             match message:
                 case Append():
                     await self._fan_out(*self._append_waiting(message))
                 case Park():
                     if self._mailbox.statistics().waiting == 0:
+                        self._turn = Turn.FREE
                         break
+                case Fail(error):
+                    raise error
                 case _:
                     assert_never(message)
+            self._yield_turn()
         self.running = False
+
+    def _yield_turn(self) -> None:
+        # No checkpoint lies between this and the wait for the next message.
+        if self._mailbox.statistics().waiting == 0:
+            self._turn = Turn.FREE
+
+    async def _publish(self, append: Append) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._turn is Turn.FREE and self.subscribers <= self._in_place:
+            self._take_turn(append)
+            # Not a point of cancellation: it has been published.
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._step_aside()
+        else:
+            self.start()
+            self._turn = Turn.ACTOR
+            await self._ref.send(append)
+
+    def _step_aside(self) -> None:
+        if self._turn is Turn.TAKEN:
+            self._turn = Turn.FREE
+
+    def _take_turn(self, append: Append) -> None:
+        """The whole turn, in the publisher's task."""
+        self._turn = Turn.TAKEN
+        self.last_active = trio.current_time()
+        try:
+            before = self.log.tail
+            events = self._append(append)
+            tail = self.log.tail
+            for encoder, audience in self._audiences.items():
+                frames = b"".join(map(encoder.encode, events))
+                for _ in audience.deliver(before, tail, frames):
+                    # So few need no pause.
+                    pass
+        except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
+            # The mailbox is empty, so there is room.
+            self._turn = Turn.ACTOR
+            self._ref.send_nowait(Fail(error))
+            # Refused now, it crashes when it is started next, by whoever publishes next.
+            with contextlib.suppress(CallboardError):
+                self.start()
+
+    def _append(self, append: Append) -> list[Event]:
+        events = [self.log.append(draft) for draft in append.drafts]
+        if append.reply is not None:
+            append.reply.answer(self.log.position)
+        return events
 
     def _append_waiting(self, first: Append) -> tuple[int, list[Event]]:
         """Appends `first` and all that waits behind it, and returns the tail from before with what was appended."""
@@ -145,10 +239,8 @@ class Channel:
         size = 0
         message: Append | None = first
         while message is not None:
-            appended = [self.log.append(draft) for draft in message.drafts]
+            appended = self._append(message)
             events += appended
-            if message.reply is not None:
-                message.reply.answer(self.log.position)
             size += sum(len(event.body) for event in appended)
             message = self._next_waiting() if size < _BATCH_BYTES else None
         self.last_active = trio.current_time()

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import islice
 
 import msgspec
 import trio
 
 from actors.channel import Channel
-from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
-from actors.log import Log, Resumption, Retention
+from actors.groups import Groups
+from actors.log import Log, LogTotals, Resumption, Retention
 from actors.mailbox import Reply
 from actors.outbox import Encoder, Outbox, Subscription
+from actors.pace import Pace
 from actors.position import Position
-from actors.spawner import Spawner, spawn
+from actors.spawner import Spawner
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
     """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all; beyond it
     the topic unused for longest is forgotten. Names that never had an event are counted apart, by the same number.
-    `publish_seconds`: how long a publisher waits for a full mailbox."""
+    `publish_seconds`: how long a publisher waits for a full mailbox. `in_place`: the largest audience of an
+    idle topic for which its turn is taken in the publisher's task; -1 for never."""
 
     mailbox: int = 1024
     idle_seconds: float = 30.0
     topics: int = 100_000
     publish_seconds: float = 10.0
+    in_place: int = 32
 
 
 class ChannelsStatistics(msgspec.Struct, frozen=True):
@@ -39,10 +44,13 @@ class ChannelsStatistics(msgspec.Struct, frozen=True):
 
 
 class Follower(msgspec.Struct, frozen=True, eq=False):
-    """Somebody who follows every topic of a channel that it may see, also those to come."""
+    """Somebody who follows every topic of a channel that it may see, also those to come.
+
+    These are the topics of `owner` and those of everybody; all of them where `owner` is None.
+    """
 
     channel: str
-    sees: Callable[[ChannelKey], bool]
+    owner: str | None
     attach: Callable[[ChannelKey], None]
     detach: Callable[[ChannelKey], None]
     """The topic is no more. What the follower lags behind with it may still read."""
@@ -61,8 +69,13 @@ class Channels:
         self._shelf: dict[ChannelKey, Log] = {}
         self._unused: dict[ChannelKey, Log] = {}
         """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
-        self._followers: dict[str, dict[Follower, None]] = {}
-        self._retired_events = 0
+        self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
+        """The live topics by channel and owner."""
+        self._followers: Groups[tuple[str, str | None], Follower] = Groups()
+        """By channel and what they see; under the owner of everybody's topics all who follow the channel."""
+        self._follower_count = 0
+        self._subscription_count = 0
+        self._totals = LogTotals()
 
     def exists(self, key: ChannelKey) -> bool:
         return key in self._live or key in self._shelf or key in self._unused
@@ -84,28 +97,29 @@ class Channels:
         channel = self._open(key)
         subscription = Subscription(channel.log, outbox, encoder, start.offset, start.gap)
         channel.subscribe(subscription)
+        self._subscription_count += 1
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Idempotent, also where the topic is no more."""
         channel = self._live.get(subscription.log.key)
         if channel is not None:
-            channel.unsubscribe(subscription)
+            self._subscription_count -= channel.unsubscribe(subscription)
         else:
             subscription.outbox.forget(subscription)
 
     def follow(self, follower: Follower) -> None:
         """Attaches the follower to every live topic it may see, and to each that opens later."""
-        self._followers.setdefault(follower.channel, {})[follower] = None
-        for key in tuple(self._live):
-            if key.channel == follower.channel and follower.sees(key):
-                follower.attach(key)
+        self._followers.add((follower.channel, ""), follower)
+        self._followers.add((follower.channel, follower.owner), follower)
+        self._follower_count += 1
+        for key in self._live_keys(follower):
+            follower.attach(key)
 
     def unfollow(self, follower: Follower) -> None:
-        group = self._followers.get(follower.channel, {})
-        group.pop(follower, None)
-        if not group:
-            self._followers.pop(follower.channel, None)
+        """Idempotent."""
+        self._follower_count -= self._followers.discard((follower.channel, ""), follower)
+        self._followers.discard((follower.channel, follower.owner), follower)
 
     async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
         """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long."""
@@ -123,24 +137,26 @@ class Channels:
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
         try:
-            return await self._awake(key).submit(*drafts)
+            return await self._open(key).submit(*drafts)
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    async def emit(self, key: ChannelKey, *drafts: Draft) -> None:
+    def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        await self._awake(key).emit(*drafts)
+        return self._open(key).emit(*drafts)
 
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""
         channel = self._live.pop(key, None)
         log = self._take_from_shelf(key) if channel is None else channel.log
         if channel is not None:
+            self._keys.discard((key.channel, key.owner), key)
+            self._subscription_count -= channel.subscribers
             channel.close()
-            for follower in tuple(self._followers.get(key.channel, ())):
+            for follower in self._followers_of(key):
                 follower.detach(key)
         if log is not None:
-            self._retired_events += log.tail
+            log.leave_totals()
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
@@ -150,21 +166,31 @@ class Channels:
         for channel in self._live.values():
             channel.running = False
             if channel.has_work:
-                self._start(channel)
+                channel.start()
 
-    def sweep(self) -> None:
-        """Puts idle topics away, drops what is too old, forgets beyond the limit. Called now and then."""
+    async def sweep(self) -> None:
+        """Puts idle topics away, drops what is too old, forgets beyond the limit. Called now and then, one at a time.
+
+        Others run meanwhile: topics may open, be used and be forgotten.
+        """
+        await trio.lowlevel.checkpoint()
         now, horizon = now_ms(), trio.current_time() - self._options.idle_seconds
-        for key, channel in tuple(self._live.items()):
+        pace = Pace()
+        live = deque(self._live.values())
+        while live:
+            # Let go of one by one: to free a hundred thousand at once would be a long step of its own.
+            channel = live.popleft()
             channel.log.trim(now)
-            if channel.last_active >= horizon:
-                continue
-            if channel.is_deserted:
-                self._shelve(key, channel)
-            elif channel.running:
-                channel.park_nowait()
-        for log in self._shelf.values():
+            if channel.last_active < horizon:
+                self._put_away(channel)
+            if pace.is_due():
+                await pace.step_aside()
+        for log in tuple(self._shelf.values()):
             log.trim(now)
+            if pace.is_due():
+                await pace.step_aside()
+        for shelf in (self._shelf, self._unused):
+            await self._forget_oldest(shelf, pace)
 
     def close(self) -> None:
         """Ends every actor. The engine is stopping."""
@@ -172,48 +198,67 @@ class Channels:
             channel.close()
 
     def statistics(self) -> ChannelsStatistics:
-        each = [channel.statistics() for channel in self._live.values()]
-        shelved = [log.statistics() for log in self._shelf.values()]
         return ChannelsStatistics(
             live=len(self._live),
             shelved=len(self._shelf) + len(self._unused),
-            subscriptions=sum(channel.subscribers for channel in each),
-            followers=sum(map(len, self._followers.values())),
-            retained_bytes=sum(c.retained_bytes for c in each) + sum(log.bytes for log in shelved),
-            events=sum(c.tail for c in each) + sum(log.tail for log in shelved) + self._retired_events,
+            subscriptions=self._subscription_count,
+            followers=self._follower_count,
+            retained_bytes=self._totals.bytes,
+            events=self._totals.appended,
         )
 
     def _open(self, key: ChannelKey) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
-            log = self._take_from_shelf(key) or Log(key, self._retention.get(key.channel, Retention()))
-            channel = Channel(log, self._options.mailbox)
+            log = self._take_from_shelf(key) or self._new_log(key)
+            channel = Channel(log, self._options.mailbox, self._supervisor, self._options.in_place)
             self._live[key] = channel
-            for follower in tuple(self._followers.get(key.channel, ())):
-                if follower.sees(key):
-                    follower.attach(key)
+            self._keys.add((key.channel, key.owner), key)
+            for follower in self._followers_of(key):
+                follower.attach(key)
         return channel
 
-    def _awake(self, key: ChannelKey) -> Channel:
-        """The topic with a running actor, to publish to."""
-        channel = self._open(key)
-        if not channel.running:
-            self._start(channel)
-        return channel
+    def _new_log(self, key: ChannelKey) -> Log:
+        return Log(key, self._retention.get(key.channel, Retention()), totals=self._totals)
 
-    def _start(self, channel: Channel) -> None:
-        spec = ChildSpec(f"channel {channel.key}", channel.run, Restart.TRANSIENT)
-        spawn(self._supervisor, spec)
-        channel.running = True
+    def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
+        """The topics in use that it may see."""
+        name, owner = follower.channel, follower.owner
+        if owner is None:
+            return tuple([key for key in self._live if key.channel == name])
+        return (*self._keys.of((name, "")), *self._keys.of((name, owner)))
 
-    def _shelve(self, key: ChannelKey, channel: Channel) -> None:
+    def _followers_of(self, key: ChannelKey) -> tuple[Follower, ...]:
+        """Those who may see the topic."""
+        found = self._followers.of((key.channel, key.owner))
+        return (*found, *self._followers.of((key.channel, None))) if key.owner else tuple(found)
+
+    def _put_away(self, channel: Channel) -> None:
+        """An idle one, if it is still there."""
+        key = channel.key
+        if self._live.get(key) is not channel:
+            return
+        if not channel.is_deserted:
+            if channel.running:
+                channel.park_nowait()
+            return
         channel.close()
         del self._live[key]
+        self._keys.discard((key.channel, key.owner), key)
         shelf = self._shelf if channel.log.tail else self._unused
         shelf[key] = channel.log
-        while len(shelf) > self._options.topics:
-            self.forget(next(iter(shelf)))
+
+    async def _forget_oldest(self, shelf: dict[ChannelKey, Log], pace: Pace) -> None:
+        # Found at once: the front of a dict that is emptied from the front takes ever longer to find.
+        most = self._options.topics
+        for key in tuple(islice(shelf, max(0, len(shelf) - most))):
+            # At a pause it may have been taken into use, or others, so that there is room again.
+            if key in shelf and len(shelf) > most:
+                self.forget(key)
+            if pace.is_due():
+                await pace.step_aside()
+        await trio.lowlevel.checkpoint()
 
     def _take_from_shelf(self, key: ChannelKey) -> Log | None:
         return self._shelf.pop(key, None) or self._unused.pop(key, None)

@@ -105,7 +105,7 @@ class Connection:
             for key in self._router.tasks.asking(self._require_principal()):
                 self._attach(key)
         if everything and channel not in self._followers:
-            self._followers[channel] = follower = Follower(channel, self._sees, self._attach, self._forget)
+            self._followers[channel] = follower = self._follower(channel)
             if channel != "system":
                 self._router.channels.follow(follower)
 
@@ -172,8 +172,9 @@ class Connection:
             self.outbox.put_nowait(self._encoder.encode(question))
         self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
 
-    def _sees(self, key: ChannelKey) -> bool:
-        return self._require_principal().sees(key.owner)
+    def _follower(self, channel: str) -> Follower:
+        principal = self._require_principal()
+        return Follower(channel, None if principal.is_admin else principal.user_id, self._attach, self._forget)
 
     def _attach(self, key: ChannelKey) -> None:
         """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""

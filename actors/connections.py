@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 import msgspec
+import trio
 
 from actors.connection import Connection
 from actors.errors import CloseCode
+from actors.pace import Pace
 from actors.principal import Principal, Verifier
 
 
@@ -57,7 +59,7 @@ class _Watch:
 
 
 class Connections:
-    """All connections of the engine. Sync: one timer's round serves ten thousand, instead of a timer each."""
+    """All connections of the engine. One timer's round serves ten thousand, instead of a timer each."""
 
     def __init__(self, verifier: Verifier, options: ConnectionsOptions | None = None) -> None:
         self._verifier = verifier
@@ -96,12 +98,24 @@ class Connections:
             self._replaced += 1
             older.close(CloseCode.REPLACED, "this device has connected again")
 
-    def round(self, now: float, unix_now: float) -> None:
-        """Closes those whose credential has run out or was revoked, pings the silent, gives up the dead."""
+    async def round(self, now: float, unix_now: float) -> None:
+        """Closes those whose credential has run out or was revoked, pings the silent, gives up the dead.
+
+        Others run meanwhile: clients may come, whom the next round looks after, and go.
+        """
+        await trio.lowlevel.checkpoint()
+        pace = Pace()
+        # Asking may read the credentials' store: once for each credential, not for each of its connections.
+        standing: dict[Principal, bool] = {}
         for connection, watch in tuple(self._watches.items()):
-            if watch.given_up:
+            if pace.is_due():
+                await pace.step_aside()
+            if watch.given_up or connection not in self._watches:
                 continue
-            if not self._credential_stands(connection, unix_now):
+            principal = connection.principal
+            if principal is not None and principal not in standing:
+                standing[principal] = self._stands(principal, unix_now)
+            if principal is not None and not standing[principal]:
                 watch.given_up = True
                 self._expired += 1
                 connection.close(CloseCode.UNAUTHORIZED, "the credential has expired or was revoked")
@@ -123,10 +137,7 @@ class Connections:
             opened_total=self._opened,
         )
 
-    def _credential_stands(self, connection: Connection, unix_now: float) -> bool:
-        principal = connection.principal
-        if principal is None:
-            return True
+    def _stands(self, principal: Principal, unix_now: float) -> bool:
         expired = principal.expires_at is not None and principal.expires_at <= unix_now
         return not expired and self._verifier.is_valid(principal)
 

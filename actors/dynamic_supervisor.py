@@ -1,4 +1,4 @@
-"""The supervisor of children that come and go: channels, sessions, tasks, connections."""
+"""The supervisor of children that come and go: channels, sessions, tasks."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.principal import Principal
 from actors.session import Session
-from actors.task_context import RESERVED_TYPES, TaskServices, session_echoes, streamed_text
+from actors.task_context import ANSWER_TYPE, RESERVED_TYPES, TaskServices, session_echo, streamed_text
 from actors.task_handle import Ask, TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 
@@ -165,11 +165,13 @@ class RemoteTask(TaskHandle):
             step_id = _fields(one).get("step_id") if one.event_type == "step.confirm" else None
             if isinstance(step_id, str) and step_id not in self.record.confirmations:
                 self.record.open_confirmation(step_id)
-            if text := streamed_text(one):
+            if one.event_type == ANSWER_TYPE and (text := streamed_text(_fields(one))):
                 self._text.append(text)
 
     async def _echo(self, drafts: Sequence[Draft]) -> None:
-        if self._session is not None and (echoes := session_echoes(drafts, self.record.id)):
+        answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
+        if self._session is not None and answers:
+            echoes = [session_echo(one, streamed_text(_fields(one)), self.record.id) for one in answers]
             await self._services.channels.emit(self._session.key, *echoes)
 
     async def _conclude(self, last: Draft) -> None:

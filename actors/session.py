@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -48,20 +48,23 @@ class Session:
         *,
         mailbox: int,
         max_messages: int,
+        used: Callable[[Session], None],
     ) -> None:
-        """`command.agent` answers commands to the session; of its messages the newest `max_messages` are kept."""
+        """`command.agent` answers commands to the session; of its messages the newest `max_messages` are kept.
+
+        `used` is told whenever it is used, and when it falls idle."""
         self.id = session_id
         self.user_id = user_id
         self.key = ChannelKey("session", session_id, user_id)
         self.messages: list[Message] = []
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
-        self.last_active = trio.current_time()
         self.forgotten = 0
         """How many of the oldest messages are no longer kept."""
         self._title = command.title
         self._agent = command.agent
         self._max_messages = max_messages
+        self._used = used
         self._channels = channels
         self._created_at = self._updated_at = now_ms()
         self._origin = Position(channels.create(self.key).epoch, 0)
@@ -77,12 +80,18 @@ class Session:
         return self._agent
 
     @property
+    def is_expecting(self) -> bool:
+        """A task is to come, waits or is at its turn."""
+        return bool(self._expected)
+
+    @property
     def is_idle(self) -> bool:
         return not self._expected and self._mailbox.statistics().waiting == 0
 
     def expect(self, task_id: str) -> None:
         """A task is to come. Until it has left, the conversation is in use."""
         self._expected.add(task_id)
+        self._used(self)
 
     async def enter(self, task_id: str) -> tuple[Message, ...]:
         """Waits for the task's turn and returns the conversation so far. First come, first served.
@@ -118,7 +127,7 @@ class Session:
         """The actor. Ends when its mailbox is closed."""
         task_status.started()
         async for message in self._mailbox:
-            self.last_active = trio.current_time()
+            self._used(self)
             match message:
                 case Enter():
                     self._waiting.append(message)
@@ -147,6 +156,7 @@ class Session:
             leave.reply.answer(None)
             return
         self._expected.discard(leave.task_id)
+        self._used(self)
         if self._current == leave.task_id:
             self._remember(leave.said)
             self._updated_at = now_ms()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
-import trio
 
 from actors.agent import Message
 from actors.channels import Channels
 from actors.childspec import ChildSpec, Restart
 from actors.commands import CreateSession, SessionView
 from actors.errors import CallboardError, ErrorCode
+from actors.groups import Groups
 from actors.principal import Principal
 from actors.session import Session
 from actors.spawner import Spawner, spawn
@@ -50,6 +53,9 @@ class Sessions:
         self._channels = channels
         self._options = options or SessionsOptions()
         self._sessions: dict[str, Session] = {}
+        self._of_user: Groups[str, Session] = Groups()
+        self._idle: OrderedDict[Session, None] = OrderedDict()
+        """No task of theirs is to come, waits or runs. In the order of their last use."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -69,8 +75,11 @@ class Sessions:
             self._channels,
             mailbox=self._options.mailbox,
             max_messages=self._options.messages,
+            used=self._note_use,
         )
         self._sessions[session.id] = session
+        self._of_user.add(session.user_id, session)
+        self._note_use(session)
         return session
 
     def find(self, principal: Principal, session_id: str) -> Session:
@@ -78,7 +87,7 @@ class Sessions:
         session = self._sessions.get(session_id)
         if session is None or not principal.sees(session.user_id):
             raise CallboardError(ErrorCode.NOT_FOUND, f"no session {session_id}")
-        session.last_active = trio.current_time()
+        self._note_use(session)
         return session
 
     def open(self, principal: Principal, session_id: str) -> Session:
@@ -96,13 +105,13 @@ class Sessions:
                 self._start(session)
 
     def page(self, principal: Principal, after: str | None, limit: int) -> SessionPage:
-        visible = [session for session in reversed(self._sessions.values()) if principal.sees(session.user_id)]
-        start = 0
+        rest = iter(self._newest_first(principal))
         if after is not None:
-            start = next((index + 1 for index, session in enumerate(visible) if session.id == after), len(visible))
-        chosen = visible[start : start + limit]
-        more = start + limit < len(visible)
-        return SessionPage(tuple(session.view() for session in chosen), chosen[-1].id if more else None)
+            # Takes all where it is unknown: what was forgotten since has nothing older behind it.
+            next((session for session in rest if session.id == after), None)
+        chosen = list(islice(rest, limit + 1))
+        page = tuple(session.view() for session in chosen[:limit])
+        return SessionPage(page, page[-1].id if len(chosen) > limit else None)
 
     def messages(self, principal: Principal, session_id: str, after: int, limit: int) -> MessagePage:
         """`after` counts messages from the conversation's beginning: 0 reads from the first that is kept."""
@@ -116,11 +125,23 @@ class Sessions:
         spawn(self._supervisor, ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
         session.running = True
 
+    def _newest_first(self, principal: Principal) -> Iterable[Session]:
+        """Those the principal sees."""
+        if principal.is_admin:
+            return reversed(self._sessions.values())
+        return self._of_user.newest_first(principal.user_id)
+
+    def _note_use(self, session: Session) -> None:
+        self._idle.pop(session, None)
+        # One that was forgotten may still hear of a task's end.
+        if not session.is_expecting and self._sessions.get(session.id) is session:
+            self._idle[session] = None
+
     def _forget_one(self) -> None:
-        idle = [session for session in self._sessions.values() if session.is_idle]
-        if not idle:
+        oldest = next((session for session in self._idle if session.is_idle), None)
+        if oldest is None:
             raise CallboardError(ErrorCode.BUSY, f"{len(self._sessions)} sessions are in use", retry_after=5.0)
-        oldest = min(idle, key=lambda session: session.last_active)
-        del self._sessions[oldest.id]
+        del self._sessions[oldest.id], self._idle[oldest]
+        self._of_user.discard(oldest.user_id, oldest)
         oldest.close()
         self._channels.forget(oldest.key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import trio
@@ -31,6 +31,9 @@ RESERVED_TYPES = frozenset(
     }
 )
 """Event types that only the engine itself emits: a client may believe what they say."""
+
+ANSWER_TYPE = "agent.message"
+"""Events of this type carry pieces of the answer."""
 
 
 class TaskServices(msgspec.Struct, frozen=True):
@@ -99,9 +102,10 @@ class RunningContext(TaskContext):
         if event_type in RESERVED_TYPES:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} is for the engine alone to emit")
         emitted = draft(event_type, data, merge=merge, merge_key=merge_key)
-        if text := streamed_text(emitted):
-            self._text.append(text)
-        await self._emit(emitted)
+        if event_type == ANSWER_TYPE:
+            await self._emit_answer(emitted, streamed_text(data))
+        else:
+            await self._emit(emitted)
 
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         seconds = self._services.confirm_seconds if timeout is None else timeout
@@ -177,33 +181,28 @@ class RunningContext(TaskContext):
     async def _emit(self, *drafts: Draft) -> None:
         if self._closed:
             raise RuntimeError(f"task {self.task_id} has ended: nothing can be emitted any more")
-        due, self._due = self._due, []
-        await self._services.channels.emit(self._key, *due, *drafts)
-        if self.session_id is not None:
-            await self._echo_to_session(drafts)
+        if self._due:
+            drafts = (*self._due, *drafts)
+            self._due.clear()
+        await self._services.channels.emit(self._key, *drafts)
 
-    async def _echo_to_session(self, drafts: Sequence[Draft]) -> None:
+    async def _emit_answer(self, emitted: Draft, text: str) -> None:
         """Who follows the session sees the answer grow, without following each task of it."""
-        if echoes := session_echoes(drafts, self.task_id):
-            key = ChannelKey("session", self.session_id or "", self.user_id)
-            await self._services.channels.emit(key, *echoes)
+        if text:
+            self._text.append(text)
+        await self._emit(emitted)
+        if self.session_id is not None:
+            key = ChannelKey("session", self.session_id, self.user_id)
+            await self._services.channels.emit(key, session_echo(emitted, text, self.task_id))
 
 
-def session_echoes(drafts: Iterable[Draft], task_id: str) -> list[Draft]:
-    """The pieces of an answer among a task's events, as events of its session."""
-    return [
-        msgspec.structs.replace(
-            one, event_type="output", body=msgspec.json.encode({"exec_id": task_id, "content": streamed_text(one)})
-        )
-        for one in drafts
-        if one.event_type == "agent.message"
-    ]
+def session_echo(emitted: Draft, text: str, task_id: str) -> Draft:
+    """A piece of an answer as an event of its session."""
+    body = msgspec.json.encode({"exec_id": task_id, "content": text})
+    return msgspec.structs.replace(emitted, event_type="output", body=body)
 
 
-def streamed_text(emitted: Draft) -> str:
-    """The piece of the answer that an event carries, empty for any other event."""
-    if emitted.event_type != "agent.message":
-        return ""
-    data = msgspec.json.decode(emitted.body)
+def streamed_text(data: Json) -> str:
+    """The piece of the answer in the data of an event of ANSWER_TYPE; empty where there is none."""
     content = data.get("content") if isinstance(data, dict) else None
     return content if isinstance(content, str) else ""

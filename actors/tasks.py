@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import secrets
 import sys
-from collections import Counter
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from itertools import islice
 
 import msgspec
@@ -25,6 +26,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, encode_json
+from actors.groups import Groups
 from actors.principal import Principal
 from actors.remote_task import LeaseOptions, RemoteTask
 from actors.session import Session
@@ -75,8 +77,9 @@ class Tasks:
         self._reporter = reporter
         self._options = options or TasksOptions()
         self._running: dict[str, TaskHandle] = {}
-        self._ended: dict[str, TaskHandle] = {}
+        self._ended: OrderedDict[str, TaskHandle] = OrderedDict()
         self._all: dict[str, TaskHandle] = {}
+        self._of_user: Groups[str, TaskHandle] = Groups()
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
         self._quiet = trio.Event()
@@ -115,6 +118,7 @@ class Tasks:
         spawn(self._supervisor, spec)
         # Only what was started is entered: nothing would ever strike out the rest.
         self._all[task_id] = self._running[task_id] = task
+        self._of_user.add(owner, task)
         self._started_total += 1
         if session is not None:
             session.expect(task_id)
@@ -142,8 +146,8 @@ class Tasks:
         """The topics of the principal's tasks that wait for a confirmation."""
         return tuple(
             task.key
-            for task in self._running.values()
-            if task.record.confirmations and principal.sees(task.record.user_id)
+            for task in self._newest_first(principal)
+            if task.record.confirmations and task.record.id in self._running
         )
 
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
@@ -162,9 +166,8 @@ class Tasks:
         serial = self._serial_of(query.after)
         visible = (
             task
-            for task in reversed(self._all.values())
+            for task in self._newest_first(principal)
             if task.record.serial < serial
-            and principal.sees(task.record.user_id)
             and (query.state is None or task.record.state is query.state)
             and (query.session_id is None or task.record.command.session_id == query.session_id)
         )
@@ -181,6 +184,12 @@ class Tasks:
 
     def statistics(self) -> TasksStatistics:
         return TasksStatistics(len(self._running), len(self._ended), self._started_total, dict(self._ended_total))
+
+    def _newest_first(self, principal: Principal) -> Iterable[TaskHandle]:
+        """Those the principal sees."""
+        if principal.is_admin:
+            return reversed(self._all.values())
+        return self._of_user.newest_first(principal.user_id)
 
     def _find_as_agent(self, principal: Principal, task_id: str) -> TaskHandle:
         """A task for the one whose agent is to run it: nobody else claims it or speaks for it."""
@@ -211,9 +220,10 @@ class Tasks:
         if not self._running:
             self._quiet.set()
         while len(self._ended) > self._options.ended:
-            oldest = next(iter(self._ended))
-            self._services.channels.forget(self._ended.pop(oldest).key)
+            oldest, forgotten = self._ended.popitem(last=False)
+            self._services.channels.forget(forgotten.key)
             del self._all[oldest]
+            self._of_user.discard(forgotten.record.user_id, forgotten)
 
     def _serial_of(self, task_id: str | None) -> float:
         """Where a page begins. What was forgotten since has nothing older behind it."""

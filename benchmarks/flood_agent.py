@@ -51,10 +51,13 @@ async def flood(task: TaskContext) -> Result:
             await trio.sleep_until(began + sent / order.rate)
             late = trio.current_time() - began - sent / order.rate if order.due else 0.0
         burst = min(order.window, order.events - sent) if order.events else order.window
-        # Each emit steps aside for the channel: only side by side do all of a burst wait in its mailbox at once.
-        async with trio.open_nursery() as nursery:
-            for _ in range(burst):
-                nursery.start_soon(tick, late)
+        if burst == 1:
+            await tick(late)
+        else:
+            # Each emit steps aside for the channel: only side by side do all of a burst wait in its mailbox at once.
+            async with trio.open_nursery() as nursery:
+                for _ in range(burst):
+                    nursery.start_soon(tick, late)
         sent += burst
         if not order.rate:
             for _ in range(order.pause):

@@ -12,6 +12,7 @@ from typing import TypedDict, TypeVar, Unpack
 import httpx2
 import msgspec
 
+from actors.channels import ChannelsOptions
 from benchmarks.callboard_server import CallboardServer
 from benchmarks.flood_agent import Flood
 from benchmarks.load.processes import Counted, Floor, LoadGenerator
@@ -157,7 +158,9 @@ class Rig:
             ) as floor:
                 yield Target(floor.pid, floor.port, {"ws": "/", "sse": "/"}, {}, lambda: None)
         elif server == CALLBOARD:
-            order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=4 + load.connections // 128, fill=load.fill)
+            # To a small audience each emit is a fan-out of its own, after which nothing is left to wait for.
+            pause = 4 + load.connections // 128 if load.connections > ChannelsOptions().in_place else 0
+            order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill)
             with self.callboard() as callboard:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}

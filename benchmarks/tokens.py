@@ -36,6 +36,9 @@ ROOM = {"running_tasks": 20_000, "batch_tasks": 1_000}
 MODERATE = 100
 """Streams that leave the core time: the cancellation itself is measured then, and not the wait for the core."""
 AT_RATE = 0.98
+STREAM_NAP_US = 1000
+"""The generator looks up so often, and its naps are part of the latencies. One that slept until a token comes would
+have the server pay for each wake-up, which clients on machines of their own do not."""
 CANCEL_EVERY = 4.0
 """Seconds over which the cancellations of all streams are spread."""
 
@@ -65,7 +68,9 @@ def streaming(rig: Rig, streams: int) -> list[Reading]:
     """All streams at once. Their CPU compares with the timers' at the full rate only."""
     with _streams(rig, streams) as (server, topics):
         script = [*FOLLOW, "--topics", topics]
-        with rig.generator(server.port, GATEWAY_PATH, streams, script=script, marker=MARKER) as load:
+        with rig.generator(
+            server.port, GATEWAY_PATH, streams, script=script, marker=MARKER, nap_us=STREAM_NAP_US
+        ) as load:
             load.wait_ready()
             flowing = rig.count(server.pid, [load])
     per_second, latency = flowing.counted.per_second, flowing.counted.latency_us
@@ -87,7 +92,7 @@ def cancelling(rig: Rig, streams: int) -> list[Reading]:
     """The cancellation of each of so many running streams, spread over seconds."""
     with _streams(rig, streams) as (server, topics):
         script = [*FOLLOW, "--topics", topics, "--request", action("cancel"), "--once", "--every", str(CANCEL_EVERY)]
-        with _answered(rig, server.port, streams, script, '"task.cancelled"', streams) as load:
+        with _answered(rig, server.port, streams, script, '"task.cancelled"', streams, STREAM_NAP_US) as load:
             load.wait_ready()
             stopped = rig.count(server.pid, [load])
     latency, doubts = stopped.counted.latency_us, tuple(stopped.doubts)
@@ -126,10 +131,12 @@ def first_token(rig: Rig, count: int) -> list[Reading]:
     ]
 
 
-def _answered(rig: Rig, port: int, connections: int, script: Sequence[str], marker: str, total: int) -> LoadGenerator:
+def _answered(
+    rig: Rig, port: int, connections: int, script: Sequence[str], marker: str, total: int, nap_us: int = 0
+) -> LoadGenerator:
     """A generator that asks and ends at so many answers."""
     return rig.generator(
-        port, GATEWAY_PATH, connections, script=script, marker=marker, seconds=0, warmup=0, total=total
+        port, GATEWAY_PATH, connections, script=script, marker=marker, seconds=0, warmup=0, total=total, nap_us=nap_us
     )
 
 

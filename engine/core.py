@@ -10,6 +10,7 @@ from actors.agent import Agent
 from actors.agents import Agents
 from actors.channels import Channels, ChannelsOptions
 from actors.connections import Connections, ConnectionsOptions
+from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.log import Retention
 from actors.model import Model
@@ -24,6 +25,8 @@ from engine.config import Config
 from engine.reporter import EngineReporter
 
 _MOST_TOPICS = 1_000_000
+_ROOM = 10
+"""A child that has ended is forgotten a moment after its directory has: some room keeps that from showing."""
 
 
 class Extensions(msgspec.Struct, frozen=True):
@@ -46,7 +49,12 @@ class Core:
         self.session_actors = self._supervisor("sessions", limits.sessions, config)
         self.task_actors = self._supervisor("tasks", limits.running_tasks, config)
         # Each connection, and the writer that it has while it lags.
-        self.connection_actors = self._supervisor("connections", 2 * limits.connections, config)
+        self.connection_actors = Crowd(
+            "connections",
+            reporter=self.reporter,
+            max_children=2 * limits.connections + _ROOM,
+            stop_seconds=config.timeouts.stop_seconds,
+        )
         self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
@@ -65,8 +73,7 @@ class Core:
         self.connections = Connections(extensions.verifier, heartbeat)
 
     def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
-        # A child that has ended is forgotten a moment after its directory has: some room keeps that from showing.
-        most += most // 10 + 10
+        most += most // 10 + _ROOM
         deadline = config.timeouts.stop_seconds + 1
         return DynamicSupervisor(name, reporter=self.reporter, max_children=most, stop_deadline=deadline)
 

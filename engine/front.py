@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 
-from actors.childspec import ChildSpec, Restart
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
 from actors.principal import Verifier
@@ -34,7 +33,6 @@ class Front:
     def __init__(self, config: Config, core: Core, verifier: Verifier, tickets: TicketOffice) -> None:
         self._core = core
         self._readiness = Readiness.STARTING
-        self._stop_seconds = config.timeouts.stop_seconds
         self._drain = Drain()
         options = _listener_options(config)
         payload = GatewayPayload()
@@ -45,11 +43,13 @@ class Front:
             tickets=tickets,
             socket_encoder=WebSocketEncoder(payload),
             stream_encoder=ChunkedEncoder(SseEncoder(payload)),
-            spawn_writer=self._spawn_writer,
+            spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
             options=_gateway_options(config),
         )
         tally = Tally()
-        self.listener = Listener(options, lambda stream: self._edge.serve(stream), self._spawn, tally)
+        self.listener = Listener(
+            options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
+        )
         app = create_app(self._http_services(config, services, tickets))
         self.http = HypercornHTTP(app, options, self._drain)
         self._edge = ConnectionEdge(options, GatewayHandlers(services), self.http, self._drain, tally)
@@ -78,13 +78,6 @@ class Front:
             reports=self._core.reporter.statistics,
             options=_http_options(config),
         )
-
-    def _spawn_writer(self, run: Callable[[], Awaitable[None]]) -> None:
-        self._spawn("writer", run)
-
-    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        spec = ChildSpec(name, lambda task_status: run(), Restart.TEMPORARY, stop_deadline=self._stop_seconds)
-        self._core.connection_actors.start_child_nowait(spec)
 
 
 def _listener_options(config: Config) -> ListenerOptions:

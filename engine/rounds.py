@@ -37,9 +37,9 @@ class Rounds:
             while True:
                 await trio.sleep(_EVERY_SECONDS)
                 count += 1
-                self._connections.round(trio.current_time(), time.time())
+                await self._connections.round(trio.current_time(), time.time())
                 if count % _SWEEP_EVERY == 0:
-                    self._channels.sweep()
+                    await self._channels.sweep()
                 if count % _STATS_EVERY == 0:
                     await self._channels.emit(_STATS, draft("stats", self.figures()))
 

@@ -4,7 +4,7 @@
     ├── channels      dynamic, transient    one actor per live topic
     ├── sessions      dynamic, transient    one per conversation in use
     ├── tasks         dynamic, temporary    one per run of an agent
-    ├── connections   dynamic, temporary    one per accepted connection, and its writer while it lags
+    ├── connections   crowd, temporary      one per accepted connection, and its writer while it lags
     ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
     ├── http          permanent             the application behind Hypercorn, and its lifespan
     └── listener      permanent             the one port

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.inbound import ALONE, FLOODED, INBOUND, PONG, SPEED
+from benchmarks.inbound import ALONE, FLOODED, INBOUND, PONG, SINGLE, SPEED
 from benchmarks.latency import LATENCY, NONE_STALLED, STALLED, beside, stalled_numbers, with_stalled
 from benchmarks.load.compiler import NO_COMPILER, find_compiler
 from benchmarks.load.processes import Echo, LoadGenerator
@@ -84,7 +84,7 @@ def test_inbound_measures_the_floor(tmp_path: Path) -> None:
     arguments = ["--quick", "--no-peers", "--server", FLOOR, "--seconds", "0.2", "--out", str(tmp_path)]
     main([INBOUND], arguments, "inbound")
     found = json.loads((tmp_path / "inbound.json").read_text())["lines"]
-    assert {line["subject"] for line in found} == {SPEED, ALONE, FLOODED}
+    assert {line["subject"] for line in found} == {SPEED, SINGLE, ALONE, FLOODED}
     assert all(line["median"] > 0 for line in found)
 
 

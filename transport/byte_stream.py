@@ -81,6 +81,10 @@ class ByteStream(trio.abc.Stream):
     async def _receive(self, max_bytes: int) -> bytes:
         """`receive_some` past the bytes that were taken back."""
 
+    def _receive_nowait(self, max_bytes: int) -> bytes | None:
+        """`receive_nowait` past the bytes that were taken back."""
+        return None
+
     async def write_all(self, data: bytes | memoryview) -> None:
         """Writes all, waiting for room. Raises BrokenSink; cancelled midway, the stream is fit only for `abort`."""
         try:
@@ -96,6 +100,16 @@ class ByteStream(trio.abc.Stream):
     def unread(self, data: bytes) -> None:
         """Puts bytes back in front of everything that `receive_some` would return next."""
         self._prefix = data + self._prefix
+
+    def receive_nowait(self) -> bytes | None:
+        """What has come already, at most RECEIVE_BYTES; `b""` once the peer has finished sending.
+
+        None where one would have to wait, or cannot tell. Raises what `receive_some` raises.
+        """
+        if not self._prefix:
+            return self._receive_nowait(RECEIVE_BYTES)
+        data, self._prefix = self._prefix[:RECEIVE_BYTES], self._prefix[RECEIVE_BYTES:]
+        return data
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """The next bytes, at most `max_bytes`; `b""` once the peer has finished sending."""

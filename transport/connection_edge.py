@@ -91,7 +91,15 @@ class ConnectionEdge:
         return None
 
     async def _another_request(self, stream: ByteStream, seconds: float) -> bytes:
-        """Waits for the first bytes of a request. None of them when it does not come, or the server drains first."""
+        """The first bytes of a request. None of them when it does not come, or the server drains first.
+
+        Bytes that are there already are returned without a checkpoint.
+        """
+        try:
+            if not self._drain.begun and (begun := stream.receive_nowait()) is not None:
+                return begun
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return b""
         with trio.CancelScope(deadline=trio.current_time() + seconds) as scope:
             self._drain.add(scope)
             try:

@@ -71,7 +71,8 @@ class GatewaySocket:
 
     @property
     def answers(self) -> bool:
-        return True
+        # While a command is carried out, or replies wait for room, nothing is read: a pong would pass for none.
+        return self._idle and self._outbox.has_room
 
     def beat(self) -> None:
         self._outbox.put_nowait(PING)
@@ -120,13 +121,16 @@ class GatewaySocket:
         if self._conversation.cancelled_caught and self._closing is None:
             self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
         self._connection.detach()
+        if self._socket.over and not self._outbox.busy:
+            return
         with trio.move_on_after(self._options.close_seconds):
             await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self._outbox.drain()
 
     def _begin_wait(self) -> bool:
-        """From now on `close` need not wait for a command. False where this side closes already."""
-        if self._closing is not None:
+        """From now on `close` need not wait for a command. False where either side closes already."""
+        # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
+        if self._closing is not None or self._socket.ended:
             return False
         if self._auth_deadline != math.inf:
             self._conversation.deadline = self._auth_deadline

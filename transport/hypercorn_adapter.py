@@ -207,6 +207,8 @@ class _Exchange:
                     await self._read()
                 await self._protocol.handle(Closed())
             self._ended = True
+            # It holds our `handle`: as a cycle both, and h11's connection, would wait for the garbage collector.
+            del self._protocol
             guard.cancel_scope.cancel()
 
     async def handle(self, event: Event) -> None:
@@ -223,7 +225,8 @@ class _Exchange:
 
     def _update(self, idle: bool) -> None:
         if idle:
-            self.reusable = True
+            # An answer is complete for Hypercorn also where its client was gone.
+            self.reusable = not self._broken
             self._reading.cancel()
 
     async def _end(self) -> None:

@@ -19,7 +19,7 @@ from transport.byte_stream import Address, ByteStream
 from transport.http_error import error_reply
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import ListenerStatistics, Tally
-from transport.socket_stream import SocketStream
+from transport.socket_stream import SocketStream, tune
 from transport.tls import HandshakeFailed, accept_tls, server_context
 
 Serve: TypeAlias = Callable[[ByteStream], Awaitable[None]]
@@ -95,7 +95,7 @@ class Listener:
             self._tls = server_context(self._options.tls_certificate, self._options.tls_key)
         try:
             for bind in self._options.binds:
-                self._sockets += await _listen(bind, self._options.backlog)
+                self._sockets += await _listen(bind, self._options)
             async with trio.open_nursery() as nursery:
                 for sock in self._sockets:
                     nursery.start_soon(self._accept_from, sock, nursery)
@@ -137,7 +137,7 @@ class Listener:
             await trio.lowlevel.checkpoint()
 
     def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
-        stream = SocketStream(sock, peer, send_buffer_bytes=self._options.send_buffer_bytes)
+        stream = SocketStream(sock, peer)
         if len(self._connections) >= self._options.max_connections:
             self._tally.refused += 1
             if self._tls is None and self._refusing < _MOST_REFUSALS:
@@ -179,7 +179,7 @@ class Listener:
 
     async def _run_connection(self, name: str, stream: SocketStream) -> None:
         try:
-            secured = await self._secure(stream)
+            secured = stream if self._tls is None else await self._secure(stream, self._tls)
             if secured is not None:
                 await self._serve(secured)
         # A connection's edge: an error in serving one client is logged, and no other client notices.
@@ -189,23 +189,24 @@ class Listener:
         finally:
             self._release(name)
 
-    async def _secure(self, stream: SocketStream) -> ByteStream | None:
-        if self._tls is None:
-            return stream
+    async def _secure(self, stream: SocketStream, context: ssl.SSLContext) -> ByteStream | None:
         try:
-            return await accept_tls(stream, self._tls, self._options.handshake_seconds)
+            return await accept_tls(stream, context, self._options.handshake_seconds)
         except HandshakeFailed as error:
             self._tally.handshake_failures += 1
             _log.info("TLS handshake with %s:%d failed: %s", *stream.peer, error)
             return None
 
 
-async def _listen(bind: Bind, backlog: int) -> list[socket.socket]:
+async def _listen(bind: Bind, options: ListenerOptions) -> list[socket.socket]:
     try:
-        listeners = await trio.open_tcp_listeners(bind.port, host=bind.host or None, backlog=backlog)
+        listeners = await trio.open_tcp_listeners(bind.port, host=bind.host or None, backlog=options.backlog)
     except OSError as error:
         raise OSError(f"cannot listen on {bind.host or '*'}:{bind.port}: {error.strerror or error}") from error
-    return [socket.socket(fileno=listener.socket.detach()) for listener in listeners]
+    sockets = [socket.socket(fileno=listener.socket.detach()) for listener in listeners]
+    for sock in sockets:
+        tune(sock, options.send_buffer_bytes)
+    return sockets
 
 
 async def _is_readable(listening: socket.socket) -> bool:

@@ -14,6 +14,7 @@ from transport.http_error import error_reply
 
 _VERSION = "13"
 _KEY_BYTES = 16
+_ANSWER = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: "
 
 
 def upgrade_refusal(head: RequestHead) -> bytes | None:
@@ -37,14 +38,7 @@ def upgrade_refusal(head: RequestHead) -> bytes | None:
 def switching_protocols(head: RequestHead) -> bytes:
     """The answer to a good upgrade. Neither a subprotocol nor an extension is chosen."""
     key = head.header("sec-websocket-key") or ""
-    token = generate_accept_token(key.encode("ascii")).decode("ascii")
-    lines = (
-        "HTTP/1.1 101 Switching Protocols",
-        "upgrade: websocket",
-        "connection: Upgrade",
-        f"sec-websocket-accept: {token}",
-    )
-    return "\r\n".join((*lines, "", "")).encode("ascii")
+    return b"%b%b\r\n\r\n" % (_ANSWER, generate_accept_token(key.encode("ascii")))
 
 
 def _is_key(key: str) -> bool:

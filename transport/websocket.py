@@ -82,6 +82,16 @@ class WebSocket:
         self._over = False
         """Nothing more can be read: the client has closed or is gone, or what it sends is no WebSocket any more."""
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody is left to be told anything: the client has closed, or is gone."""
+        return self._over
+
+    @property
+    def ended(self) -> bool:
+        """Whether no message comes any more. This side may have sent its close frame: no event may follow that."""
+        return self._over or self._close_sent
+
     async def receive(self) -> str | bytes | None:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
         side closes.
@@ -89,9 +99,9 @@ class WebSocket:
         Sends before what was to be sent, and waits until the outbox has room. A cancelled call loses neither a message
         nor a reply.
         """
-        if self._ended:
+        if self.ended:
             await trio.lowlevel.checkpoint()
-        while not self._ended:
+        while not self.ended:
             if not self._outbox.has_room and (self._held or self._behind):
                 try:
                     await self._outbox.wait_for_room()
@@ -163,17 +173,13 @@ class WebSocket:
                 pass
 
     @property
-    def _ended(self) -> bool:
-        return self._over or self._close_sent
-
-    @property
     def _goes_on(self) -> bool:
         now = trio.current_time()
         return (
             self._resume_at <= now < self._slice_end
             and self._held_bytes < _HELD_BYTES
             and self._outbox.has_room
-            and not self._ended
+            and not self.ended
         )
 
     async def _next_slice(self) -> None:

@@ -9,44 +9,21 @@ from trio.testing import wait_all_tasks_blocked
 from actors.channel import Channel
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
-from actors.event import Event
 from actors.log import Resumption
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Subscription
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text
-from tests.support.spawners import CrashOnce, MortalSpawner, RestartingSpawner
-from tests.support.world import Lines, MemorySink, NurserySpawner
+from tests.support.readers import Fragile, Reader
+from tests.support.spawners import MortalSpawner, NoSpawner, RestartingSpawner
+from tests.support.world import Lines, NurserySpawner
 
-
-class Fragile(Lines):
-    """Fails once at each of the given offsets."""
-
-    def __init__(self, *offsets: int) -> None:
-        self._offsets = set(offsets)
-
-    def encode(self, event: Event) -> bytes:
-        if event.offset in self._offsets:
-            self._offsets.discard(event.offset)
-            raise CrashOnce
-        return super().encode(event)
-
-
-class Reader:
-    def __init__(self, nursery: trio.Nursery, room: int | None = None) -> None:
-        self.sink = MemorySink(room)
-        self.outbox = Outbox(self.sink, nursery.start_soon, OutboxOptions(stall_seconds=1e6))
-
-    def attach(self, channels: Channels, encoder: Lines) -> Subscription:
-        return channels.subscribe(KEY, self.outbox, encoder, channels.resume(KEY, None))
-
-    @property
-    def offsets(self) -> list[int]:
-        return [read_back(line).offset for line in self.sink.lines]
+BY_ACTOR = ChannelsOptions(in_place=-1)
+"""Every turn is the actor's own: those taken in place are tests/actors/test_turns_in_place.py's."""
 
 
 async def test_a_crash_in_mid_fan_out_loses_and_doubles_nothing(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
-        channels = Channels(spawner, {})
+        channels = Channels(spawner, {}, BY_ACTOR)
         steady, fragile = Lines(), Fragile(3)
         readers = [Reader(nursery) for _ in range(3)]
         # The second of three groups fails: one has the events already, one never got its turn.
@@ -73,7 +50,7 @@ async def test_who_a_crash_left_behind_reads_on_without_a_new_event(
 ) -> None:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
-        channels = Channels(spawner, {})
+        channels = Channels(spawner, {}, BY_ACTOR)
         reader = Reader(nursery)
         reader.attach(channels, Fragile(1))
         await channels.publish(KEY, fact(1))
@@ -91,7 +68,7 @@ async def test_who_a_crash_left_behind_reads_on_without_a_new_event(
 async def test_a_fan_out_to_many_while_people_come_and_go(autojump_clock: trio.abc.Clock) -> None:
     chance = random.Random(7)
     async with trio.open_nursery() as nursery:
-        channels = Channels(NurserySpawner(nursery), {})
+        channels = Channels(NurserySpawner(nursery), {}, BY_ACTOR)
         encoders = (Lines(), Lines())
         crowd: dict[Subscription, tuple[Reader, int]] = {}
         gone: list[tuple[Reader, int, int]] = []
@@ -132,7 +109,7 @@ async def test_a_fan_out_to_many_while_people_come_and_go(autojump_clock: trio.a
 
 async def test_leaving_and_coming_again_in_the_midst_of_a_fan_out(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
-        channels = Channels(NurserySpawner(nursery), {})
+        channels = Channels(NurserySpawner(nursery), {}, BY_ACTOR)
         encoder = Lines()
         # So many that the fan-out has seven checkpoints before it comes to the last one.
         for _ in range(2000):
@@ -154,13 +131,13 @@ async def test_leaving_and_coming_again_in_the_midst_of_a_fan_out(autojump_clock
 async def test_an_idle_actor_parks_and_comes_back(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
-        channels = Channels(spawner, {}, ChannelsOptions(idle_seconds=10.0))
+        channels = Channels(spawner, {}, ChannelsOptions(idle_seconds=10.0, in_place=-1))
         reader = Reader(nursery)
         reader.attach(channels, Lines())
         assert spawner.started == 0, "a subscriber alone needs no actor"
         await channels.publish(KEY, fact(1))
         await trio.sleep(11)
-        channels.sweep()
+        await channels.sweep()
         await wait_all_tasks_blocked()
         assert spawner.running == 0
         await channels.publish(KEY, fact(2))
@@ -173,21 +150,21 @@ async def test_an_idle_actor_parks_and_comes_back(autojump_clock: trio.abc.Clock
 async def test_a_request_to_park_is_overtaken_by_an_event(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
-        channels = Channels(spawner, {}, ChannelsOptions(idle_seconds=10.0))
-        Reader(nursery).attach(channels, Lines())
-        await channels.publish(KEY, fact(1))
-        await trio.sleep(11)
-        channels.sweep()
-        channels.sweep()
-        await channels.emit(KEY, fact(2))
-        channels.sweep()
-        assert (await channels.publish(KEY, fact(3))).offset == 3
+        channel = Channel(log_of(), 10, spawner, -1)
+        await channel.emit(fact(1))
+        await wait_all_tasks_blocked()
+        # No checkpoint lies before the event, so that the actor has not taken either request.
+        channel.park_nowait()
+        channel.park_nowait()
+        await channel.emit(fact(2))
+        channel.park_nowait()
+        assert (await (await channel.submit(fact(3))).wait()).offset == 3
         assert (spawner.running, spawner.started) == (1, 1)
         nursery.cancel_scope.cancel()
 
 
 async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.Clock) -> None:
-    channel = Channel(log_of(), 2)
+    channel = Channel(log_of(), 2, NoSpawner(), -1)
     async with trio.open_nursery() as nursery:
         for content in "abc":
             nursery.start_soon(channel.emit, text(content))
@@ -201,7 +178,7 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.
 
 
 async def test_a_closed_topic_refuses_who_waits_and_who_comes(autojump_clock: trio.abc.Clock) -> None:
-    channel = Channel(log_of(), 1)
+    channel = Channel(log_of(), 1, NoSpawner(), -1)
     reply = await channel.submit(fact(1))
     channel.close()
     with pytest.raises(CallboardError) as refused:
@@ -216,7 +193,7 @@ async def test_a_closed_topic_refuses_who_waits_and_who_comes(autojump_clock: tr
 async def test_revival_after_the_supervisor_has_lost_its_children(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         spawner = MortalSpawner(nursery)
-        channels = Channels(spawner, {})
+        channels = Channels(spawner, {}, BY_ACTOR)
         encoder = Fragile()
         reader = Reader(nursery)
         reader.attach(channels, encoder)

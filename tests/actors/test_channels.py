@@ -10,6 +10,7 @@ from actors.event import ChannelKey, draft, now_ms
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions, Subscription
 from tests.support.drafts import Labelled, fact
+from tests.support.spawners import NoSpawner
 from tests.support.world import MemorySink, NurserySpawner
 
 
@@ -22,7 +23,7 @@ class Fan:
         self.forgotten: list[ChannelKey] = []
         self._channels = channels
         self._outbox = Outbox(self.sink, nursery.start_soon, OutboxOptions())
-        self.follower = Follower("task", lambda key: key.owner == "alice", self.attach, self.forgotten.append)
+        self.follower = Follower("task", "alice", self.attach, self.forgotten.append)
 
     def attach(self, key: ChannelKey) -> None:
         start = self._channels.resume(key, None)
@@ -61,10 +62,10 @@ async def test_an_idle_topic_is_put_away_with_its_log(autojump_clock: trio.abc.C
         key = task("t")
         position = await channels.publish(key, fact(1))
         await trio.sleep(9)
-        channels.sweep()
+        await channels.sweep()
         assert channels.statistics().live == 1
         await trio.sleep(2)
-        channels.sweep()
+        await channels.sweep()
         await wait_all_tasks_blocked()
         figures = channels.statistics()
         assert (figures.live, figures.shelved, figures.events) == (0, 1, 1)
@@ -83,7 +84,7 @@ async def test_beyond_the_limit_the_longest_unused_is_forgotten(autojump_clock: 
         for topic in "abc":
             await channels.publish(task(topic), fact(1))
             await trio.sleep(2)
-            channels.sweep()
+            await channels.sweep()
         assert [channels.exists(task(topic)) for topic in "abc"] == [False, True, True]
         assert channels.statistics().events == 3
         assert channels.statistics().shelved == 2
@@ -137,22 +138,15 @@ async def test_old_events_go_with_time_on_the_shelf_too(autojump_clock: trio.abc
         for topic in "ab":
             await channels.publish(task(topic), old, draft("fact", 2))
         await trio.sleep(2)
-        channels.sweep()
+        await channels.sweep()
         assert channels.statistics().shelved == 2
-        channels.sweep()
+        await channels.sweep()
         assert channels.log(task("a")).first == channels.log(task("b")).first == 2
         nursery.cancel_scope.cancel()
 
 
-class NoSpawner:
-    """A supervisor whose children never get a turn."""
-
-    def start_child_nowait(self, spec: object) -> None:
-        pass
-
-
 async def test_a_topic_that_takes_nothing_is_busy(autojump_clock: trio.abc.Clock) -> None:
-    channels = Channels(NoSpawner(), {}, ChannelsOptions(mailbox=1, publish_seconds=3.0))
+    channels = Channels(NoSpawner(), {}, ChannelsOptions(mailbox=1, publish_seconds=3.0, in_place=-1))
     await channels.emit(task("t"), fact(1))
     begin = trio.current_time()
     with pytest.raises(CallboardError) as refused:
@@ -165,7 +159,7 @@ async def test_a_topic_that_takes_nothing_is_busy(autojump_clock: trio.abc.Clock
 async def test_what_was_taken_is_never_refused_as_busy(autojump_clock: trio.abc.Clock) -> None:
     """A publisher who is told `busy` publishes again: the event must then not have been taken."""
     async with trio.open_nursery() as nursery:
-        channels = Channels(NoSpawner(), {}, ChannelsOptions(publish_seconds=3.0))
+        channels = Channels(NoSpawner(), {}, ChannelsOptions(publish_seconds=3.0, in_place=-1))
         outcome: list[str] = []
 
         async def publish() -> None:

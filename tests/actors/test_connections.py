@@ -16,12 +16,14 @@ Closes = list[tuple[CloseCode, str]]
 class Revocable:
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.asked: list[str] = []
 
     async def verify(self, token: str) -> Principal:
         await trio.lowlevel.checkpoint()
         return Principal(token)
 
     def is_valid(self, principal: Principal) -> bool:
+        self.asked.append(principal.credential_id)
         return principal.credential_id not in self.revoked
 
 
@@ -64,11 +66,11 @@ async def house(nursery: trio.Nursery) -> House:
 async def test_a_peer_that_answers_is_pinged_when_silent_and_kept(house: House) -> None:
     peer = ScriptedPeer()
     _, sink = house.enter(peer)
-    house.connections.round(29.0, 0.0)
+    await house.connections.round(29.0, 0.0)
     assert peer.beats == 0
     for now in range(30, 400, 10):
         before = peer.beats
-        house.connections.round(float(now), 0.0)
+        await house.connections.round(float(now), 0.0)
         if peer.beats > before:
             peer.last_received = now + 1.0
     assert peer.beats == 10
@@ -80,20 +82,20 @@ async def test_a_talking_peer_is_not_pinged(house: House) -> None:
     house.enter(peer)
     for now in range(0, 200, 10):
         peer.last_received = float(now)
-        house.connections.round(now + 5.0, 0.0)
+        await house.connections.round(now + 5.0, 0.0)
     assert peer.beats == 0
 
 
 async def test_two_pings_unanswered_and_it_is_given_up(house: House) -> None:
     peer = ScriptedPeer()
     _, sink = house.enter(peer)
-    house.connections.round(30.0, 0.0)
-    house.connections.round(60.0, 0.0)
+    await house.connections.round(30.0, 0.0)
+    await house.connections.round(60.0, 0.0)
     assert (peer.beats, sink.aborted) == (2, False)
-    house.connections.round(89.0, 0.0)
+    await house.connections.round(89.0, 0.0)
     assert not sink.aborted
     for now in (90.0, 120.0):
-        house.connections.round(now, 0.0)
+        await house.connections.round(now, 0.0)
     assert (peer.beats, sink.aborted) == (2, True)
     assert house.connections.statistics().silent_total == 1
 
@@ -102,7 +104,7 @@ async def test_an_event_stream_only_takes_its_heartbeats(house: House) -> None:
     peer = ScriptedPeer(answers=False)
     _, sink = house.enter(peer)
     for now in range(30, 310, 30):
-        house.connections.round(float(now), 0.0)
+        await house.connections.round(float(now), 0.0)
     assert peer.beats == 10
     assert not sink.aborted
 
@@ -114,14 +116,24 @@ async def test_a_credential_that_runs_out_or_is_revoked_closes(house: House) -> 
     house.connections.identify(revoked, Principal("bob", credential_id="k1"), "phone")
     lasting, _ = house.enter()
     house.connections.identify(lasting, Principal("carol"), "phone")
-    house.connections.round(1.0, 999.9)
+    await house.connections.round(1.0, 999.9)
     assert house.codes(expiring) == []
     house.verifier.revoked.add("k1")
     for _ in range(2):
-        house.connections.round(2.0, 1000.0)
+        await house.connections.round(2.0, 1000.0)
     assert house.codes(expiring) == house.codes(revoked) == [CloseCode.UNAUTHORIZED]
     assert house.codes(lasting) == []
     assert house.connections.statistics().expired_total == 2
+
+
+async def test_a_round_asks_once_for_each_credential(house: House) -> None:
+    for number in range(6):
+        connection, _ = house.enter()
+        house.connections.identify(connection, Principal("alice", credential_id=f"k{number % 2}"), f"device-{number}")
+    await house.connections.round(1.0, 1.0)
+    assert house.verifier.asked == ["k0", "k1"]
+    await house.connections.round(2.0, 2.0)
+    assert house.verifier.asked == ["k0", "k1"] * 2
 
 
 async def test_a_renewed_credential_stands(house: House) -> None:
@@ -129,7 +141,7 @@ async def test_a_renewed_credential_stands(house: House) -> None:
     house.connections.identify(connection, Principal("alice", expires_at=1000.0), "phone")
     house.world.watch(connection, "app", "news")
     house.connections.identify(connection, Principal("alice", expires_at=2000.0), "phone")
-    house.connections.round(1.0, 1500.0)
+    await house.connections.round(1.0, 1500.0)
     assert house.codes(connection) == []
     assert connection.subscriptions == 1
 

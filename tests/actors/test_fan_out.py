@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels
+from actors.channels import Channels, ChannelsOptions
 from actors.event import Event
 from actors.outbox import Outbox, OutboxOptions
 from tests.support.drafts import KEY, fact, read_back
@@ -56,7 +56,7 @@ async def test_an_event_is_encoded_once_for_each_dialect_and_a_batch_written_onc
 
 async def test_what_waits_in_the_mailbox_goes_out_in_one_write(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
-        channels = Channels(NurserySpawner(nursery), {})
+        channels = Channels(NurserySpawner(nursery), {}, ChannelsOptions(in_place=-1))
         sink = MemorySink()
         subscribe(channels, Lines(), sink)
         await channels.publish(KEY, fact(0))

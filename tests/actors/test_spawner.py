@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actors.channels import Channels
+from actors.channels import Channels, ChannelsOptions
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
@@ -19,7 +19,7 @@ async def test_a_supervisor_that_takes_no_child_is_a_refusal_that_a_client_may_r
     autojump_clock: trio.abc.Clock,
 ) -> None:
     supervisor = DynamicSupervisor("topics", reporter=NoReports(), max_children=1)
-    channels = Channels(supervisor, {})
+    channels = Channels(supervisor, {}, ChannelsOptions(in_place=-1))
     with pytest.raises(CallboardError) as stopped:
         await channels.publish(ChannelKey("app", "early"), draft("note", {}))
     assert stopped.value.code is ErrorCode.BUSY

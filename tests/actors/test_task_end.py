@@ -38,7 +38,8 @@ class Stoppable:
     """A world whose tasks, sessions or channels can be stopped as their supervisor would."""
 
     def __init__(self, nursery: trio.Nursery, limits: Limits | None = None) -> None:
-        self.world = World(nursery, AGENTS, limits)
+        # Each topic by its actor: what has no task cannot be stopped.
+        self.world = World(nursery, AGENTS, limits or Limits(channels=ChannelsOptions(in_place=-1)))
         self.tasks, self.sessions, self.channels = (MortalSpawner(nursery) for _ in range(3))
         self.world.tasks._supervisor = self.tasks
         self.world.sessions._supervisor = self.sessions
@@ -209,7 +210,7 @@ async def test_a_shelved_topic_asks_who_comes(autojump_clock: trio.abc.Clock) ->
         world = World(nursery, AGENTS, Limits(channels=ChannelsOptions(idle_seconds=1.0)))
         view = await world.router.create_task(ALICE, CreateTask(agent="asking", prompt="hi"))
         await trio.sleep(3)
-        world.channels.sweep()
+        await world.channels.sweep()
         assert view.state is TaskState.QUEUED
         connection, sink = world.connect(ALICE)
         world.watch(connection, "task")

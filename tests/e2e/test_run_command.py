@@ -122,15 +122,20 @@ def test_interrupting_twice_leaves_it_alone(engine: EngineProcess, token: Token)
             shell.output_until("I stay.")
             shell.interrupt()
             shell.remarks_until("cancelling")
+            while not post(api, task, "agent.message", content="."):
+                pass
             shell.interrupt()
             assert shell.end()[0] == 130
         assert api.get(f"/api/v1/tasks/{task}").json()["state"] == "cancelling"
         post(api, task, "task.cancelled")
 
 
-def post(api: httpx2.Client, task: str, event_type: str, **data: str) -> None:
+def post(api: httpx2.Client, task: str, event_type: str, **data: str) -> bool:
+    """Says something for the agent that runs elsewhere, and learns whether it is to stop."""
     events = [{"event_type": event_type, "data": data}]
-    api.post(f"/api/v1/tasks/{task}/events", json={"events": events}).raise_for_status()
+    answer = api.post(f"/api/v1/tasks/{task}/events", json={"events": events}).raise_for_status()
+    stop: bool = answer.json()["cancel_requested"]
+    return stop
 
 
 @pytest.mark.parametrize(("answer", "result"), [("y", "yes"), ("yes", "yes"), ("", "no"), ("nonsense", "no")])

@@ -1,12 +1,14 @@
-"""The client class that the gateway's own document gives as its example, word for word, on npm's `ws`."""
+"""The client class that the gateway's own document gives as its example, word for word, on npm's `ws`; and the one of
+`clients/js`, which may stand in its place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -15,8 +17,7 @@ from tests.e2e.clients import rest
 from tests.e2e.conftest import Token
 from tests.e2e.engine_process import EngineProcess
 from tests.e2e.node_process import NodeProcess, node_process
-
-pytestmark = pytest.mark.needs_seeds
+from tests.support.node import client_package
 
 TASK_TYPES = (
     "task.started",
@@ -47,8 +48,8 @@ class SeedClient:
 
     def call(self, method: str, *arguments: object) -> Any:  # what the class resolves with
         self._script.write({"method": method, "args": arguments})
-        while "event" in (line := self._script.read()):
-            self.events.append(line["event"])
+        while "result" not in (line := self._script.read()):
+            self._take(line)
         return line["result"]
 
     def wait(self, event_type: str, **data: object) -> dict[str, Any]:
@@ -57,7 +58,12 @@ class SeedClient:
             for event in self.events:
                 if event["type"] == event_type and data.items() <= event["data"].items():
                     return event
-            self.events.append(self._script.read()["event"])
+            self._take(self._script.read())
+
+    def _take(self, line: dict[str, Any]) -> None:
+        if "event" in line:
+            self.events.append(line["event"])
+        assert "error" not in line
 
     def types(self, task_id: str) -> list[str]:
         return [event["type"] for event in self.events if event["payload"]["topic"] == task_id]
@@ -70,22 +76,34 @@ def seed_class() -> str:
     return found[0]
 
 
-@contextmanager
-def connected(engine: EngineProcess, key: str, folder: Path) -> Iterator[SeedClient]:
-    source = folder / "seed.js"
+Connect: TypeAlias = Callable[[str], AbstractContextManager[SeedClient]]
+
+
+@pytest.fixture(params=[pytest.param("document", marks=pytest.mark.needs_seeds), "package"])
+def connected(request: pytest.FixtureRequest, engine: EngineProcess, tmp_path: Path) -> Connect:
+    """`connected(key)`: a client that has logged in."""
+    if request.param == "package":
+        package = ("gateway_client.mjs", client_package(), engine.socket_url)
+        return lambda key: _client(*package, key, "{}", *TASK_TYPES, *SYSTEM_TYPES)
+    source = tmp_path / "seed.js"
     source.write_text(seed_class())
-    arguments = (str(source), "AgentBoxGateway", engine.socket_url, key, *TASK_TYPES, *SYSTEM_TYPES)
-    with node_process("seed_client.mjs", *arguments) as script:
-        client = SeedClient(script)
+    document = ("seed_client.mjs", str(source), "AgentBoxGateway", engine.socket_url)
+    return lambda key: _client(*document, key, *TASK_TYPES, *SYSTEM_TYPES)
+
+
+@contextmanager
+def _client(script: str, *arguments: str) -> Iterator[SeedClient]:
+    with node_process(script, *arguments) as running:
+        client = SeedClient(running)
         client.call("connect")
         yield client
         client.call("disconnect")
-        assert script.end() == 0
+        assert running.end() == 0
 
 
-def test_a_task_from_start_to_end(engine: EngineProcess, token: Token, tmp_path: Path) -> None:
+def test_a_task_from_start_to_end(engine: EngineProcess, token: Token, connected: Connect) -> None:
     key = token("seed")
-    with connected(engine, key, tmp_path) as client, rest(engine.url, key) as api:
+    with connected(key) as client, rest(engine.url, key) as api:
         assert client.call("subscribe", "task")["success"]
         prompt = {"agent": "offline", "prompt": "Please confirm: what is 6*7? Then count to 3."}
         task_id = api.post("/api/v1/tasks", json=prompt).json()["id"]
@@ -103,9 +121,9 @@ def test_a_task_from_start_to_end(engine: EngineProcess, token: Token, tmp_path:
         assert client.wait("agent.tool_result", name="calculator")["data"]["success"]
 
 
-def test_failure_and_cancellation(engine: EngineProcess, token: Token, tmp_path: Path) -> None:
+def test_failure_and_cancellation(engine: EngineProcess, token: Token, connected: Connect) -> None:
     key = token("seed")
-    with connected(engine, key, tmp_path) as client, rest(engine.url, key) as api:
+    with connected(key) as client, rest(engine.url, key) as api:
         client.call("subscribe", "task")
         failing = api.post("/api/v1/tasks", json={"agent": "offline", "prompt": "fail: no luck"}).json()["id"]
         assert client.wait("task.failed", task_id=failing)["data"]["error"] == "no luck"
@@ -119,10 +137,11 @@ def test_failure_and_cancellation(engine: EngineProcess, token: Token, tmp_path:
         assert refused["message"]
 
 
-def test_system_events(engine: EngineProcess, token: Token, tmp_path: Path) -> None:
+def test_system_events(engine: EngineProcess, token: Token, connected: Connect) -> None:
     key, admin = token("seed"), token("root", "admin")
+    agent = f"elsewhere-{secrets.token_hex(4)}"  # new to an engine that other tests have used
     with (
-        connected(engine, key, tmp_path) as client,
+        connected(key) as client,
         rest(engine.url, key) as api,
         rest(engine.url, token("operator", "agent")) as operator,
         rest(engine.url, admin) as root,
@@ -132,7 +151,7 @@ def test_system_events(engine: EngineProcess, token: Token, tmp_path: Path) -> N
         batch_id = api.post("/api/v1/batches", json={"tasks": [task, task]}).json()["id"]
         session_id = api.post("/api/v1/sessions", json={"title": "t"}).json()["id"]
         task_id = api.post("/api/v1/tasks", json=task).json()["id"]
-        operator.post("/api/v1/agents", json={"name": "elsewhere", "description": "d"}).raise_for_status()
+        operator.post("/api/v1/agents", json={"name": agent, "description": "d"}).raise_for_status()
         alert = {"channel": "system", "topic": "alerts", "event_type": "alert", "data": {"message": "disk"}}
         root.post("/api/v1/publish", json=alert).raise_for_status()
         client.wait("task.created", task_id=task_id)
@@ -140,13 +159,13 @@ def test_system_events(engine: EngineProcess, token: Token, tmp_path: Path) -> N
         client.wait("task.created", batch_id=batch_id)
         client.wait("batch.created", batch_id=batch_id)
         client.wait("session.created", session_id=session_id)
-        client.wait("agent.created", agent_id="elsewhere")
+        client.wait("agent.created", agent_id=agent)
         client.wait("alert", message="disk")
 
 
-def test_unsubscribe_and_ping(engine: EngineProcess, token: Token, tmp_path: Path) -> None:
+def test_unsubscribe_and_ping(engine: EngineProcess, token: Token, connected: Connect) -> None:
     key = token("seed")
-    with connected(engine, key, tmp_path) as client, rest(engine.url, key) as api:
+    with connected(key) as client, rest(engine.url, key) as api:
         assert client.call("send", "ping", {}) is None
         task_id = api.post("/api/v1/tasks", json={"agent": "patient", "prompt": "hello"}).json()["id"]
         assert client.call("subscribe", "task", [task_id])["topics"] == [task_id]

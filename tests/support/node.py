@@ -7,12 +7,17 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parent.parent / "node"
+_ROOT = Path(__file__).resolve().parents[2]
+FOLDER = _ROOT / "tests" / "node"
+_PACKAGE = _ROOT / "clients" / "js"
 _MAJOR = 20
 _HINT = f"Node {_MAJOR} or later with npm is needed: https://nodejs.org, or `nvm install {_MAJOR}`"
 
@@ -25,11 +30,20 @@ def node() -> str:
     loses the reason of a skip in an async test.
     """
     found, problem = _prepared()
-    if problem:
-        if os.environ.get("CI"):
-            pytest.fail(problem)
-        pytest.skip(problem)
-    return found
+    return found if not problem else _unusable(problem)
+
+
+def client_package() -> str:
+    """The path of the module that `clients/js` builds. Skips and fails as `node` does."""
+    node()
+    built, problem = _built()
+    return built if not problem else _unusable(problem)
+
+
+def _unusable(problem: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(problem)
+    pytest.skip(problem)
 
 
 @cache
@@ -41,24 +55,43 @@ def _prepared() -> tuple[str, str]:
     version = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=True).stdout
     if int(version.removeprefix("v").partition(".")[0]) < _MAJOR:
         return "", f"node {version.strip()} is too old. {_HINT}"
-    with (FOLDER / ".install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may share a checkout
-        return path, _installed(npm)
+    with _locked(FOLDER):
+        return path, _installed(FOLDER)
 
 
-def _installed(npm: str) -> str:
+@cache
+def _built() -> tuple[str, str]:
+    """The module's path and what is wrong with it."""
+    with _locked(_PACKAGE):
+        problem = _installed(_PACKAGE) or _npm(_PACKAGE, "run", "build")
+        return str(_PACKAGE / "dist" / "index.js"), problem
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Several test processes may share a checkout."""
+    with (folder / ".install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _installed(folder: Path) -> str:
     """Installs what the lock file names, once for each lock file. Returns what went wrong."""
-    stamp = FOLDER / "node_modules" / ".lock-hash"
-    wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".lock-hash"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return ""
+    problem = _npm(folder, "ci", "--ignore-scripts")
+    if not problem:
+        stamp.write_text(wanted)
+    return problem
+
+
+def _npm(folder: Path, *arguments: str) -> str:
+    """Returns what went wrong."""
+    command = f"`npm {' '.join(arguments)}` in {folder.relative_to(_ROOT)}"
     try:
-        done = subprocess.run(
-            [npm, "ci", "--ignore-scripts"], cwd=FOLDER, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = subprocess.run(["npm", *arguments], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired:
-        return "`npm ci` in tests/node took longer than 300 seconds"
-    if done.returncode:
-        return f"`npm ci` in tests/node failed: {done.stderr.strip()[-500:]}"
-    stamp.write_text(wanted)
-    return ""
+        return f"{command} took longer than 300 seconds"
+    return f"{command} failed: {(done.stderr or done.stdout).strip()[-500:]}" if done.returncode else ""

@@ -57,5 +57,12 @@ class MortalSpawner:
         self.started.clear()
 
 
+class NoSpawner:
+    """A supervisor whose children never get a turn."""
+
+    def start_child_nowait(self, spec: object) -> None:
+        pass
+
+
 class CrashOnce(Exception):
     """What a test has an actor fail with."""

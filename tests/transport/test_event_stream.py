@@ -125,7 +125,7 @@ async def test_a_quiet_stream_gets_a_comment_now_and_then() -> None:
         await client.event()
         # However many go unanswered: a stream's client has nothing to answer with.
         for beat in range(1, 5):
-            gateway.world.connections.round(trio.current_time() + beat * 60, 0)
+            await gateway.world.connections.round(trio.current_time() + beat * 60, 0)
             comment = await client.event()
             assert (comment.comments, comment.fields) == (["heartbeat"], {})
 
@@ -201,5 +201,5 @@ async def test_a_credential_that_runs_out_ends_the_stream(caplog: pytest.LogCapt
     async with disturbed_gateway(caplog) as gateway, await connect(gateway) as client:
         await client.get(PATH, {"authorization": "Bearer alice@1000"})
         await client.event()
-        gateway.world.connections.round(trio.current_time(), 1000.0)
+        await gateway.world.connections.round(trio.current_time(), 1000.0)
         assert await client.block() is None

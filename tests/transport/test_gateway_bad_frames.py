@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import trio
 from wsproto.frame_protocol import Opcode
 
+from actors.event import ChannelKey, draft
 from tests.support.raw_websocket import PING, RawWebSocket, frame, text_frame
 from tests.transport.bystander import disturbed_gateway
 from transport.gateway_services import GatewayOptions
@@ -122,3 +126,33 @@ async def test_a_small_limit_is_kept_in_one_packet_with_more_behind_it(caplog: p
     async with disturbed_gateway(caplog, options) as gateway, await RawWebSocket.open(gateway.port) as client:
         await client.send((text_frame("x" * 257) + PING) * 20)
         assert await client.closing() == 1009
+
+
+def opcodes(data: bytes) -> Iterator[int]:
+    """Of the server's frames, all of them short of 64 KiB. A library would stop reading at the close frame."""
+    while data:
+        size, head = data[1], 2
+        if size == 126:
+            size, head = int.from_bytes(data[2:4], "big"), 4
+        yield data[0] & 0x0F
+        data = data[head + size :]
+
+
+async def test_no_event_follows_the_close_frame(caplog: pytest.LogCaptureFixture) -> None:
+    async with disturbed_gateway(caplog) as gateway:
+
+        async def emit_always() -> None:
+            while True:
+                await gateway.world.channels.emit(ChannelKey("app", "news"), draft("number", 1))
+
+        for _ in range(10):
+            async with await RawWebSocket.open(gateway.port) as client:
+                await client.login("alice")
+                await client.request({"type": "subscribe", "payload": {"channel": "app", "topics": ["news"]}})
+                async with trio.open_nursery() as busy:
+                    busy.start_soon(emit_always)
+                    closing = frame(Opcode.BINARY, b"x") + frame(Opcode.CLOSE, (1000).to_bytes(2, "big"))
+                    await client.send(text_frame({"type": "ping"}) + closing)
+                    data = b"".join([piece async for piece in client.stream])
+                    busy.cancel_scope.cancel()
+                assert list(opcodes(data)).index(Opcode.CLOSE) == len(list(opcodes(data))) - 1

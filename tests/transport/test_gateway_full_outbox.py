@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from wsproto.events import Pong, TextMessage
+from wsproto.events import Ping, Pong, TextMessage
 from wsproto.frame_protocol import Opcode
 
 from actors.outbox import Outbox, OutboxOptions
+from tests.support.gateway import running_gateway
 from tests.support.raw_websocket import RawWebSocket, frame, text_frame
+from tests.transport.agents import AGENTS
 from tests.transport.bystander import disturbed_gateway
 from transport import gateway_socket
 from transport.gateway_services import GatewayOptions
@@ -79,6 +81,26 @@ async def test_a_ping_flood_behind_one_big_reply(caplog: pytest.LogCaptureFixtur
             pong = await client.next()
             assert isinstance(pong, Pong)
             assert pong.payload == numbered(number)
+
+
+async def test_who_reads_its_replies_slowly_is_not_given_up_as_silent(outboxes: list[Outbox]) -> None:
+    async with (
+        running_gateway(AGENTS, options=PATIENT) as gateway,
+        await RawWebSocket.open(gateway.port, receive_buffer=4096) as client,
+        trio.open_nursery() as nursery,
+    ):
+        await client.login("alice")
+        await client.send(text_frame({"id": "x" * 1_000_000, "type": "ping"}))
+        nursery.start_soon(client.stream.send_all, frame(Opcode.PING, numbered(0)) * PINGS)
+        await full(outboxes[-1])
+        for minute in range(5):
+            await gateway.world.connections.round(trio.current_time() + 60 * minute, 0.0)
+        assert isinstance(await client.next(), TextMessage)
+        pongs = 0
+        while pongs < PINGS:
+            # It was pinged meanwhile, too.
+            pongs += isinstance(event := await client.next(), Pong)
+            assert isinstance(event, Ping | Pong)
 
 
 async def test_a_reset_while_the_reader_waits_for_room(

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from wsproto.events import Ping, TextMessage
 from wsproto.frame_protocol import Opcode
 
 from actors.commands import CreateTask, Publish
@@ -223,6 +224,24 @@ async def test_a_ping_behind_a_slow_command_is_answered_after_it(monkeypatch: py
             assert await client.pong() == b"hello"
 
 
+async def test_who_is_not_read_during_a_command_is_not_given_up_as_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_gateway(AGENTS, options=IMPATIENT, listener_options=LISTENER) as gateway:
+        slow = SlowVerifier()
+        monkeypatch.setattr(gateway.verifier, "verify", slow.verify)
+        async with await RawWebSocket.open(gateway.port) as client:
+            await client.send(text_frame({"id": 7, "type": "auth", "payload": {"token": "alice"}}))
+            with trio.fail_after(10):
+                await slow.asked.wait()
+            for minute in range(5):
+                await gateway.world.connections.round(trio.current_time() + 60 * minute, 0.0)
+            slow.go_on.set()
+            # It was pinged all the same.
+            while isinstance(event := await client.next(), Ping):
+                pass
+            assert isinstance(event, TextMessage)
+            assert gateway.world.connections.statistics().silent_total == 0
+
+
 async def test_the_first_reason_to_close_counts() -> None:
     async with running_gateway(AGENTS, options=IMPATIENT, listener_options=LISTENER) as gateway:
         async with await RawWebSocket.open(gateway.port) as client:
@@ -239,7 +258,7 @@ async def test_a_credential_that_runs_out_ends_what_follows_a_whole_channel(capl
     async with disturbed_gateway(caplog) as gateway, gateway.client("alice@1000") as client:
         await client.request("subscribe", {"channel": "task"})
         await client.request("subscribe", {"channel": "app"})
-        gateway.world.connections.round(trio.current_time(), 1000.0)
+        await gateway.world.connections.round(trio.current_time(), 1000.0)
         await gateway.world.router.create_task(ALICE, CreateTask(agent="echo", prompt="hi"))
         await publish(gateway)
         with trio.fail_after(10):

@@ -186,7 +186,7 @@ async def test_an_expired_credential_closes_unless_it_was_renewed() -> None:
         past, future = time.time() - 1, time.time() + 1000
         async with gateway.client(f"alice@{past}", "a") as old, gateway.client(f"alice@{past}", "b") as renewed:
             await renewed.login(f"alice@{future}", "b")
-            gateway.world.connections.round(trio.current_time(), time.time())
+            await gateway.world.connections.round(trio.current_time(), time.time())
             assert (await closing(old))[0] == 4401
             assert (await renewed.request("ping"))["type"] == "pong"
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 import msgspec
 import pytest
 import trio
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
+from tests.transport.scripted_stream import ScriptedStream
 from tests.transport.server import EVENTS, OPTIONS, SWITCHING, start_server
+from transport.byte_stream import Address
+from transport.head import RequestHead, read_head
 
 UPGRADE = (
     b"GET /ws HTTP/1.1\r\nHost: test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
@@ -35,6 +39,43 @@ async def test_pipelined_gets_are_answered_in_order(nursery: trio.Nursery) -> No
     missing = b"GET /missing HTTP/1.1\r\nHost: test\r\n\r\n"
     await client.send(GET + missing + GET)
     assert [(await client.reply()).status for _ in range(3)] == [200, 404, 200]
+
+
+class Gone(ScriptedStream):
+    """A client that has sent its requests and leaves after so many pieces. What is aborted has no address any more."""
+
+    __slots__ = ("closed", "pieces")
+
+    def __init__(self, chunks: Iterable[bytes], pieces: int) -> None:
+        super().__init__(chunks)
+        self.pieces = pieces
+        self.closed = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        self.pieces -= 1
+        if self.pieces < 0:
+            raise trio.BrokenResourceError("reset")
+
+    def abort(self) -> None:
+        super().abort()
+        self.closed = True
+
+    @property
+    def local(self) -> Address:
+        if self.closed:
+            raise trio.ClosedResourceError("aborted")
+        return super().local
+
+
+@pytest.mark.parametrize("pieces", range(2))
+async def test_one_who_leaves_amid_pipelined_requests_is_no_failure(nursery: trio.Nursery, pieces: int) -> None:
+    server = await start_server(nursery)
+    stream = Gone([GET * 3], pieces)
+    head = await read_head(stream, OPTIONS.head_bytes, OPTIONS.head_seconds)
+    assert isinstance(head, RequestHead)
+    assert not await server.http.serve_request(stream, head)
+    assert stream.closed
 
 
 @pytest.mark.parametrize("first", [GET, CHUNKED], ids=["get", "chunked"])

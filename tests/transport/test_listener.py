@@ -41,6 +41,21 @@ async def test_a_place_is_free_again_once_a_connection_ended(nursery: trio.Nurse
     assert (await (await server.connect()).get()).status == 200
 
 
+async def test_what_is_accepted_inherits_a_small_send_buffer_and_no_delay(nursery: trio.Nursery) -> None:
+    accepted: list[socket.socket] = []
+
+    def accept(listening: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+        sock, address = listening.accept()
+        accepted.append(sock)
+        return sock, address
+
+    server = await start_server(nursery, msgspec.structs.replace(OPTIONS, send_buffer_bytes=8192), accept=accept)
+    client = await server.connect()
+    assert (await client.get()).status == 200
+    assert 8192 <= accepted[0].getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 8192
+    assert accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS])
 async def test_accepting_survives_a_lack_of_descriptors(
     nursery: trio.Nursery, caplog: pytest.LogCaptureFixture, code: int

@@ -10,7 +10,7 @@ import trio
 import trio.testing
 
 from actors.sink import BrokenSink, Sink
-from transport.socket_stream import SocketStream
+from transport.socket_stream import SocketStream, tune
 
 PEER = ("192.0.2.1", 1234)
 
@@ -18,13 +18,14 @@ PEER = ("192.0.2.1", 1234)
 def tcp_pair() -> tuple[socket.socket, socket.socket]:
     """Two ends of a connection over loopback: as accepted, and the client's."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        tune(listening, 16_384)
         client = socket.create_connection(listening.getsockname())
         server, _ = listening.accept()
     return server, client
 
 
 def stream_over(sock: socket.socket) -> SocketStream:
-    return SocketStream(sock, PEER, send_buffer_bytes=16_384)
+    return SocketStream(sock, PEER)
 
 
 @pytest.fixture
@@ -84,6 +85,55 @@ async def test_the_kernel_holds_little_for_a_client_that_does_not_read() -> None
         assert server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 16_384
         assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         await stream.aclose()
+
+
+async def test_what_has_come_already_is_there_without_waiting() -> None:
+    server, client = tcp_pair()
+    with client:
+        stream = stream_over(server)
+        assert stream.receive_nowait() is None
+        client.sendall(b"data")
+        with trio.fail_after(10):
+            await trio.lowlevel.wait_readable(server)
+        stream.unread(b"taken back ")
+        assert stream.receive_nowait() == b"taken back "
+        assert stream.receive_nowait() == b"data"
+        assert stream.bytes_received == 4
+        assert stream.receive_nowait() is None
+        client.shutdown(socket.SHUT_WR)
+        assert await stream.receive_some() == b""
+        assert stream.receive_nowait() == b""
+        await stream.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            stream.receive_nowait()
+
+
+async def test_reading_on_after_all_was_read_sees_what_comes_the_end_and_the_close(
+    pair: tuple[SocketStream, socket.socket],
+) -> None:
+    stream, client = pair
+    with client:
+        for data in (b"one", b"two"):
+            client.sendall(data)
+            assert await stream.receive_some() == data
+        client.shutdown(socket.SHUT_WR)
+        assert await stream.receive_some() == b""
+    await stream.aclose()
+    with pytest.raises(trio.ClosedResourceError):
+        await stream.receive_some()
+
+
+async def test_a_client_that_has_finished_sending_reads_the_reply(pair: tuple[SocketStream, socket.socket]) -> None:
+    stream, client = pair
+    with client:
+        client.shutdown(socket.SHUT_WR)
+        assert await stream.receive_some() == b""
+        await stream.send_all(b"reply")
+        await stream.linger(10)
+        assert client.recv(100) == b"reply"
+        assert client.recv(100) == b""
+    with pytest.raises(trio.ClosedResourceError):
+        await stream.send_all(b"more")
 
 
 async def test_writing_to_a_peer_that_reset_raises(pair: tuple[SocketStream, socket.socket]) -> None:

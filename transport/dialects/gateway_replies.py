@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from wsproto.frame_protocol import FrameProtocol
 
 from actors.commands import Receipt, TaskView
 from actors.connection import Admission
@@ -12,9 +11,7 @@ from actors.event import Event, Json, now_ms
 from actors.principal import Principal
 from transport.dialects.gateway import RequestId, Subscribe, TaskAction, Unsubscribe
 from transport.dialects.gateway_events import GatewayPayload
-
-# A whole message leaves no state behind in its builder, so that one serves all connections.
-_FRAMES = FrameProtocol(client=False, extensions=[])
+from transport.text_frame import text_frame
 
 _CODES_ON_THE_WIRE = {
     ErrorCode.BUSY: ErrorCode.RATE_LIMITED,
@@ -112,7 +109,7 @@ class WebSocketEncoder:
 
     def encode(self, event: Event) -> bytes:
         payload = self._payload.encode(event)
-        return _text_frame(b'{"type":"event","payload":%b,"timestamp":%d}' % (payload, event.timestamp))
+        return text_frame(b'{"type":"event","payload":%b,"timestamp":%d}' % (payload, event.timestamp))
 
 
 def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) -> bytes:
@@ -121,11 +118,7 @@ def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) ->
         message["payload"] = payload
     if request_id is not None:
         message["id"] = request_id
-    return _text_frame(msgspec.json.encode(message))
-
-
-def _text_frame(payload: bytes) -> bytes:
-    return bytes(_FRAMES.send_data(payload.decode(), fin=True))
+    return text_frame(msgspec.json.encode(message))
 
 
 def _code(error: CallboardError) -> str:

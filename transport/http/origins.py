@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from quart import Quart, Response, request
@@ -92,6 +93,7 @@ def _is_own(origin: str, host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=64)
 def _host_name(host: str) -> str:
     """The name in a `Host`, without port and brackets; empty for one that cannot be read."""
     try:

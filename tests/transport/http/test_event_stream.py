@@ -117,7 +117,7 @@ async def test_a_quiet_stream_gets_a_comment_now_and_then(autojump_clock: trio.a
         reader = Reader(connection)
         await reader.block()
         await trio.sleep(31)
-        site.world.connections.round(trio.current_time(), 0.0)
+        await site.world.connections.round(trio.current_time(), 0.0)
         assert await reader.block() == {"": "heartbeat"}
 
 

@@ -1,0 +1,31 @@
+"""Where a long walk steps aside, so that nobody waits for the whole of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import trio
+
+_SLICE_SECONDS = 0.0005
+"""Others wait this long at most for a walk, and a step more: an item is handled in one piece."""
+
+
+class Pace:
+    """For a walk over very much: after each item, `if pace.is_due(): await pace.step_aside()`.
+
+    Meanwhile anything may come or go: what is walked over must be a copy, and each item looked at as it is by then.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """`clock` counts the seconds that the walk takes of everybody's time, which trio's clock in a test does not."""
+        self._clock = clock
+        self._end = clock() + _SLICE_SECONDS
+
+    def is_due(self) -> bool:
+        return self._clock() >= self._end
+
+    async def step_aside(self) -> None:
+        """Lets everybody else run who can."""
+        await trio.lowlevel.checkpoint()
+        self._end = self._clock() + _SLICE_SECONDS

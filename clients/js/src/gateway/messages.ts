@@ -1,0 +1,145 @@
+import { ProtocolError } from "../errors.js";
+import { isObject, numberIn, stringIn } from "../json.js";
+
+/** A place in a topic's log: all up to and including `offset` was seen. */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** An event as handlers get it beside its data. */
+export interface EventPayload<Data = unknown> {
+  readonly channel: string;
+  readonly topic: string;
+  readonly event_type: string;
+  readonly data: Data;
+  readonly offset: number;
+  readonly epoch: string;
+  /** Milliseconds since 1970. */
+  readonly timestamp?: number;
+  /** The first of the events that were merged into this one. */
+  readonly from?: number;
+}
+
+/** The data of the events that have a fixed form. More members may be there. */
+export interface GatewayEvents {
+  "task.started": { readonly task_id: string };
+  "task.turn_started": { readonly task_id: string; readonly turn: number; readonly prompt: string };
+  "task.turn_completed": { readonly task_id: string; readonly turn: number; readonly result: string };
+  "task.completed": { readonly task_id: string; readonly result: string };
+  "task.failed": { readonly task_id: string; readonly error: string };
+  "task.cancelled": { readonly task_id: string; readonly reason: string };
+  "agent.message": { readonly content: string };
+  "agent.thinking": { readonly content: string };
+  "agent.tool_call": { readonly call_id: string; readonly name: string; readonly arguments: unknown };
+  "agent.tool_result": { readonly call_id: string; readonly name: string; readonly success: boolean };
+  "step.confirm": { readonly step_id: string; readonly step_name: string; readonly reason: string };
+  "step.confirmed": { readonly step_id: string; readonly approved: boolean };
+  /** Events that will not come. `to` is null where the rest of the topic is gone. */
+  gap: { readonly from: number; readonly to: number | null; readonly reason: string };
+}
+
+export interface AuthResult {
+  readonly success: true;
+  readonly user_id: string;
+  readonly device_id: string;
+}
+
+/** Where the subscription to one topic starts; a topic that is gone has no position. */
+export type TopicStart = Partial<Position> & { readonly recovered: boolean };
+
+export interface Subscribed {
+  readonly channel: string;
+  readonly topics: readonly string[];
+  readonly success: boolean;
+  readonly positions: Readonly<Record<string, TopicStart>>;
+  /** Only where `since` was asked for: whether every topic of it goes on without a gap. */
+  readonly recovered?: boolean;
+}
+
+export interface Unsubscribed {
+  readonly channel: string;
+  readonly topics: readonly string[];
+  readonly success: boolean;
+}
+
+/** A task's answer to an action. A refusal is an answer too, and no error. */
+export type TaskResult =
+  | {
+      readonly success: true;
+      readonly task_id: string;
+      readonly action: string;
+      readonly state?: string;
+      /** `<epoch>:<offset>` of the task's topic: after a creation it is before the first event. */
+      readonly position?: string;
+      readonly turn?: number;
+    }
+  | {
+      readonly success: false;
+      readonly task_id: string;
+      readonly action: string;
+      readonly code?: string;
+      readonly message: string;
+    };
+
+export interface ExecStarted {
+  readonly session_id: string;
+  readonly exec_id: string;
+}
+
+/** What a new task is made of. */
+export interface NewTask {
+  readonly agent: string;
+  readonly prompt: string;
+  readonly session_id?: string;
+  readonly context?: Readonly<Record<string, unknown>>;
+}
+
+export function isEventPayload(value: unknown): value is EventPayload {
+  return (
+    isObject(value) &&
+    ["channel", "topic", "event_type"].every((name) => typeof value[name] === "string") &&
+    typeof value["offset"] === "number" &&
+    typeof value["epoch"] === "string"
+  );
+}
+
+export function isSubscribed(value: unknown): value is Subscribed {
+  return isObject(value) && isObject(value["positions"]) && isUnsubscribed(value);
+}
+
+export function isUnsubscribed(value: unknown): value is Unsubscribed {
+  return isObject(value) && typeof value["channel"] === "string" && Array.isArray(value["topics"]);
+}
+
+export function isTaskResult(value: unknown): value is TaskResult {
+  return isObject(value) && typeof value["success"] === "boolean" && typeof value["task_id"] === "string";
+}
+
+export function isExecStarted(value: unknown): value is ExecStarted {
+  return isObject(value) && stringIn(value, "session_id") !== undefined && stringIn(value, "exec_id") !== undefined;
+}
+
+/** The error of a reply of type `error`, or of a refused authentication. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+export function refusal(payload: unknown, code: string): Refusal {
+  const said = isObject(payload) ? payload : {};
+  return {
+    code: stringIn(said, "code") ?? code,
+    message: stringIn(said, "message") ?? "refused without a reason",
+    retryAfterMs: numberIn(said, "retry_after_ms"),
+  };
+}
+
+/** The reply as what it must be. Throws a ProtocolError for anything else. */
+export function expectReply<Reply>(reply: unknown, isReply: (value: unknown) => value is Reply): Reply {
+  if (!isReply(reply)) {
+    throw new ProtocolError(`an unexpected reply: ${JSON.stringify(reply)}`);
+  }
+  return reply;
+}

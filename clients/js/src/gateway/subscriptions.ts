@@ -1,0 +1,59 @@
+import { ChannelSubscription } from "./channelSubscription.js";
+import type { EventPayload, Position, Subscribed, Unsubscribed } from "./messages.js";
+
+/** One request that takes subscriptions up again where they were left. */
+export interface Resumption {
+  readonly channel: string;
+  /** Empty: the whole channel. */
+  readonly topics: readonly string[];
+  readonly since: Readonly<Record<string, Position>>;
+}
+
+/** What the client is subscribed to, as the server's replies say, and how far it has read. */
+export class Subscriptions {
+  readonly #channels = new Map<string, ChannelSubscription>();
+
+  /** Returns a `gap` for each topic that there was a position of and that is gone. */
+  subscribed(reply: Subscribed): readonly EventPayload[] {
+    const channel = this.#channels.get(reply.channel) ?? new ChannelSubscription();
+    this.#channels.set(reply.channel, channel);
+    return channel.subscribed(reply).map(([topic, position]) => gone(reply.channel, topic, position, "gone"));
+  }
+
+  unsubscribed({ channel, topics }: Unsubscribed): void {
+    const held = this.#channels.get(channel);
+    held?.unsubscribed(topics);
+    if (held?.isEmpty) {
+      this.#channels.delete(channel);
+    }
+  }
+
+  /** Notes an event as read. False for one that was read before. */
+  read(event: EventPayload): boolean {
+    return this.#channels.get(event.channel)?.read(event) ?? true;
+  }
+
+  /** What a new connection has to ask for. */
+  resumptions(): readonly Resumption[] {
+    const requests: Resumption[] = [];
+    for (const [channel, held] of this.#channels) {
+      if (held.named.length > 0) {
+        requests.push({ channel, topics: held.named, since: held.positions("named") });
+      }
+      if (held.whole) {
+        requests.push({ channel, topics: [], since: held.positions("followed") });
+      }
+    }
+    return requests;
+  }
+
+  /** Gives up topics that the server does not let the client have any more. Returns a `gap` for each. */
+  lose({ channel, topics, since }: Resumption, reason: string): readonly EventPayload[] {
+    this.unsubscribed({ channel, topics, success: true });
+    return topics.map((topic) => gone(channel, topic, since[topic] ?? { epoch: "", offset: 0 }, reason));
+  }
+}
+
+function gone(channel: string, topic: string, { epoch, offset }: Position, reason: string): EventPayload {
+  return { channel, topic, event_type: "gap", data: { from: offset + 1, to: null, reason }, epoch, offset };
+}
