@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from engine.commands.cancel import cancel
+from engine.commands.chat import chat
 from engine.commands.check_config import check_config
 from engine.commands.publish import publish
+from engine.commands.run import run
 from engine.commands.serve import serve
 from engine.commands.tail import tail
 from engine.commands.token import token
@@ -20,7 +23,7 @@ def callboard() -> None:
     """An actor-model event engine for AI agents: run them, watch them, steer them, lose nothing."""
 
 
-for _command in (serve, check_config, token, publish, tail):
+for _command in (serve, check_config, token, run, chat, cancel, publish, tail):
     callboard.add_command(_command)
 
 

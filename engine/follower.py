@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 import httpx2
-import msgspec
+
+from callboard_client import Backoff
+from engine.error_answer import error_message
 
 # The server gives a sign of life every `timeouts.heartbeat_seconds`, 30 by default: three missed mean a dead peer.
 SILENCE_SECONDS = 90.0
@@ -19,26 +20,6 @@ _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_
 
 class Refusal(Exception):
     """The server refuses for a reason that waiting does not change. The text is for the user."""
-
-
-class Backoff:
-    """Exponential, with full jitter: anything from 0 to a ceiling that doubles with each attempt, in seconds."""
-
-    def __init__(
-        self, first: float = 0.5, ceiling: float = 30.0, *, uniform: Callable[[float, float], float] = random.uniform
-    ) -> None:
-        self._first = first
-        self._ceiling = ceiling
-        self._uniform = uniform
-        self._attempts = 0
-
-    def next_seconds(self) -> float:
-        limit = min(self._ceiling, self._first * 2.0**self._attempts)
-        self._attempts = min(self._attempts + 1, 60)
-        return self._uniform(0.0, limit)
-
-    def reset(self) -> None:
-        self._attempts = 0
 
 
 class Follower:
@@ -113,22 +94,3 @@ def _retry_after(response: httpx2.Response) -> float:
     """The header's seconds, at most ten minutes; its other form, a date, is left to our own back-off."""
     given = response.headers.get("retry-after", "")
     return min(float(given), 600.0) if given.isascii() and given.isdigit() else 0.0
-
-
-class _Error(msgspec.Struct, frozen=True):
-    code: str
-    message: str
-
-
-class _ErrorBody(msgspec.Struct, frozen=True):
-    error: _Error
-
-
-def error_message(response: httpx2.Response) -> str:
-    """`CODE: message` of an error answer whose body has been read; its status where it is not one of Callboard's."""
-    try:
-        error = msgspec.json.decode(response.content, type=_ErrorBody).error
-    except msgspec.DecodeError:
-        phrase = httpx2.codes.get_reason_phrase(response.status_code)
-        return f"HTTP {response.status_code} {phrase} from {response.request.url.copy_with(query=None)}"
-    return f"{error.code}: {error.message}"

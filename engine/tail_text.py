@@ -37,7 +37,7 @@ class TailText:
             return self.end_line() + self._gap(data) + "\n"
         if event.event in _STREAMED and isinstance(data, dict) and isinstance(data.get("content"), str):
             return self._delta(event.event, timestamp, cast(str, data["content"]))
-        return self.end_line() + self._head(event.event, timestamp) + _inline(data) + "\n"
+        return self.end_line() + self._head(event.event, timestamp) + inline(data) + "\n"
 
     def end_line(self) -> str:
         """The line feed that is due before anything else is written."""
@@ -46,7 +46,7 @@ class TailText:
         return due
 
     def _delta(self, event_type: str, timestamp: Json, content: str) -> str:
-        text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", content)
+        text = printable(content)
         if self._open == event_type:
             return text
         start = self.end_line() + self._head(event_type, timestamp)
@@ -61,11 +61,24 @@ class TailText:
 
     def _gap(self, data: Json) -> str:
         given = data if isinstance(data, dict) else {}
-        lost = f"events {_inline(given.get('from'))} to {_inline(given.get('to'))} are lost"
-        return self._style(f"warning: {lost} ({_inline(given.get('reason'))})", fg="yellow")
+        lost = f"events {inline(given.get('from'))} to {inline(given.get('to'))} are lost"
+        return self._style(f"warning: {lost} ({inline(given.get('reason'))})", fg="yellow")
 
     def _style(self, text: str, *, fg: str | None = None, dim: bool | None = None) -> str:
         return click.style(text, fg=fg, dim=dim) if self._colour else text
+
+
+def printable(text: str) -> str:
+    """The text without what could steer a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def inline(data: Json) -> str:
+    """One line: a string as it stands, an object that holds nothing but `content` as that, all else as JSON."""
+    if isinstance(data, dict) and list(data) == ["content"]:
+        data = data["content"]
+    text = data if isinstance(data, str) else orjson.dumps(data).decode()
+    return printable(text).replace("\n", "\\n")
 
 
 def _decoded(text: str) -> Json:
@@ -74,11 +87,3 @@ def _decoded(text: str) -> Json:
     except orjson.JSONDecodeError:
         return text
     return body
-
-
-def _inline(data: Json) -> str:
-    """One line: a string as it stands, an object that holds nothing but `content` as that, all else as JSON."""
-    if isinstance(data, dict) and list(data) == ["content"]:
-        data = data["content"]
-    text = data if isinstance(data, str) else orjson.dumps(data).decode()
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).replace("\n", "\\n")

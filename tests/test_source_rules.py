@@ -38,7 +38,11 @@ async def stream():
 
 
 def modules() -> list[Path]:
-    return [path for floor in ("actors", "transport", "engine") for path in sorted((ROOT / floor).rglob("*.py"))]
+    return [
+        path
+        for floor in ("actors", "transport", "engine", "clients/python")
+        for path in sorted((ROOT / floor).rglob("*.py"))
+    ]
 
 
 def last_name(node: ast.expr) -> str:

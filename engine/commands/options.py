@@ -49,6 +49,10 @@ def server_options(command: F) -> F:
     return url(token(command))
 
 
+def agent_option(command: F) -> F:
+    return click.option("--agent", default="offline", show_default=True, help="The agent that answers.")(command)
+
+
 def read_config(
     file: Path | None, flags: Mapping[str, tuple[KeyPath, object]] | None = None, *, surroundings: bool = True
 ) -> Config:

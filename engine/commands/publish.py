@@ -12,7 +12,7 @@ import orjson
 from actors.errors import CallboardError
 from actors.event import check_event_type
 from engine.commands.options import ChannelTopic, http_client, server_options
-from engine.follower import error_message
+from engine.error_answer import error_message
 
 
 class _Published(msgspec.Struct, frozen=True):

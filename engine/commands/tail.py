@@ -10,7 +10,6 @@ import click
 from actors.errors import CallboardError
 from actors.position import Position
 from engine.commands.options import ChannelTopic, http_client, server_options
-from engine.follower import Follower, Refusal
 from engine.tail_text import TailText
 
 
@@ -39,6 +38,9 @@ class PositionText(click.ParamType[str]):
 @click.option("--json", "as_json", is_flag=True, help="Print each event as the JSON object that was sent, one a line.")
 def tail(address: tuple[str, str], url: str, token: str | None, since: str | None, as_json: bool) -> None:
     """Follow a topic live until Ctrl-C. A dropped connection is resumed where it broke."""
+    # Imported here, because the client library would slow down every other command's start.
+    from engine.follower import Follower, Refusal
+
     path = f"api/v1/channels/{quote(address[0], safe='')}/{quote(address[1], safe='')}/events"
     text = TailText(colour=sys.stdout.isatty())
 

@@ -146,4 +146,4 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("CALLBOARD_") and name not in ("HOST", "PORT") and not name.lower().endswith("_proxy")
     }
-    return {**kept, "PYTHONPATH": str(ROOT), "NO_PROXY": "*"}
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "clients" / "python"))), "NO_PROXY": "*"}

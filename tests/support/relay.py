@@ -1,4 +1,4 @@
-"""A relay before a server, which sees what the server's process does not tell: when its client hangs up."""
+"""A relay before a server: sees what its process does not tell, when its client hangs up; and can be cut."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ import trio
 
 
 class Relay:
-    """Passes bytes both ways. `client_closed` is set when a client closes its connection."""
+    """Passes bytes both ways. `client_closed` is set when a client closes its connection; `accepted` counts clients."""
 
     def __init__(self, url: str, host: str, port: int) -> None:
         self.url = url
         self.client_closed = trio.Event()
+        self.accepted = 0
         self._host = host
         self._port = port
+        self._open: set[trio.CancelScope] = set()
+
+    def cut(self) -> None:
+        """Closes every connection there is, in mid-sentence. New ones are taken."""
+        for scope in self._open:
+            scope.cancel()
 
     async def serve(self, client: trio.SocketStream) -> None:
+        self.accepted += 1
         async with await trio.open_tcp_stream(self._host, self._port) as server, trio.open_nursery() as nursery:
+            self._open.add(nursery.cancel_scope)
             nursery.start_soon(_copy, server, client)
             await _copy(client, server)
             self.client_closed.set()
             nursery.cancel_scope.cancel()
+        self._open.remove(nursery.cancel_scope)
 
 
 async def start_relay(nursery: trio.Nursery, target: str) -> Relay:
