@@ -216,12 +216,27 @@ class ModelEndpoint(Section, frozen=True, kw_only=True):
     """Rounds of tool calls in one turn."""
 
 
+class Agent(Section, frozen=True, kw_only=True):
+    """The clients at `/ws/agent`."""
+
+    max_connections: Count = 1_000
+    """At once. Also `WS_MAX_CONNECTIONS`."""
+    heartbeat_seconds: Seconds = 30
+    """Between two WebSocket pings; two unanswered close the connection. Also `WS_HEARTBEAT_INTERVAL`."""
+    waiting_requests: Count = 32
+    """Queries and tool calls of one connection behind the running one; one more is refused."""
+    grace_seconds: Seconds = 10
+    """How long a query whose client is gone goes on, where nobody else follows it."""
+
+
 class Logging(Section, frozen=True, kw_only=True):
     """`auto` is readable on a terminal and JSON lines otherwise. A file always gets JSON lines."""
 
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
     file: Path | None = None
+    to_file: bool = False
+    """Also without a `file`: then it is `logs/agent-engine.log` in the working directory."""
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -237,6 +252,7 @@ class Config(Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
+    agent: Agent = Agent()
 
     @property
     def agent_names(self) -> tuple[str, ...]:

@@ -49,11 +49,11 @@ class Core:
         self.channel_actors = self._supervisor("channels", _MOST_TOPICS, config)
         self.session_actors = self._supervisor("sessions", limits.sessions, config)
         self.task_actors = self._supervisor("tasks", limits.running_tasks, config)
-        # Each connection, and the writer that it has while it lags.
+        # Each connection, the writer that it has while it lags, and the worker while it waits for an answer.
         self.connection_actors = Crowd(
             "connections",
             reporter=self.reporter,
-            max_children=2 * limits.connections + _ROOM,
+            max_children=3 * limits.connections + _ROOM,
             stop_seconds=config.timeouts.stop_seconds,
         )
         self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
