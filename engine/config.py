@@ -167,6 +167,7 @@ class Retentions(Section, frozen=True, kw_only=True):
     system: Retention = Retention(events=1_000, bytes=1 << 20, seconds=3_600)
     agent: Retention = Retention(events=1_000, bytes=4 << 20, seconds=86_400)
     app: Retention = Retention()
+    room: Retention = Retention()
 
 
 class Timeouts(Section, frozen=True, kw_only=True):
@@ -226,7 +227,15 @@ class Agent(Section, frozen=True, kw_only=True):
     waiting_requests: Count = 32
     """Queries and tool calls of one connection behind the running one; one more is refused."""
     grace_seconds: Seconds = 10
-    """How long a query whose client is gone goes on, where nobody else follows it."""
+    """How long a query whose client is gone goes on, where nobody else follows it; how long a room's member is there
+    without a connection."""
+
+
+class Room(Section, frozen=True, kw_only=True):
+    """Who may join a room, and who may talk in it: user ids, `*` for everybody. Admins may."""
+
+    join: tuple[Text, ...] = ("*",)
+    talk: tuple[Text, ...] = ("*",)
 
 
 class Logging(Section, frozen=True, kw_only=True):
@@ -253,6 +262,9 @@ class Config(Section, frozen=True, kw_only=True):
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
     agent: Agent = Agent()
+    rooms: Mapping[str, Room] = msgspec.field(default_factory=dict)
+    other_rooms: Room = Room()
+    """The rooms that `rooms` does not name."""
 
     @property
     def agent_names(self) -> tuple[str, ...]:

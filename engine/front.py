@@ -103,6 +103,7 @@ def _agent_services(config: Config, core: Core) -> AgentServices:
     return AgentServices(
         toolbox=core.toolbox,
         roster=Roster(agent.max_connections),
+        rooms=core.rooms,
         beat_seconds=agent.heartbeat_seconds,
         work=WorkOptions(agent.waiting_requests, agent.grace_seconds),
     )

@@ -11,9 +11,12 @@ from typing import assert_never
 import msgspec
 
 from actors.errors import CallboardError, CloseCode, ErrorCode
+from actors.event import ChannelKey
 from actors.outbox import Encoder
 from actors.principal import Principal
+from actors.rooms import Rooms
 from actors.tool import Toolbox
+from transport.agent_rooms import AgentRooms
 from transport.agent_work import AgentWork, WorkOptions
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
@@ -38,6 +41,7 @@ class AgentServices(msgspec.Struct, frozen=True, kw_only=True):
 
     toolbox: Toolbox
     roster: Roster
+    rooms: Rooms
     beat_seconds: float = 30.0
     work: WorkOptions = WorkOptions()
 
@@ -82,7 +86,7 @@ class AgentDoor:
 class AgentConversation:
     """Answers at once what can be; queries and tool calls go through the connection's queue."""
 
-    __slots__ = ("_attendance", "_client", "_own", "_principal", "_work")
+    __slots__ = ("_attendance", "_client", "_own", "_principal", "_rooms", "_work")
 
     def __init__(self, client: ClientSocket, own: AgentServices, principal: Principal) -> None:
         self._client = client
@@ -90,6 +94,7 @@ class AgentConversation:
         self._principal = principal
         self._attendance: Attendance | None = None
         self._work = AgentWork(client, own.toolbox, own.work)
+        self._rooms = AgentRooms(client, own.rooms)
 
     def greet(self) -> None:
         self._client.identify(self._principal, None)
@@ -104,11 +109,13 @@ class AgentConversation:
 
     def end(self) -> None:
         self._work.leave()
+        self._rooms.end()
         if self._attendance is not None:
             self._own.roster.leave(self._attendance)
 
     def answer(self, text: str) -> Awaitable[None] | None:
-        """Handles one frame, whatever it holds, and never waits: so neither a ping nor a cancel ever does."""
+        """Handles one frame, whatever it holds. Only what concerns a room waits, for the room to take it: so neither a
+        ping nor a cancel ever waits for a query or a tool."""
         if self._attendance is not None:
             self._own.roster.count_message(self._attendance)
         over_rate = self._client.over_rate()
@@ -121,16 +128,14 @@ class AgentConversation:
         try:
             if over_rate is not None:
                 raise over_rate
-            self._carry_out(request)
-        except CallboardError as error:
-            self._client.reply(_refused(request, error.message))
+            return self._carry_out(request)
         # The edge of a request: what is wrong with one must not end all that its connection follows.
         except Exception as error:  # noqa: BLE001
-            _log.error("a request of the agent dialect failed: %s", type(request.command).__name__, exc_info=error)
-            self._client.reply(_refused(request, "the engine failed to answer; it has logged why"))
-        return None
+            self._client.reply(_refused(request, error))
+            return None
 
-    def _carry_out(self, request: agent.Request) -> None:
+    def _carry_out(self, request: agent.Request) -> Awaitable[None] | None:
+        """Answers at once, or returns what does so later."""
         match request.command:
             case agent.Ping():
                 self._client.reply(agent_replies.frame(request.echo, "pong"))
@@ -142,21 +147,35 @@ class AgentConversation:
                 self._watch(request, request.command)
             case agent.Unwatch():
                 topic = request.command.topic
-                key = self._client.services.router.resolve(self._client.principal, topic.channel, topic.name)
-                self._client.connection.let_go(key)
+                self._client.connection.let_go(self._key(topic))
                 self._client.reply(agent_replies.unwatched(request.echo, topic))
             case agent.History():
                 asked = request.command
-                page = self._client.services.router.history(
-                    self._client.principal, asked.topic.channel, asked.topic.name, asked.start, asked.limit
-                )
+                page = self._client.services.router.page_of(self._key(asked.topic), asked.start, asked.limit)
                 self._client.reply(agent_replies.history(request.echo, asked.topic, page))
+            case agent.JoinRoom() | agent.LeaveRoom() | agent.TalkInRoom() | agent.ListMembers():
+                return self._in_room(request, request.command)
             case _:
                 assert_never(request.command)
+        return None
+
+    async def _in_room(self, request: agent.Request, command: agent.RoomCommand) -> None:
+        try:
+            await self._rooms.carry_out(request.echo, command)
+        # The edge of a request, as above.
+        except Exception as error:  # noqa: BLE001
+            self._client.push(_refused(request, error))
+
+    def _key(self, topic: agent.Topic) -> ChannelKey:
+        """Raises CallboardError where the client may not see it."""
+        principal = self._client.principal
+        if topic.channel == "room":
+            return self._own.rooms.key(principal, topic.name)
+        return self._client.services.router.resolve(principal, topic.channel, topic.name)
 
     def _watch(self, request: agent.Request, asked: agent.Watch) -> None:
         connection, most = self._client.connection, self._client.services.options.subscriptions
-        key = self._client.services.router.resolve(self._client.principal, asked.topic.channel, asked.topic.name)
+        key = self._key(asked.topic)
         if connection.subscriptions >= most:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection watches at most {most} topics")
         admission = connection.admission(key, asked.start)
@@ -166,7 +185,13 @@ class AgentConversation:
         connection.hold(admission)
 
 
-def _refused(request: agent.Request, message: str) -> bytes:
+def _refused(request: agent.Request, error: Exception) -> bytes:
+    """What is not the client's fault is logged, and told to it without a detail."""
+    if isinstance(error, CallboardError):
+        message = error.message
+    else:
+        _log.error("a request of the agent dialect failed: %s", type(request.command).__name__, exc_info=error)
+        message = "the engine failed to answer; it has logged why"
     match request.command:
         case agent.Query() | agent.ToolCall():
             return agent_replies.failed(request, message)

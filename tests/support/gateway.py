@@ -159,13 +159,17 @@ class Gateway:
             await socket.aclose()
 
 
+def agent_services_of(world: World) -> AgentServices:
+    return AgentServices(toolbox=EchoToolbox(), roster=Roster(), rooms=world.rooms)
+
+
 @asynccontextmanager
 async def running_gateway(
     agents: dict[str, Any],
     limits: Limits | None = None,
     options: ClientOptions | None = None,
     listener_options: ListenerOptions | None = None,
-    agent_services: AgentServices | None = None,
+    agent_services: Callable[[World], AgentServices] = agent_services_of,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
@@ -186,11 +190,11 @@ async def _start(
     limits: Limits | None,
     options: ClientOptions,
     listener_options: ListenerOptions,
-    agent_services: AgentServices | None,
+    agent_services: Callable[[World], AgentServices],
 ) -> Gateway:
-    own = agent_services or AgentServices(toolbox=EchoToolbox(), roster=Roster())
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
+    own = agent_services(world)
     tickets = NamesAreTickets()
     payload = GatewayPayload()
     services = ClientServices(

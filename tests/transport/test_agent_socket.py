@@ -12,17 +12,18 @@ from actors.principal import ANONYMOUS
 from tests.support.agent_client import agent_client
 from tests.support.agents import AGENTS
 from tests.support.gateway import Gateway, running_gateway
-from tests.support.world import EchoToolbox
+from tests.support.world import EchoToolbox, World
 from transport.agent_conversation import AgentServices
 from transport.client_services import ClientOptions
 from transport.roster import Roster
 
 
 @asynccontextmanager
-async def running(limit: int | None = None, **options: bool) -> AsyncIterator[Gateway]:
-    own = AgentServices(toolbox=EchoToolbox(), roster=Roster(limit))
-    chosen = ClientOptions(auth_required=options.get("auth", False))
-    async with running_gateway(AGENTS, options=chosen, agent_services=own) as gateway:
+async def running(roster: Roster | None = None, *, auth: bool = False) -> AsyncIterator[Gateway]:
+    def own(world: World) -> AgentServices:
+        return AgentServices(toolbox=EchoToolbox(), roster=roster or Roster(), rooms=world.rooms)
+
+    async with running_gateway(AGENTS, options=ClientOptions(auth_required=auth), agent_services=own) as gateway:
         yield gateway
 
 
@@ -147,7 +148,7 @@ async def test_who_has_no_credential_is_refused_at_the_upgrade() -> None:
 
 
 async def test_one_connection_too_many_is_told_and_closed_1013() -> None:
-    async with running(limit=1) as gateway, agent_client(gateway):
+    async with running(Roster(1)) as gateway, agent_client(gateway):
         async with agent_client(gateway, greeted=False) as second:
             refused = await second.receive()
             assert (refused["type"], refused["error"]) == ("error", "Too many connections: there are 1 already")
@@ -159,9 +160,8 @@ async def test_one_connection_too_many_is_told_and_closed_1013() -> None:
 
 
 async def test_the_statistics_count_and_totals_outlive_a_connection() -> None:
-    own = AgentServices(toolbox=EchoToolbox(), roster=Roster())
-    roster = own.roster
-    async with running_gateway(AGENTS, options=ClientOptions(auth_required=False), agent_services=own) as gateway:
+    roster = Roster()
+    async with running(roster) as gateway:
         async with agent_client(gateway) as one, agent_client(gateway):
             await one.ask("ping")
             await one.ask("dance")

@@ -18,7 +18,7 @@ from actors.tool import ToolError
 from tests.support.agent_client import AgentClient, agent_client
 from tests.support.agents import AGENTS
 from tests.support.gateway import Gateway, running_gateway
-from tests.support.world import EchoToolbox, Limits
+from tests.support.world import EchoToolbox, Limits, World
 from transport.agent_conversation import AgentServices
 from transport.agent_work import WorkOptions
 from transport.client_services import ClientOptions
@@ -47,7 +47,10 @@ class PickyToolbox(EchoToolbox):
 
 @asynccontextmanager
 async def running(waiting: int = 32, grace: float = 60.0) -> AsyncIterator[Gateway]:
-    own = AgentServices(toolbox=PickyToolbox(), roster=Roster(), work=WorkOptions(waiting, grace))
+    def own(world: World) -> AgentServices:
+        work = WorkOptions(waiting, grace)
+        return AgentServices(toolbox=PickyToolbox(), roster=Roster(), rooms=world.rooms, work=work)
+
     limits = Limits(sessions=SessionsOptions(default_agent="steered"))
     options = ClientOptions(auth_required=False)
     async with running_gateway({**AGENTS, "steered": steered}, limits, options, agent_services=own) as gateway:

@@ -42,9 +42,9 @@ class ToolCall(msgspec.Struct, frozen=True):
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """A task or a session of the client's."""
+    """A task or a session of the client's, or a room."""
 
-    channel: Literal["task", "session"]
+    channel: Literal["task", "session", "room"]
     name: str
 
 
@@ -63,7 +63,26 @@ class History(msgspec.Struct, frozen=True):
     limit: int
 
 
-Command: TypeAlias = Ping | Cancel | Query | ToolCall | Watch | Unwatch | History
+class JoinRoom(msgspec.Struct, frozen=True):
+    room: str
+    start: Start
+
+
+class LeaveRoom(msgspec.Struct, frozen=True):
+    room: str
+
+
+class TalkInRoom(msgspec.Struct, frozen=True):
+    room: str
+    content: str
+
+
+class ListMembers(msgspec.Struct, frozen=True):
+    room: str
+
+
+RoomCommand: TypeAlias = JoinRoom | LeaveRoom | TalkInRoom | ListMembers
+Command: TypeAlias = Ping | Cancel | Query | ToolCall | Watch | Unwatch | History | RoomCommand
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -124,7 +143,16 @@ def _command(frame: dict[str, Json]) -> Command:
         case "unwatch":
             return Unwatch(_topic(frame))
         case "history":
-            return History(_topic(frame), _start(frame, "oldest"), _limit(frame))
+            topic = Topic("room", _text(frame, "room")) if "room" in frame else _topic(frame)
+            return History(topic, _start(frame, "oldest"), _limit(frame))
+        case "room_join":
+            return JoinRoom(_text(frame, "room"), _start(frame, "live"))
+        case "room_leave":
+            return LeaveRoom(_text(frame, "room"))
+        case "room_message":
+            return TalkInRoom(_text(frame, "room"), _text(frame, "content"))
+        case "room_members":
+            return ListMembers(_text(frame, "room"))
         case str():
             raise ValueError(f"Unknown message type: {kind[:_QUOTED]}")
         case _:
@@ -170,6 +198,13 @@ def _limit(frame: dict[str, Json]) -> int:
         case int(limit) if 1 <= limit <= MOST_HISTORY:
             return limit
     raise ValueError(f"limit is a number from 1 to {MOST_HISTORY}")
+
+
+def _text(frame: dict[str, Json], name: str) -> str:
+    value = frame.get(name)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is required")
+    return value
 
 
 def _optional_text(frame: dict[str, Json], name: str) -> str | None:

@@ -7,7 +7,7 @@ import msgspec
 from actors.event import Event, Json
 from transport.text_frame import text_frame
 
-_NAMES = {"task": "task_id", "session": "session_id", "room": "room"}
+TOPIC_NAMES = {"task": "task_id", "session": "session_id", "room": "room"}
 
 
 def event_message(event: Event) -> bytes:
@@ -18,7 +18,7 @@ def event_message(event: Event) -> bytes:
     said = _said(event)
     message: dict[str, Json] = {
         **(said or {"type": "event", "event_type": event.event_type, "data": None}),
-        _NAMES.get(event.key.channel, "topic"): event.key.topic,
+        TOPIC_NAMES.get(event.key.channel, "topic"): event.key.topic,
         "position": f"{event.epoch}:{event.offset}",
         "timestamp": event.timestamp / 1000,
     }
@@ -49,6 +49,8 @@ def _said(event: Event) -> dict[str, Json] | None:
             return _of_task(event.event_type, data)
         case "session":
             return _of_session(event.event_type, data)
+        case "room":
+            return _of_room(event.event_type, data)
         case _:
             return None
 
@@ -81,5 +83,17 @@ def _of_session(event_type: str, data: dict[str, Json]) -> dict[str, Json] | Non
             return {"type": "cancelled", "task_id": task_id}
         case "done", {"exec_id": str(task_id), "state": "failed"}:
             return {"type": "error", "error": "Query failed: the task says why", "task_id": task_id}
+        case _:
+            return None
+
+
+def _of_room(event_type: str, data: dict[str, Json]) -> dict[str, Json] | None:
+    match event_type, data:
+        case "room.message", {"user_id": str(user_id), "content": str(content)}:
+            return {"type": "room_message", "user_id": user_id, "content": content}
+        case "member.joined", {"user_id": str(user_id)}:
+            return {"type": "room_member_joined", "user_id": user_id}
+        case "member.left", {"user_id": str(user_id)}:
+            return {"type": "room_member_left", "user_id": user_id}
         case _:
             return None

@@ -12,7 +12,7 @@ from actors.connection import Admission
 from actors.event import Json
 from actors.merge import merge_events
 from transport.dialects.agent import Echo, Query, Request, Topic
-from transport.dialects.agent_events import event_message
+from transport.dialects.agent_events import TOPIC_NAMES, event_message
 from transport.text_frame import text_frame
 
 
@@ -70,4 +70,4 @@ def history(echo: Echo, topic: Topic, page: HistoryPage) -> bytes:
 
 
 def _named(topic: Topic) -> dict[str, Json]:
-    return {f"{topic.channel}_id": topic.name}
+    return {TOPIC_NAMES[topic.channel]: topic.name}
