@@ -3,13 +3,15 @@
 const MOST_LINES = 500;
 const STATISTICS_MS = 2000;
 const OPENINGS = {
-  streaming_query: { type: "streaming_query", query: "Slowly count to 20, then compute 6 * 7" },
+  streaming_query: { type: "streaming_query", query: "Count to 60, then compute 6 * 7" },
   agent_query: { type: "agent_query", query: "What is 123 + 456?" },
   tool_call: { type: "tool_call", tool_name: "calculator", params: { expression: "123 + 456" } },
   ping: { type: "ping" },
   cancel: { type: "cancel" },
   watch: { type: "watch", session_id: "" },
   history: { type: "history", session_id: "", limit: 100 },
+  room_join: { type: "room_join", room: "lobby", since: "0" },
+  room_message: { type: "room_message", room: "lobby", content: "Hello, everybody" },
 };
 const ACTIONS = {
   ping: OPENINGS.ping,
