@@ -10,6 +10,7 @@ from typing import assert_never
 
 import msgspec
 
+from actors.commands import ConfirmStep
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey
 from actors.outbox import Encoder
@@ -114,8 +115,8 @@ class AgentConversation:
             self._own.roster.leave(self._attendance)
 
     def answer(self, text: str) -> Awaitable[None] | None:
-        """Handles one frame, whatever it holds. Only what concerns a room waits, for the room to take it: so neither a
-        ping nor a cancel ever waits for a query or a tool."""
+        """Handles one frame, whatever it holds. What concerns a room or a confirmation waits until that is taken;
+        neither a ping nor a cancel ever waits for a query or a tool."""
         if self._attendance is not None:
             self._own.roster.count_message(self._attendance)
         over_rate = self._client.over_rate()
@@ -143,6 +144,8 @@ class AgentConversation:
                 self._client.reply(agent_replies.cancelled(request.echo, self._work.cancel()))
             case agent.Query() | agent.ToolCall():
                 self._work.add(request, request.command)
+            case ConfirmStep():
+                return self._reply_to(request, self._confirm(request.echo, request.command))
             case agent.Watch():
                 self._watch(request, request.command)
             case agent.Unwatch():
@@ -154,14 +157,21 @@ class AgentConversation:
                 page = self._client.services.router.page_of(self._key(asked.topic), asked.start, asked.limit)
                 self._client.reply(agent_replies.history(request.echo, asked.topic, page))
             case agent.JoinRoom() | agent.LeaveRoom() | agent.TalkInRoom() | agent.ListMembers():
-                return self._in_room(request, request.command)
+                return self._reply_to(request, self._rooms.carry_out(request.echo, request.command))
             case _:
                 assert_never(request.command)
         return None
 
-    async def _in_room(self, request: agent.Request, command: agent.RoomCommand) -> None:
+    async def _confirm(self, echo: agent.Echo, command: ConfirmStep) -> None:
+        await self._client.services.router.command_task(self._client.principal, command)
+        told = agent_replies.frame(
+            echo, "confirmed", task_id=command.task_id, step_id=command.step_id, approved=command.approved
+        )
+        self._client.push(told)
+
+    async def _reply_to(self, request: agent.Request, work: Awaitable[None]) -> None:
         try:
-            await self._rooms.carry_out(request.echo, command)
+            await work
         # The edge of a request, as above.
         except Exception as error:  # noqa: BLE001
             self._client.push(_refused(request, error))

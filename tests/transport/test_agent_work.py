@@ -46,12 +46,12 @@ class PickyToolbox(EchoToolbox):
 
 
 @asynccontextmanager
-async def running(waiting: int = 32, grace: float = 60.0) -> AsyncIterator[Gateway]:
+async def running(waiting: int = 32, grace: float = 60.0, agent: str = "steered") -> AsyncIterator[Gateway]:
     def own(world: World) -> AgentServices:
         work = WorkOptions(waiting, grace)
         return AgentServices(toolbox=PickyToolbox(), roster=Roster(), rooms=world.rooms, work=work)
 
-    limits = Limits(sessions=SessionsOptions(default_agent="steered"))
+    limits = Limits(sessions=SessionsOptions(default_agent=agent))
     options = ClientOptions(auth_required=False)
     async with running_gateway({**AGENTS, "steered": steered}, limits, options, agent_services=own) as gateway:
         yield gateway
@@ -141,6 +141,21 @@ async def test_a_full_queue_refuses_in_the_words_of_the_request() -> None:
         assert (await client.ask("agent_query", query="x", id=1))["error"] == f"Query failed: {full}"
         assert (await client.ask("streaming_query", query="x"))["error"] == f"Streaming failed: {full}"
         assert (await client.ask("tool_call", tool_name="echo"))["error"] == f"Tool call failed: {full}"
+
+
+async def test_an_agent_that_asks_is_answered_by_the_same_client() -> None:
+    async with running(agent="asking") as gateway, agent_client(gateway) as client:
+        await client.send("agent_query", query="deploy", id=1)
+        waiting = (await client.receive_until("status"))[-1]
+        if waiting["status"] == "processing":
+            waiting = await client.receive()
+        assert (waiting["status"], waiting["reason"], waiting["id"]) == ("waiting_confirmation", "May I?", 1)
+        task_id = waiting["task_id"]
+        await client.send("confirm", task_id=task_id, step_id=waiting["step_id"], approved=True, id=2)
+        frames = {frame["type"]: frame for frame in [await client.receive(), await client.receive()]}
+        assert (frames["confirmed"]["id"], frames["agent_response"]["content"]) == (2, "yes")
+        again = await client.ask("confirm", task_id=task_id, step_id="s1", approved=True, id=3)
+        assert (again["type"], again["id"]) == ("error", 3)
 
 
 async def test_a_failing_tool_is_told() -> None:

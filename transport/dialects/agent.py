@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from actors.commands import Start
+from actors.commands import ConfirmStep, Start
 from actors.errors import CallboardError
 from actors.event import Json
 from actors.position import Position
@@ -82,7 +82,7 @@ class ListMembers(msgspec.Struct, frozen=True):
 
 
 RoomCommand: TypeAlias = JoinRoom | LeaveRoom | TalkInRoom | ListMembers
-Command: TypeAlias = Ping | Cancel | Query | ToolCall | Watch | Unwatch | History | RoomCommand
+Command: TypeAlias = Ping | Cancel | Query | ToolCall | ConfirmStep | Watch | Unwatch | History | RoomCommand
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -138,6 +138,8 @@ def _command(frame: dict[str, Json]) -> Command:
             return _query(frame, streaming=True)
         case "tool_call":
             return _tool_call(frame)
+        case "confirm":
+            return _confirm(frame)
         case "watch":
             return Watch(_topic(frame), _start(frame, "live"))
         case "unwatch":
@@ -171,6 +173,13 @@ def _tool_call(frame: dict[str, Json]) -> ToolCall:
     if not isinstance(name, str) or not name:
         raise ValueError("Tool name is required")
     return ToolCall(name, frame.get("params"))
+
+
+def _confirm(frame: dict[str, Json]) -> ConfirmStep:
+    approved = frame.get("approved")
+    if not isinstance(approved, bool):
+        raise ValueError("approved is true or false")
+    return ConfirmStep(_text(frame, "task_id"), _text(frame, "step_id"), approved)
 
 
 def _topic(frame: dict[str, Json]) -> Topic:

@@ -34,6 +34,8 @@ class Answer:
                 self._pieces.append(content)
                 if self._streaming:
                     yield self._chunk(content)
+            case "step.confirm", {"step_id": str(step_id), "reason": str(reason)}:
+                yield frame(self._echo, "status", status="waiting_confirmation", step_id=step_id, reason=reason)
             case "task.completed", dict():
                 self.ended = True
                 yield from self._completed(data.get("result"))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.commands import ConfirmStep
 from actors.position import Position
 from tests.transport.dialects.agent_frames import JSON, content
 from transport.dialects import agent, agent_replies
@@ -31,7 +32,7 @@ from transport.dialects.agent import (
 
 KINDS = st.sampled_from(
     (
-        *("ping", "cancel", "agent_query", "streaming_query", "tool_call", "watch", "unwatch", "history"),
+        *("ping", "cancel", "agent_query", "streaming_query", "tool_call", "watch", "unwatch", "history", "confirm"),
         *("room_join", "room_leave", "room_message", "room_members", "dance"),
     )
 )
@@ -62,6 +63,7 @@ NAMES = st.sampled_from(
         ('{"type": "watch", "session_id": "s", "since": "e:7"}', Watch(Topic("session", "s"), Position("e", 7))),
         ('{"type": "unwatch", "session_id": "s"}', Unwatch(Topic("session", "s"))),
         ('{"type": "history", "task_id": "t", "limit": 5}', History(Topic("task", "t"), "oldest", 5)),
+        ('{"type": "confirm", "task_id": "t", "step_id": "s", "approved": true}', ConfirmStep("t", "s", True)),
         ('{"type": "history", "room": "r"}', History(Topic("room", "r"), "oldest", 1000)),
         ('{"type": "room_join", "room": "r", "since": "0"}', JoinRoom("r", "oldest")),
         ('{"type": "room_leave", "room": "r"}', LeaveRoom("r")),
@@ -87,6 +89,7 @@ def test_requests(text: str, command: agent.Command) -> None:
         ('{"type": "streaming_query", "query": 5}', "Query is required"),
         ('{"type": "tool_call"}', "Tool name is required"),
         ('{"type": "tool_call", "tool_name": ""}', "Tool name is required"),
+        ('{"type": "confirm", "task_id": "t", "step_id": "s"}', "approved is true or false"),
         ('{"type": "room_join"}', "room is required"),
         ('{"type": "room_message", "room": "r", "content": 5}', "content is required"),
         ('{"type": "watch"}', "One of task_id and session_id is required"),
