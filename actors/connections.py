@@ -48,10 +48,11 @@ class ConnectionsStatistics(msgspec.Struct, frozen=True):
 
 
 class _Watch:
-    __slots__ = ("beaten_at", "given_up", "peer", "unanswered")
+    __slots__ = ("beat_seconds", "beaten_at", "given_up", "peer", "unanswered")
 
-    def __init__(self, peer: Peer, now: float) -> None:
+    def __init__(self, peer: Peer, now: float, beat_seconds: float | None) -> None:
         self.peer = peer
+        self.beat_seconds = beat_seconds
         self.beaten_at = now
         self.unanswered = 0
         self.given_up = False
@@ -71,8 +72,9 @@ class Connections:
     def __len__(self) -> int:
         return len(self._watches)
 
-    def add(self, connection: Connection, peer: Peer, now: float) -> None:
-        self._watches[connection] = _Watch(peer, now)
+    def add(self, connection: Connection, peer: Peer, now: float, *, beat_seconds: float | None = None) -> None:
+        """`beat_seconds`: this peer gets a heartbeat so often, also while it is heard of."""
+        self._watches[connection] = _Watch(peer, now, beat_seconds)
         self._opened += 1
 
     def remove(self, connection: Connection) -> None:
@@ -142,11 +144,12 @@ class Connections:
         return not expired and self._verifier.is_valid(principal)
 
     def _beat(self, connection: Connection, watch: _Watch, now: float) -> None:
-        interval = self._options.heartbeat_seconds
+        interval = watch.beat_seconds or self._options.heartbeat_seconds
         heard = watch.peer.last_received if watch.peer.answers else watch.beaten_at
         if heard > watch.beaten_at:
             watch.unanswered = 0
-        if now - max(heard, watch.beaten_at) < interval:
+        quiet_since = watch.beaten_at if watch.beat_seconds else max(heard, watch.beaten_at)
+        if now - quiet_since < interval:
             return
         if watch.unanswered >= 2:
             watch.given_up = True

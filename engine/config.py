@@ -167,6 +167,7 @@ class Retentions(Section, frozen=True, kw_only=True):
     system: Retention = Retention(events=1_000, bytes=1 << 20, seconds=3_600)
     agent: Retention = Retention(events=1_000, bytes=4 << 20, seconds=86_400)
     app: Retention = Retention()
+    room: Retention = Retention()
 
 
 class Timeouts(Section, frozen=True, kw_only=True):
@@ -216,12 +217,35 @@ class ModelEndpoint(Section, frozen=True, kw_only=True):
     """Rounds of tool calls in one turn."""
 
 
+class Agent(Section, frozen=True, kw_only=True):
+    """The clients at `/ws/agent`."""
+
+    max_connections: Count = 1_000
+    """At once. Also `WS_MAX_CONNECTIONS`."""
+    heartbeat_seconds: Seconds = 30
+    """Between two WebSocket pings; two unanswered close the connection. Also `WS_HEARTBEAT_INTERVAL`."""
+    waiting_requests: Count = 32
+    """Queries and tool calls of one connection behind the running one; one more is refused."""
+    grace_seconds: Seconds = 10
+    """How long a query whose client is gone goes on, where nobody else follows it; how long a room's member is there
+    without a connection."""
+
+
+class Room(Section, frozen=True, kw_only=True):
+    """Who may join a room, and who may talk in it: user ids, `*` for everybody. Admins may."""
+
+    join: tuple[Text, ...] = ("*",)
+    talk: tuple[Text, ...] = ("*",)
+
+
 class Logging(Section, frozen=True, kw_only=True):
     """`auto` is readable on a terminal and JSON lines otherwise. A file always gets JSON lines."""
 
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
     file: Path | None = None
+    to_file: bool = False
+    """Also without a `file`: then it is `logs/agent-engine.log` in the working directory."""
 
 
 class Config(Section, frozen=True, kw_only=True):
@@ -237,6 +261,10 @@ class Config(Section, frozen=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
+    agent: Agent = Agent()
+    rooms: Mapping[str, Room] = msgspec.field(default_factory=dict)
+    other_rooms: Room = Room()
+    """The rooms that `rooms` does not name."""
 
     @property
     def agent_names(self) -> tuple[str, ...]:

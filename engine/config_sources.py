@@ -13,7 +13,12 @@ from engine.config_schema import ROOT, KeyPath, Leaf, NamedTables, Node, Table, 
 from engine.toml_lines import key_lines
 
 PREFIX = "CALLBOARD_"
-_PLAIN = {"HOST": ("server", "host"), "PORT": ("server", "port")}
+_PLAIN = {
+    "HOST": ("server", "host"),
+    "PORT": ("server", "port"),
+    "WS_HEARTBEAT_INTERVAL": ("agent", "heartbeat_seconds"),
+    "WS_MAX_CONNECTIONS": ("agent", "max_connections"),
+}
 _SYNTAX_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -75,7 +80,7 @@ def _flatten(table: dict[str, object], node: Node, path: KeyPath) -> Iterator[tu
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[list[Setting], list[Problem]]:
-    """`CALLBOARD_SECTION__KEY` for every key, and `HOST` and `PORT`, which yield to it. Empty means not set.
+    """`CALLBOARD_SECTION__KEY` for every key, and the plain names, which yield to it. Empty means not set.
 
     Other names are not ours to refuse: orchestrators put variables of their own beside a service of our name. Only
     one that lacks nothing but an underscore, and does not look like such a service's address, is taken for a slip.

@@ -17,6 +17,7 @@ from actors.log import Retention
 from actors.model import Model
 from actors.principal import Verifier
 from actors.remote_task import LeaseOptions
+from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
 from actors.task_context import TaskServices
@@ -49,11 +50,11 @@ class Core:
         self.channel_actors = self._supervisor("channels", _MOST_TOPICS, config)
         self.session_actors = self._supervisor("sessions", limits.sessions, config)
         self.task_actors = self._supervisor("tasks", limits.running_tasks, config)
-        # Each connection, and the writer that it has while it lags.
+        # Each connection, the writer that it has while it lags, and the worker while it waits for an answer.
         self.connection_actors = Crowd(
             "connections",
             reporter=self.reporter,
-            max_children=2 * limits.connections + _ROOM,
+            max_children=3 * limits.connections + _ROOM,
             stop_seconds=config.timeouts.stop_seconds,
         )
         self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
@@ -72,6 +73,7 @@ class Core:
         )
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
         self.router = Router(self.channels, self.agents, self.sessions, self.tasks, bounds)
+        self.rooms = Rooms(self.channels, _rooms_options(config))
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
 
@@ -95,6 +97,12 @@ def _tasks_options(config: Config) -> TasksOptions:
         stop_seconds=config.timeouts.stop_seconds,
         lease=LeaseOptions(lease_seconds=config.timeouts.lease_seconds),
     )
+
+
+def _rooms_options(config: Config) -> RoomsOptions:
+    rules = {name: RoomRule(room.join, room.talk) for name, room in config.rooms.items()}
+    other = RoomRule(config.other_rooms.join, config.other_rooms.talk)
+    return RoomsOptions(rules, other, config.agent.grace_seconds)
 
 
 def _retention(config: Config) -> Mapping[str, Retention]:

@@ -11,6 +11,8 @@ from actors.principal import Verifier
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
+from transport.agent_conversation import AgentDoor, AgentServices
+from transport.agent_work import WorkOptions
 from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
@@ -27,6 +29,7 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
+from transport.roster import Roster
 
 
 class Front:
@@ -36,6 +39,7 @@ class Front:
         self._core = core
         self._readiness = Readiness.STARTING
         self._drain = Drain()
+        self._agent = _agent_services(config, core)
         options = _listener_options(config)
         payload = GatewayPayload()
         services = ClientServices(
@@ -60,7 +64,12 @@ class Front:
     def _handlers(self, services: ClientServices) -> ClientHandlers:
         options = services.options
         origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-        return ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+        return ClientHandlers(
+            options,
+            origins,
+            [GatewayDoor(services), AgentDoor(services, self._agent)],
+            [EventStreamDoor(services, origins)],
+        )
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""
@@ -81,11 +90,23 @@ class Front:
             tickets=tickets,
             toolbox=self._core.toolbox,
             connections=services.connections,
+            agent_roster=self._agent.roster,
             listener=self.listener,
             readiness=lambda: self._readiness,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
         )
+
+
+def _agent_services(config: Config, core: Core) -> AgentServices:
+    agent = config.agent
+    return AgentServices(
+        toolbox=core.toolbox,
+        roster=Roster(agent.max_connections),
+        rooms=core.rooms,
+        beat_seconds=agent.heartbeat_seconds,
+        work=WorkOptions(agent.waiting_requests, agent.grace_seconds),
+    )
 
 
 def _listener_options(config: Config) -> ListenerOptions:

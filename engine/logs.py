@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -22,6 +23,7 @@ from engine.redaction import redact_names, redact_text
 
 WAITING_LINES = 10_000
 CLOSING_SECONDS = 5.0
+DEFAULT_FILE = Path("logs/agent-engine.log")
 
 # Each logs a line a request at `info`, URLs included: more than a reader of our log wants.
 _TALKATIVE = ("httpx2", "httpcore2", "hypercorn.access")
@@ -158,11 +160,12 @@ def _stream_handler(settings: Logging, stream: TextIO) -> logging.Handler:
 
 
 def _file_handlers(settings: Logging) -> list[logging.Handler]:
-    if settings.file is None:
+    file = settings.file or (DEFAULT_FILE if settings.to_file else None)
+    if file is None:
         return []
-    settings.file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     # Watched: a rotated file is opened anew, so rotation is left to the tools made for it.
-    handler = logging.handlers.WatchedFileHandler(settings.file, encoding="utf-8")
+    handler = logging.handlers.WatchedFileHandler(file, encoding="utf-8")
     handler.setFormatter(_json_formatter())
     return [handler]
 

@@ -25,6 +25,7 @@ class Rounds:
         self._sessions = core.sessions
         self._feeds = core.feeds
         self._connections = core.connections
+        self._rooms = core.rooms
         self._reporter = core.reporter
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -40,6 +41,7 @@ class Rounds:
                 await trio.sleep(_EVERY_SECONDS)
                 count += 1
                 await self._connections.round(trio.current_time(), time.time())
+                await self._rooms.round(trio.current_time())
                 if count % _SWEEP_EVERY == 0:
                     await self._channels.sweep()
                 if count % _STATS_EVERY == 0:

@@ -45,6 +45,7 @@ class ClientSocket:
 
     __slots__ = (
         "_auth_deadline",
+        "_beat_seconds",
         "_bucket",
         "_closing",
         "_conversation",
@@ -58,8 +59,18 @@ class ClientSocket:
         "services",
     )
 
-    def __init__(self, stream: ByteStream, services: ClientServices, encoder: Encoder, speaks: Speaks) -> None:
-        """`encoder` makes frames of the events of what the client is subscribed to."""
+    def __init__(
+        self,
+        stream: ByteStream,
+        services: ClientServices,
+        encoder: Encoder,
+        speaks: Speaks,
+        *,
+        beat_seconds: float | None = None,
+    ) -> None:
+        """`encoder` makes frames of the events of what the client is subscribed to. `beat_seconds`: between two pings,
+        also to a client that is heard of; None for the engine's usual ones, to the silent."""
+        self._beat_seconds = beat_seconds
         self.services = services
         self._stream = stream
         self._options = services.options
@@ -104,7 +115,7 @@ class ClientSocket:
         connections = self.services.connections
         try:
             self.outbox.put_nowait(answer)
-            connections.add(self.connection, self, trio.current_time())
+            connections.add(self.connection, self, trio.current_time(), beat_seconds=self._beat_seconds)
             self._conversation.greet()
             await self._converse()
         finally:
@@ -123,6 +134,12 @@ class ClientSocket:
     def flush(self) -> None:
         """Sends the replies so far."""
         self._socket.flush()
+
+    def push(self, frame: bytes) -> None:
+        """Sends a frame from another task, after the replies so far. Nothing follows a close frame."""
+        if not self._socket.ended:
+            self._socket.reply(frame)
+            self._socket.flush()
 
     async def finish(self, work: Awaitable[bytes], refuse: Callable[[Exception], bytes]) -> None:
         """Replies with what the work comes to; `refuse` makes the reply to an error."""

@@ -46,11 +46,13 @@ class House:
         self.connections = Connections(self.verifier, ConnectionsOptions(heartbeat_seconds=30.0))
         self.closes: dict[Connection, Closes] = {}
 
-    def enter(self, peer: ScriptedPeer | None = None) -> tuple[Connection, MemorySink]:
+    def enter(
+        self, peer: ScriptedPeer | None = None, *, beat_seconds: float | None = None
+    ) -> tuple[Connection, MemorySink]:
         connection, sink = self.world.connect(None)
         closes = self.closes[connection] = []
         connection.close = lambda code, why: closes.append((code, why))
-        self.connections.add(connection, peer or ScriptedPeer(), 0.0)
+        self.connections.add(connection, peer or ScriptedPeer(), 0.0, beat_seconds=beat_seconds)
         return connection, sink
 
     def codes(self, connection: Connection) -> list[CloseCode]:
@@ -84,6 +86,18 @@ async def test_a_talking_peer_is_not_pinged(house: House) -> None:
         peer.last_received = float(now)
         await house.connections.round(now + 5.0, 0.0)
     assert peer.beats == 0
+
+
+async def test_a_peer_with_a_beat_of_its_own_is_pinged_also_while_it_talks(house: House) -> None:
+    peer = ScriptedPeer()
+    _, sink = house.enter(peer, beat_seconds=5.0)
+    for now in range(1, 51):
+        peer.last_received = now - 0.5
+        await house.connections.round(float(now), 0.0)
+    assert (peer.beats, sink.aborted) == (10, False)
+    for now in (55, 60, 65, 70):
+        await house.connections.round(float(now), 0.0)
+    assert sink.aborted
 
 
 async def test_two_pings_unanswered_and_it_is_given_up(house: House) -> None:

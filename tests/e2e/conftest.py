@@ -29,6 +29,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
 
 
 @pytest.fixture(scope="session")
+def open_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProcess]:
+    """Asks nobody for a credential, and logs to the usual file."""
+    with engine_process(tmp_path_factory.mktemp("open"), "[server]\nport = 0\n[logging]\nto_file = true\n") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def token(engine: EngineProcess) -> Token:
     """`token(user, *scopes)`: an API key of the shared engine, the same for the same words."""
     return cache(engine.token)

@@ -139,11 +139,14 @@ def serve_command(port: int | None) -> Sequence[str]:
     return [sys.executable, "-m", "engine", "serve", *chosen, *agents]
 
 
+_PLAIN_NAMES = ("HOST", "PORT", "WS_HEARTBEAT_INTERVAL", "WS_MAX_CONNECTIONS")
+
+
 def environment() -> dict[str, str]:
     """Ours without what would configure an engine or send its clients to a proxy."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("CALLBOARD_") and name not in ("HOST", "PORT") and not name.lower().endswith("_proxy")
+        if not name.startswith("CALLBOARD_") and name not in _PLAIN_NAMES and not name.lower().endswith("_proxy")
     }
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "clients" / "python"))), "NO_PROXY": "*"}

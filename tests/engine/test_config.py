@@ -46,6 +46,21 @@ def test_the_later_source_wins(write: Write) -> None:
     assert (config.server.port, config.server.host, config.server.drain_seconds) == (4, "localhost", 3)
 
 
+def test_the_plain_names_of_the_agent_dialect_yield_to_ours(write: Write) -> None:
+    path = write("[agent]\nheartbeat_seconds = 10\n")
+    plain = {"WS_HEARTBEAT_INTERVAL": "5", "WS_MAX_CONNECTIONS": "7"}
+    agent = load_config(path, environ=plain).agent
+    assert (agent.heartbeat_seconds, agent.max_connections) == (5.0, 7)
+    assert load_config(path, environ={**plain, "CALLBOARD_AGENT__MAX_CONNECTIONS": "8"}).agent.max_connections == 8
+
+
+def test_rooms_have_rules_by_name(write: Write) -> None:
+    config = load_config(write("[rooms.staff]\njoin = ['alice', 'bob']\ntalk = ['alice']\n[other_rooms]\njoin = []\n"))
+    assert (config.rooms["staff"].join, config.rooms["staff"].talk) == (("alice", "bob"), ("alice",))
+    assert (config.other_rooms.join, config.other_rooms.talk) == ((), ("*",))
+    assert load_config(environ={"CALLBOARD_ROOMS__STAFF__JOIN": "carol"}).rooms["staff"].join == ("carol",)
+
+
 def test_a_flag_not_given_changes_nothing(write: Write) -> None:
     flags = {"--host": (("server", "host"), None), "--agent": (("engine", "agents"), ())}
     path = write("[engine]\nagents = ['tests.engine.agents:researcher']\n")

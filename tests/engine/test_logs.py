@@ -95,6 +95,16 @@ def test_a_file_gets_json_lines_too(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["event"] == "hello"
 
 
+@pytest.mark.parametrize(("settings", "written"), [(Logging(to_file=True), True), (Logging(), False)])
+def test_a_file_of_the_usual_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Logging, written: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with logging_to(settings, io.StringIO()):
+        structlog.get_logger("ours").info("hello")
+    assert (tmp_path / "logs" / "agent-engine.log").exists() is written
+
+
 def test_warnings_are_logged() -> None:
     stream = io.StringIO()
     with warnings.catch_warnings(), logging_to(Logging(), stream):

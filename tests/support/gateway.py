@@ -16,6 +16,7 @@ from trio_websocket import WebSocketConnection, wrap_client_stream
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
+from transport.agent_conversation import AgentDoor, AgentServices
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
@@ -32,6 +33,7 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.roster import Roster
 
 PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
 
@@ -157,18 +159,25 @@ class Gateway:
             await socket.aclose()
 
 
+def agent_services_of(world: World) -> AgentServices:
+    return AgentServices(toolbox=EchoToolbox(), roster=Roster(), rooms=world.rooms)
+
+
 @asynccontextmanager
 async def running_gateway(
     agents: dict[str, Any],
     limits: Limits | None = None,
     options: ClientOptions | None = None,
     listener_options: ListenerOptions | None = None,
+    agent_services: Callable[[World], AgentServices] = agent_services_of,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as tasks:
-            yield await _start(nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen)
+            yield await _start(
+                nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen, agent_services
+            )
             # Tasks end before the topics on which they say so.
             tasks.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -181,9 +190,11 @@ async def _start(
     limits: Limits | None,
     options: ClientOptions,
     listener_options: ListenerOptions,
+    agent_services: Callable[[World], AgentServices],
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
+    own = agent_services(world)
     tickets = NamesAreTickets()
     payload = GatewayPayload()
     services = ClientServices(
@@ -210,6 +221,7 @@ async def _start(
             tickets=tickets,
             toolbox=EchoToolbox(),
             connections=world.connections,
+            agent_roster=own.roster,
             listener=listener,
             readiness=lambda: Readiness.READY,
             options=HttpOptions(
@@ -221,7 +233,9 @@ async def _start(
     )
     http = HypercornHTTP(app, listener_options, drain)
     origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-    handlers = ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+    handlers = ClientHandlers(
+        options, origins, [GatewayDoor(services), AgentDoor(services, own)], [EventStreamDoor(services, origins)]
+    )
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)

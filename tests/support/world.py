@@ -20,6 +20,7 @@ from actors.feeds import Feeds
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
+from actors.rooms import Rooms, RoomsOptions
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
@@ -152,6 +153,7 @@ class Limits(msgspec.Struct, frozen=True):
     sessions: SessionsOptions = SessionsOptions(default_agent="echo")
     retention: dict[str, Retention] = {}
     outbox: OutboxOptions = OutboxOptions()
+    rooms: RoomsOptions = RoomsOptions()
     confirm_seconds: float = 60.0
     cancel_seconds: float = 5.0
 
@@ -174,6 +176,7 @@ class World:
         spawner = NurserySpawner(nursery)
         self.channels = Channels(spawner, self.limits.retention, self.limits.channels)
         self.feeds = Feeds(spawner, self.channels)
+        self.rooms = Rooms(self.channels, self.limits.rooms)
         self.agents = Agents(agents)
         self.sessions = Sessions(spawner, self.channels, self.limits.sessions)
         services = TaskServices(

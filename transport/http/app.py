@@ -25,6 +25,7 @@ from transport.http.services import HttpServices
 from transport.http.sessions import SessionsApi
 from transport.http.tasks import TasksApi
 from transport.http.tickets import TicketsApi
+from transport.http.websocket_statistics import WebSocketStatisticsApi
 
 
 def create_app(services: HttpServices) -> QuartTrio:
@@ -61,6 +62,7 @@ def api_routes(services: HttpServices) -> list[AnyRoute]:
         *TicketsApi(services.tickets).routes(),
         *AgentsApi(router, services.toolbox).routes(),
         *OperationsApi(services).routes(),
+        *WebSocketStatisticsApi(services.agent_roster).routes(),
     ]
 
 

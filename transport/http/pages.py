@@ -1,4 +1,4 @@
-"""The pages that explain the engine: the landing page, `/docs`, and the document that it shows. No network needed."""
+"""The pages of the engine: where one lands, `/docs` and its document, and one to try `/ws/agent`. No network needed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from transport.http.bodies import as_json
 _PAGES = {
     "/": ("index.html", "text/html"),
     "/docs": ("docs.html", "text/html"),
+    "/static/test_websocket.html": ("test_websocket.html", "text/html"),
+    "/static/test_websocket.css": ("test_websocket.css", "text/css"),
+    "/static/test_websocket.js": ("test_websocket.js", "text/javascript"),
     "/static/docs.css": ("docs.css", "text/css"),
     "/static/docs.js": ("docs.js", "text/javascript"),
 }

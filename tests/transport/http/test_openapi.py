@@ -23,7 +23,7 @@ async def test_the_document_has_every_route_and_no_other(site: Site) -> None:
         (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
         for rule in site.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith("/api")
+        if rule.rule.startswith(("/api", "/ws"))
     }
     assert described == served
     assert ("POST", "/api/v1/publish") in described
