@@ -21,6 +21,7 @@ from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.door import Door
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder, EventStreamDoor
 from transport.gateway_conversation import GATEWAY_SOCKET_PATH, GatewayDoor
@@ -32,6 +33,11 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.realtime_agent import RealtimeOptions
+from transport.steps_conversation import StepsDoor
+from transport.steps_desk import StepsDesk
+from transport.steps_identity import VerifyClient
+from transport.steps_stream import StepsStreamDoor
 
 PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
 
@@ -124,11 +130,14 @@ class Client:
 class Gateway:
     """A running gateway. `clients` is where its clients' tasks live."""
 
-    def __init__(self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener) -> None:
+    def __init__(
+        self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener, desk: StepsDesk
+    ) -> None:
         self.world = world
         self.services = services
         self.verifier = verifier
         self.listener = listener
+        self.desk = desk
 
     @property
     def port(self) -> int:
@@ -163,12 +172,15 @@ async def running_gateway(
     limits: Limits | None = None,
     options: ClientOptions | None = None,
     listener_options: ListenerOptions | None = None,
+    verify_client: VerifyClient | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as tasks:
-            yield await _start(nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen)
+            yield await _start(
+                nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen, verify_client
+            )
             # Tasks end before the topics on which they say so.
             tasks.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -181,6 +193,7 @@ async def _start(
     limits: Limits | None,
     options: ClientOptions,
     listener_options: ListenerOptions,
+    verify_client: VerifyClient | None,
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
@@ -197,6 +210,7 @@ async def _start(
         spawn_writer=nursery.start_soon,
         options=options,
     )
+    desk = StepsDesk(services, EchoToolbox(), RealtimeOptions("echo"), verify_client)
     drain, tally = Drain(), Tally()
 
     async def serve(stream: ByteStream) -> None:
@@ -211,6 +225,7 @@ async def _start(
             toolbox=EchoToolbox(),
             connections=world.connections,
             listener=listener,
+            steps=desk,
             readiness=lambda: Readiness.READY,
             options=HttpOptions(
                 auth_required=options.auth_required,
@@ -221,11 +236,13 @@ async def _start(
     )
     http = HypercornHTTP(app, listener_options, drain)
     origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-    handlers = ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+    sockets: list[Door] = [GatewayDoor(services), StepsDoor(desk)]
+    streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(desk, origins)]
+    handlers = ClientHandlers(options, origins, sockets, streams)
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener)
+    return Gateway(world, services, verifier, listener, desk)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

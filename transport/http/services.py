@@ -13,6 +13,7 @@ from actors.outbox import OutboxOptions
 from actors.principal import Principal, Verifier
 from actors.router import Router
 from actors.tool import Toolbox
+from transport.steps_desk import StepsDesk
 
 
 class Readiness(StrEnum):
@@ -95,6 +96,8 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     listener: Listener
     readiness: Callable[[], Readiness]
+    steps: StepsDesk | None = None
+    """Where the clients of the steps dialect are served; their posts then are, too."""
     reports: Callable[[], Mapping[str, int]] = dict
     """How many troubles of each kind the actors have reported."""
     options: HttpOptions = HttpOptions()
