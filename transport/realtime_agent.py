@@ -202,7 +202,7 @@ class _Listener:
                 try:
                     self._send(event_body(event).decode())
                 # The edge of somebody else's code: what it raises must not end the stream for the others.
-                except Exception:
+                except Exception:  # noqa: BLE001
                     _log.exception("a client of %s takes no more messages", self._key)
                     self.close()
                     return

@@ -47,7 +47,7 @@ async def _verified(verify: VerifyClient, head: RequestHead) -> Principal:
         else:
             answer = await trio.to_thread.run_sync(verify, head)
     # The edge of somebody else's code: a client that it cannot judge is not let in.
-    except Exception:
+    except Exception:  # noqa: BLE001
         _log.exception("steps.verify_client failed")
         answer = False
     match answer:
