@@ -113,7 +113,9 @@ def test_a_tool_called_outside_of_all_steps_is_a_step_of_its_own() -> None:
 def test_progress_is_held_back_and_its_last_value_told_in_time() -> None:
     projection = StepsProjection(8.0)
     told: list[tuple[float, int]] = []
-    values = [("step.progress", {"step_id": "s1", "progress": value / 100}, value) for value in range(1, 31)]
+    values: list[tuple[str, Json, int]] = [
+        ("step.progress", {"step_id": "s1", "progress": value / 100}, value) for value in range(1, 31)
+    ]
     for event in task_events(("step.started", {"step_id": "s1"}, 0), *values):
         now = float(event.timestamp)
         due = projection.due <= now

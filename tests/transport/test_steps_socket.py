@@ -185,6 +185,7 @@ async def test_bad_input_is_an_error_and_the_socket_stays_open(gateway: Gateway)
         await client.socket.send_message(b"binary")
         with pytest.raises(ConnectionClosed) as closed, trio.fail_after(10):
             await client.socket.get_message()
+        assert closed.value.reason is not None
         assert closed.value.reason.code == 1003
 
 
