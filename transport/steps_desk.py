@@ -52,7 +52,7 @@ class StepsDesk:
         self.frames: Encoder = FrameEncoder()
         self.blocks: Encoder = ChunkedEncoder(BlockEncoder())
         authenticator = Authenticator(services.verifier, services.tickets, auth_required=services.options.auth_required)
-        self.identity = StepsIdentity(authenticator, verify_client)
+        self.identity = StepsIdentity(authenticator, verify_client, services.options.auth_seconds)
         self._toolbox = toolbox
         self._clients: dict[str, StepsClient] = {}
 

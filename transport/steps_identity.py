@@ -24,14 +24,16 @@ _log = logging.getLogger("callboard.steps")
 class StepsIdentity:
     """Every way in, upgrades, event streams and posts alike, asks the same."""
 
-    def __init__(self, authenticator: Authenticator, verify_client: VerifyClient | None) -> None:
+    def __init__(self, authenticator: Authenticator, verify_client: VerifyClient | None, seconds: float) -> None:
+        """`seconds`: how long `verify_client` may take; one who is not judged by then is refused."""
         self._authenticator = authenticator
         self._verify_client = verify_client
+        self._seconds = seconds
 
     async def identify(self, head: RequestHead, *, reads: bool) -> Principal:
         """`reads`: whether the request changes nothing. Raises CallboardError UNAUTHORIZED."""
         if self._verify_client is not None:
-            return await _verified(self._verify_client, head)
+            return _principal(await self._ask(self._verify_client, head))
         shown = Credentials(
             authorization=head.header("authorization"),
             access_token=head.query("access_token"),
@@ -39,17 +41,21 @@ class StepsIdentity:
         )
         return await self._authenticator.identify(shown, reads=reads)
 
+    async def _ask(self, verify: VerifyClient, head: RequestHead) -> object:
+        with trio.move_on_after(self._seconds):
+            try:
+                if inspect.iscoroutinefunction(verify):
+                    return await verify(head)
+                return await trio.to_thread.run_sync(verify, head, abandon_on_cancel=True)
+            # The edge of somebody else's code: a client that it cannot judge is not let in.
+            except Exception:  # noqa: BLE001
+                _log.exception("steps.verify_client failed")
+                return False
+        _log.error("steps.verify_client took more than %g seconds", self._seconds)
+        return False
 
-async def _verified(verify: VerifyClient, head: RequestHead) -> Principal:
-    try:
-        if inspect.iscoroutinefunction(verify):
-            answer: object = await verify(head)
-        else:
-            answer = await trio.to_thread.run_sync(verify, head)
-    # The edge of somebody else's code: a client that it cannot judge is not let in.
-    except Exception:  # noqa: BLE001
-        _log.exception("steps.verify_client failed")
-        answer = False
+
+def _principal(answer: object) -> Principal:
     match answer:
         case True:
             return Principal(ANONYMOUS.user_id)
