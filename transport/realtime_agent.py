@@ -68,16 +68,14 @@ class RealtimeAgent:
         """Sees to it that the stream is there. One that begins takes in what runs already. Raises CallboardError BUSY.
         Idempotent."""
         kept = Retention(events=self._options.buffer_size)
-        begun: list[StepsProjection] = []
-
-        def begin() -> StepsProjection:
-            begun.append(StepsProjection(self._options.broadcast_interval))
-            return begun[0]
-
-        feed = self._feeds.open(self.key, kept, begin)
-        if not begun:
+        made = StepsProjection(self._options.broadcast_interval)
+        feed = self._feeds.open(self.key, kept, lambda: made)
+        if feed.projection is not made:
+            # One that another object for this user has begun, before room was made of it, is as good.
+            if isinstance(feed.projection, StepsProjection):
+                self._projection = feed.projection
             return
-        self._projection = begun[0]
+        self._projection = made
         for task in self._router.tasks.running_of(self.owner):
             feed.reader.add(task.key, Resumption(0, None))
         self._feeds.follow(feed, "task", self.owner)

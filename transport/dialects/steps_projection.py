@@ -37,10 +37,12 @@ class StepsProjection:
         self._interval = interval
         self._tasks: dict[str, StepsTask] = {}
         """Those that run, the one begun last at the end."""
+        self._holding: dict[str, StepsTask] = {}
+        """Those of them that hold a progress back: few, and asked for after every event."""
 
     @property
     def due(self) -> float:
-        return min((task.due for task in self._tasks.values()), default=math.inf)
+        return min((task.due for task in self._holding.values()), default=math.inf)
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         if event.key.channel != "task" or event.event_type not in _TOLD:
@@ -51,6 +53,7 @@ class StepsProjection:
             task = self._tasks[task_id] = StepsTask(task_id, self._interval, at)
         data = None if event.event_type in _DATALESS else event.data
         said = list(_tell(task, event.event_type, data if isinstance(data, dict) else {}, at, now))
+        self._note(task_id, task)
         if event.event_type in _ENDS:
             del self._tasks[task_id]
             if self._tasks:
@@ -59,7 +62,11 @@ class StepsProjection:
         return said
 
     def flush(self, now: float) -> Sequence[Draft]:
-        return [draft for task in self._tasks.values() for draft in task.flush(now)]
+        said: list[Draft] = []
+        for task_id, task in tuple(self._holding.items()):
+            said += task.flush(now)
+            self._note(task_id, task)
+        return said
 
     def status(self, at: int) -> Draft:
         """Of the task begun last that runs."""
@@ -71,6 +78,12 @@ class StepsProjection:
     def catch_up(self, at: int) -> list[Draft]:
         """The plans and open questions of what runs, for somebody who comes without having seen them."""
         return [draft for task in self._tasks.values() for draft in task.catch_up(at)]
+
+    def _note(self, task_id: str, task: StepsTask) -> None:
+        if task.due < math.inf:
+            self._holding[task_id] = task
+        else:
+            self._holding.pop(task_id, None)
 
 
 def _tell(task: StepsTask, kind: str, data: Mapping[str, Json], at: int, now: float) -> Iterable[Draft]:
