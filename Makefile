@@ -121,7 +121,7 @@ COMPILE := $(COMPILE_WITH) "make lock"
 .PHONY: clean
 clean: ## Remove the environments, caches and build directories
 	rm -rf $(VENV) $(VENV_313) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache tests/node/node_modules $(JS)/node_modules $(JS)/dist
+		.import_linter_cache tests/node/node_modules tests/node_ui/node_modules $(JS)/node_modules $(JS)/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/$(MADE):

@@ -23,12 +23,26 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class PlanStep(msgspec.Struct, frozen=True):
-    """A step that an agent announces. `type` is free: `tool`, `think`, `confirm`, …"""
+    """A step that an agent announces. `type` is free: `tool`, `think`, `confirm`, …; `tool` names the tool that it
+    uses, `status` is `pending`, `running`, `success`, `failed` or `skipped`."""
 
     id: str
     name: str
     description: str = ""
     type: str = "step"
+    tool: str = ""
+    status: str = "pending"
+
+    def described(self) -> Json:
+        """As clients see it. Only a step that uses a tool names one."""
+        described: dict[str, Json] = {
+            "id": self.id,
+            "name": self.name,
+            "description": self.description,
+            "type": self.type,
+            "status": self.status,
+        }
+        return {**described, "tool": self.tool} if self.tool else described
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -112,11 +126,11 @@ class TaskContext(ABC):
 
     async def plan(self, steps: Sequence[PlanStep], *, goal: str = "") -> None:
         """What the agent intends to do."""
-        described: list[Json] = [
-            {"id": s.id, "name": s.name, "description": s.description, "type": s.type, "status": "pending"}
-            for s in steps
-        ]
-        await self.emit("plan.created", {"goal": goal, "steps": described})
+        await self.emit("plan.created", {"goal": goal, "steps": [step.described() for step in steps]})
+
+    async def change_plan(self, steps: Sequence[PlanStep], *, goal: str = "") -> None:
+        """What the agent intends to do instead; of each step, how far it has come."""
+        await self.emit("plan.updated", {"goal": goal, "steps": [step.described() for step in steps]})
 
     async def step_started(self, step_id: str, name: str) -> None:
         await self.emit("step.started", {"step_id": step_id, "name": name})

@@ -246,7 +246,8 @@ class Channel:
 
     def _append(self, append: Append) -> list[Event]:
         events = [self.log.append(draft) for draft in append.drafts]
-        for watcher in self._watchers:
+        # Copied: one that is told may go by that.
+        for watcher in tuple(self._watchers):
             watcher.notice(self.log.key)
         if append.reply is not None:
             append.reply.answer(self.log.position)

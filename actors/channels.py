@@ -220,9 +220,9 @@ class Channels:
             channel.unwatch(watcher)
 
     def is_followed(self, key: ChannelKey) -> bool:
-        """Whether a connection is subscribed to the topic."""
+        """Whether somebody is subscribed to the topic or watches it, or an event waits to be added to it."""
         channel = self._live.get(key)
-        return channel is not None and channel.subscribers > 0
+        return channel is not None and not channel.is_deserted
 
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""

@@ -150,6 +150,10 @@ class Tasks:
             if task.record.confirmations and task.record.id in self._running
         )
 
+    def running_of(self, user_id: str) -> tuple[TaskHandle, ...]:
+        """The user's tasks that have not ended, newest first."""
+        return tuple(task for task in self._of_user.newest_first(user_id) if task.record.id in self._running)
+
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
         """Has the task carry out a command. Raises CallboardError as the task refuses, or BUSY at the deadline."""
         match command:

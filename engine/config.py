@@ -93,6 +93,18 @@ class Auth(Section, frozen=True, kw_only=True):
     jwt: Jwt | None = None
 
 
+class Steps(Section, frozen=True, kw_only=True):
+    """What the clients of the steps dialect get (`/ws`, `/sse`)."""
+
+    broadcast_interval_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
+    """Milliseconds between two messages about the progress of one step."""
+    buffer_size: Count = 100
+    """Messages of one user that are kept for clients that come back."""
+    verify_client: Text | None = None
+    """`module:function`. Told of a client's request (`header`, `query`, `path`), it returns a user's id, True or False.
+    Unset: clients show the engine's own credentials."""
+
+
 class Store(Section, frozen=True, kw_only=True):
     path: Path = Path("callboard.db")
     """The SQLite file that holds API keys."""
@@ -254,6 +266,7 @@ class Config(Section, frozen=True, kw_only=True):
     server: Server = Server()
     listeners: Listeners = Listeners()
     auth: Auth = Auth()
+    steps: Steps = Steps()
     store: Store = Store()
     engine: Engine = Engine()
     limits: Limits = Limits()

@@ -16,6 +16,7 @@ from engine.config import BUILT_IN_AGENTS, Config, Jwt, ModelEndpoint, agent_nam
 from engine.config_schema import KeyPath
 from engine.jwt_tokens import load_key
 from engine.secret import Secret
+from engine.verify_client import load_verify_client
 from transport.loopback import is_loopback
 
 _URL = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
@@ -38,6 +39,7 @@ def broken_rules(config: Config, environ: Mapping[str, str]) -> Rules:
     yield from _tls(config)
     yield from _jwt(config.auth.jwt)
     yield from _agents(config)
+    yield from _verify_client(config)
     yield from _store(config)
     for name, endpoint in config.models.items():
         yield from _model(("models", name), endpoint, environ)
@@ -141,6 +143,19 @@ def _agents(config: Config) -> Rules:
         if config.engine.default_agent in BUILT_IN_AGENTS:
             message += " (this one needs a model: `[models.default]`)"
         yield Broken((("engine", "default_agent"), key), message)
+
+
+def _verify_client(config: Config) -> Rules:
+    key, reference = ("steps", "verify_client"), config.steps.verify_client
+    if reference is None:
+        return
+    if not _REFERENCE.fullmatch(reference):
+        yield Broken((key,), f"`steps.verify_client`: {reference!r} is not written `module:function`")
+        return
+    try:
+        load_verify_client(reference)
+    except AgentReferenceError as error:
+        yield Broken((key,), f"`steps.verify_client`: {error}")
 
 
 def _store(config: Config) -> Rules:

@@ -11,12 +11,14 @@ from actors.principal import Verifier
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
+from engine.verify_client import load_verify_client
 from transport.agent_conversation import AgentDoor, AgentServices
 from transport.agent_work import WorkOptions
 from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.door import Door
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder, EventStreamDoor
 from transport.gateway_conversation import GatewayDoor
@@ -29,7 +31,11 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
+from transport.realtime_agent import RealtimeOptions
 from transport.roster import Roster
+from transport.steps_conversation import StepsDoor
+from transport.steps_desk import StepsDesk
+from transport.steps_stream import StepsStreamDoor
 
 
 class Front:
@@ -57,6 +63,7 @@ class Front:
         self.listener = Listener(
             options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
         )
+        self._steps = _steps_desk(config, core, services)
         app = create_app(self._http_services(config, services, tickets))
         self.http = HypercornHTTP(app, options, self._drain)
         self._edge = ConnectionEdge(options, self._handlers(services), self.http, self._drain, tally)
@@ -64,12 +71,9 @@ class Front:
     def _handlers(self, services: ClientServices) -> ClientHandlers:
         options = services.options
         origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-        return ClientHandlers(
-            options,
-            origins,
-            [GatewayDoor(services), AgentDoor(services, self._agent)],
-            [EventStreamDoor(services, origins)],
-        )
+        sockets: list[Door] = [GatewayDoor(services), AgentDoor(services, self._agent), StepsDoor(self._steps)]
+        streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(self._steps, origins)]
+        return ClientHandlers(options, origins, sockets, streams)
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""
@@ -92,6 +96,7 @@ class Front:
             connections=services.connections,
             agent_roster=self._agent.roster,
             listener=self.listener,
+            steps=self._steps,
             readiness=lambda: self._readiness,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
@@ -107,6 +112,13 @@ def _agent_services(config: Config, core: Core) -> AgentServices:
         beat_seconds=agent.heartbeat_seconds,
         work=WorkOptions(agent.waiting_requests, agent.grace_seconds),
     )
+
+
+def _steps_desk(config: Config, core: Core, services: ClientServices) -> StepsDesk:
+    chosen = config.steps
+    options = RealtimeOptions(config.engine.default_agent, chosen.broadcast_interval_ms / 1000, chosen.buffer_size)
+    verify_client = None if chosen.verify_client is None else load_verify_client(chosen.verify_client)
+    return StepsDesk(services, core.toolbox, options, verify_client)
 
 
 def _listener_options(config: Config) -> ListenerOptions:

@@ -5,29 +5,25 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import h11
 import trio
 
 from actors.commands import Start
 from actors.connection import Admission, Connection
-from actors.errors import CallboardError, CloseCode, ErrorCode
+from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
-from actors.outbox import Encoder, Outbox
+from actors.outbox import Encoder
 from actors.position import Position
 from actors.principal import Principal
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.connection_edge import Serving
 from transport.credentials import Authenticator, Credentials
-from transport.dialects.gateway_events import HEARTBEAT, sse_greeting
+from transport.dialects.gateway_events import sse_greeting
 from transport.head import RequestHead
 from transport.http.origins import Origins
-from transport.http_error import error_reply, http_status
+from transport.stream_client import StreamClient, chunk, stream_head, stream_refusal
 
 _PATH = re.compile(r"/api/v1/channels/([^/]+)/([^/]+)/events")
-_LAST_CHUNK = b"0\r\n\r\n"
-_RETRY_SECONDS = 1.0
-"""What a client is told where it may try again and nothing says when."""
 
 
 class StreamPath(NamedTuple):
@@ -54,11 +50,6 @@ class ChunkedEncoder:
 
     def encode(self, event: Event) -> bytes:
         return chunk(self._blocks.encode(event))
-
-
-def chunk(block: bytes) -> bytes:
-    """RFC 9112 section 7.1."""
-    return b"%x\r\n%b\r\n" % (len(block), block)
 
 
 def start_of(head: RequestHead) -> Start:
@@ -95,55 +86,17 @@ class EventStreamDoor:
         return EventStream(stream, self._services, self._origins, head, path).serve
 
 
-class EventStream:
-    """Serves one client from its request's head to its end."""
+class EventStream(StreamClient):
+    """Serves one reader of a topic."""
 
-    __slots__ = ("_outbox", "_reading", "_request", "_services", "_stream")
+    __slots__ = ("_request",)
 
     def __init__(
         self, stream: ByteStream, services: ClientServices, origins: Origins, head: RequestHead, path: StreamPath
     ) -> None:
-        self._stream = stream
-        self._services = services
+        super().__init__(stream, services, services.gateway_blocks)
         self._request: _Request | None = _Request(head, path, origins.response_headers(head.header("origin")))
         """Until it is answered: it is larger than all that an idle client needs."""
-        self._reading = trio.CancelScope()
-
-    @property
-    def last_received(self) -> float:
-        return self._stream.last_received
-
-    @property
-    def answers(self) -> bool:
-        return False
-
-    def beat(self) -> None:
-        self._outbox.put_nowait(chunk(HEARTBEAT))
-
-    def close(self, code: CloseCode, reason: str) -> None:
-        """Ends the stream; a client that wants to reconnects by itself, and learns then why it may not."""
-        self._reading.cancel()
-
-    async def serve(self) -> None:
-        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's."""
-        services = self._services
-        self._outbox = Outbox(self._stream, services.spawn_writer, services.options.outbox)
-        connection = Connection(
-            services.router, self._outbox, services.gateway_blocks, self.close, services.options.subscriptions
-        )
-        try:
-            if await self._open(connection):
-                await self._wait_until_gone()
-                connection.detach()
-                self._outbox.put_nowait(_LAST_CHUNK)
-            with trio.move_on_after(services.options.close_seconds):
-                await self._outbox.drain()
-        finally:
-            connection.detach()
-            services.connections.remove(connection)
-            if self._outbox.busy:
-                # Its writer ends by that too.
-                self._outbox.abort()
 
     async def _open(self, connection: Connection) -> bool:
         """Answers the request. False where it was refused."""
@@ -154,22 +107,13 @@ class EventStream:
             connection.principal = await self._identify(request.head)
             admission = _admit(connection, request.path, start_of(request.head))
         except CallboardError as error:
-            self._outbox.put_nowait(_refusal(error, request.cors))
+            self._outbox.put_nowait(stream_refusal(error, request.cors))
             return False
         # One step from the admission on: no event comes in between.
         self._services.connections.add(connection, self, trio.current_time())
-        self._outbox.put_nowait(_response_head(request.head, request.cors) + chunk(_greeting(admission)))
+        self._outbox.put_nowait(stream_head(request.head, request.cors) + chunk(_greeting(admission)))
         connection.enter(request.path.channel, (admission,), everything=False)
         return True
-
-    async def _wait_until_gone(self) -> None:
-        """A client has nothing more to say: what it sends is discarded until it closes."""
-        with self._reading:
-            try:
-                while await self._stream.receive_some():
-                    pass
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
 
     async def _identify(self, head: RequestHead) -> Principal:
         services = self._services
@@ -196,26 +140,3 @@ def _admit(connection: Connection, path: StreamPath, start: Start) -> Admission:
 def _greeting(admission: Admission) -> bytes:
     position = Position(admission.epoch, admission.start.offset)
     return sse_greeting(admission.key, position, recovered=admission.recovered)
-
-
-def _response_head(head: RequestHead, cors: tuple[tuple[str, str], ...]) -> bytes:
-    connection = h11.Connection(h11.SERVER)
-    connection.receive_data(head.raw)
-    connection.next_event()
-    headers = [
-        ("content-type", "text/event-stream; charset=utf-8"),
-        ("cache-control", "no-cache, no-transform"),
-        ("x-accel-buffering", "no"),
-        ("transfer-encoding", "chunked"),
-        # It carries no further request: its end is that of the client, or of the server.
-        ("connection", "close"),
-        *cors,
-    ]
-    return connection.send(h11.Response(status_code=200, headers=headers)) or b""
-
-
-def _refusal(error: CallboardError, cors: tuple[tuple[str, str], ...]) -> bytes:
-    retry_after = error.retry_after
-    if retry_after is None and error.code.retry_helps:
-        retry_after = _RETRY_SECONDS
-    return error_reply(http_status(error.code), error.code, error.message, retry_after=retry_after, headers=cors)

@@ -76,7 +76,7 @@ class _Run:
     def _plan(self) -> list[PlanStep]:
         steps = [PlanStep(self._step_id(0), "Ask for confirmation", type="confirm")] if self._wishes.confirm else []
         steps += [
-            PlanStep(self._step_id(number), _name(wish), _detail(wish), "think" if isinstance(wish, Count) else "tool")
+            PlanStep(self._step_id(number), _name(wish), _detail(wish), "tool" if _tool(wish) else "think", _tool(wish))
             for number, wish in enumerate(self._wishes.wishes, 1)
         ]
         return [*steps, PlanStep(self._step_id(len(self._wishes.wishes) + 1), "Write the report", type="artifact")]
@@ -105,11 +105,11 @@ class _Run:
         await self._task.step_progress(step_id, 0.0, _detail(wish))
         match wish:
             case Calculate(expression):
-                outcome = await self._use("calculator", {"expression": expression}, expression)
+                outcome = await self._use(wish, {"expression": expression}, expression)
             case TellTime(zone):
-                outcome = await self._use("clock", {"zone": zone}, f"The time in {zone}")
+                outcome = await self._use(wish, {"zone": zone}, f"The time in {zone}")
             case Measure(text):
-                outcome = await self._use("text_statistics", {"text": text}, "The text")
+                outcome = await self._use(wish, {"text": text}, "The text")
             case Count(last):
                 outcome = await self._count(step_id, last)
             case _:
@@ -119,9 +119,9 @@ class _Run:
         await self._say(outcome.line)
         return outcome
 
-    async def _use(self, tool: str, arguments: Json, label: str) -> Outcome:
+    async def _use(self, wish: Wish, arguments: Json, label: str) -> Outcome:
         try:
-            value = await self._task.call_tool(tool, arguments)
+            value = await self._task.call_tool(_tool(wish), arguments)
         except ToolError as error:
             return Outcome(label, f"{label}: that did not work, {error}.", {"error": str(error)}, success=False)
         return Outcome(label, _sentence(label, value), value)
@@ -157,6 +157,21 @@ def _name(wish: Wish) -> str:
             return "Measure the text"
         case Count():
             return "Count"
+        case _:
+            assert_never(wish)
+
+
+def _tool(wish: Wish) -> str:
+    """The tool that fulfils it; empty where none is needed."""
+    match wish:
+        case Calculate():
+            return "calculator"
+        case TellTime():
+            return "clock"
+        case Measure():
+            return "text_statistics"
+        case Count():
+            return ""
         case _:
             assert_never(wish)
 

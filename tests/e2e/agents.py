@@ -8,6 +8,7 @@ from pathlib import Path
 import trio
 
 from actors.agent import Result, TaskContext
+from transport.head import RequestHead
 
 PACE = 0.001
 
@@ -69,3 +70,8 @@ async def witness(task: TaskContext) -> Result:
 
 def _note(ending: str) -> None:
     Path("witness.txt").write_text(ending)
+
+
+def one_user(head: RequestHead) -> bool | str:
+    """Who clients of the steps are: whoever knows the word is Carol."""
+    return "carol" if head.query("access_token") == "sesame" else False

@@ -22,6 +22,7 @@ from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.door import Door
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder, EventStreamDoor
 from transport.gateway_conversation import GATEWAY_SOCKET_PATH, GatewayDoor
@@ -33,7 +34,12 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.realtime_agent import RealtimeOptions
 from transport.roster import Roster
+from transport.steps_conversation import StepsDoor
+from transport.steps_desk import StepsDesk
+from transport.steps_identity import VerifyClient
+from transport.steps_stream import StepsStreamDoor
 
 PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
 
@@ -126,11 +132,14 @@ class Client:
 class Gateway:
     """A running gateway. `clients` is where its clients' tasks live."""
 
-    def __init__(self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener) -> None:
+    def __init__(
+        self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener, desk: StepsDesk
+    ) -> None:
         self.world = world
         self.services = services
         self.verifier = verifier
         self.listener = listener
+        self.desk = desk
 
     @property
     def port(self) -> int:
@@ -170,13 +179,21 @@ async def running_gateway(
     options: ClientOptions | None = None,
     listener_options: ListenerOptions | None = None,
     agent_services: Callable[[World], AgentServices] = agent_services_of,
+    verify_client: VerifyClient | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as tasks:
             yield await _start(
-                nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen, agent_services
+                nursery,
+                tasks,
+                agents,
+                limits,
+                options or ClientOptions(auth_required=True),
+                chosen,
+                agent_services,
+                verify_client,
             )
             # Tasks end before the topics on which they say so.
             tasks.cancel_scope.cancel()
@@ -191,6 +208,7 @@ async def _start(
     options: ClientOptions,
     listener_options: ListenerOptions,
     agent_services: Callable[[World], AgentServices],
+    verify_client: VerifyClient | None,
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
@@ -208,6 +226,7 @@ async def _start(
         spawn_writer=nursery.start_soon,
         options=options,
     )
+    desk = StepsDesk(services, EchoToolbox(), RealtimeOptions("echo"), verify_client)
     drain, tally = Drain(), Tally()
 
     async def serve(stream: ByteStream) -> None:
@@ -223,6 +242,7 @@ async def _start(
             connections=world.connections,
             agent_roster=own.roster,
             listener=listener,
+            steps=desk,
             readiness=lambda: Readiness.READY,
             options=HttpOptions(
                 auth_required=options.auth_required,
@@ -233,13 +253,13 @@ async def _start(
     )
     http = HypercornHTTP(app, listener_options, drain)
     origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-    handlers = ClientHandlers(
-        options, origins, [GatewayDoor(services), AgentDoor(services, own)], [EventStreamDoor(services, origins)]
-    )
+    sockets: list[Door] = [GatewayDoor(services), AgentDoor(services, own), StepsDoor(desk)]
+    streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(desk, origins)]
+    handlers = ClientHandlers(options, origins, sockets, streams)
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener)
+    return Gateway(world, services, verifier, listener, desk)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

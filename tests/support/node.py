@@ -17,6 +17,7 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
 FOLDER = _ROOT / "tests" / "node"
+_UI_FOLDER = _ROOT / "tests" / "node_ui"
 _PACKAGE = _ROOT / "clients" / "js"
 _MAJOR = 20
 _HINT = f"Node {_MAJOR} or later with npm is needed: https://nodejs.org, or `nvm install {_MAJOR}`"
@@ -40,6 +41,14 @@ def client_package() -> str:
     return built if not problem else _unusable(problem)
 
 
+def ui_folder() -> Path:
+    """The folder of scripts that run npm packages for pages, these installed beside them. Skips and fails as `node`
+    does."""
+    node()
+    problem = _ui_installed()
+    return _UI_FOLDER if not problem else _unusable(problem)
+
+
 def _unusable(problem: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(problem)
@@ -57,6 +66,13 @@ def _prepared() -> tuple[str, str]:
         return "", f"node {version.strip()} is too old. {_HINT}"
     with _locked(FOLDER):
         return path, _installed(FOLDER)
+
+
+@cache
+def _ui_installed() -> str:
+    """What is wrong with it."""
+    with _locked(_UI_FOLDER):
+        return _installed(_UI_FOLDER)
 
 
 @cache

@@ -23,6 +23,7 @@ from transport.http.pages import add_pages
 from transport.http.route import Answer, AnyRoute, Call, Nothing
 from transport.http.services import HttpServices
 from transport.http.sessions import SessionsApi
+from transport.http.steps import add_steps
 from transport.http.tasks import TasksApi
 from transport.http.tickets import TicketsApi
 from transport.http.websocket_statistics import WebSocketStatisticsApi
@@ -44,6 +45,8 @@ def create_app(services: HttpServices) -> QuartTrio:
     for route in routes:
         rule = route.path.replace("{", "<").replace("}", ">")
         app.add_url_rule(rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate), methods=[route.method])
+    if services.steps is not None:
+        add_steps(app, services.steps, rates, _read_body)
     add_probes(app, services)
     add_pages(app, openapi_document(routes, version=options.version, auth_required=options.auth_required))
     return app

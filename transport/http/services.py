@@ -14,6 +14,7 @@ from actors.principal import Principal, Verifier
 from actors.router import Router
 from actors.tool import Toolbox
 from transport.roster import Roster
+from transport.steps_desk import StepsDesk
 
 
 class Readiness(StrEnum):
@@ -98,6 +99,8 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     """The clients of the agent dialect."""
     listener: Listener
     readiness: Callable[[], Readiness]
+    steps: StepsDesk | None = None
+    """Where the clients of the steps dialect are served; their posts then are, too."""
     reports: Callable[[], Mapping[str, int]] = dict
     """How many troubles of each kind the actors have reported."""
     options: HttpOptions = HttpOptions()

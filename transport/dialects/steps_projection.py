@@ -1,0 +1,143 @@
+"""From the engine's events of all of an owner's tasks to what the steps dialect says. Sync, without a clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from actors.event import Draft, Event, Json
+from transport.dialects.steps_plan import step_id_of
+from transport.dialects.steps_task import State, StepsTask, status_draft
+
+_DATALESS = frozenset({"task.started", "task.turn_started", "agent.message"})
+_TOLD = _DATALESS | {
+    "plan.created",
+    "plan.updated",
+    "step.started",
+    "step.progress",
+    "step.completed",
+    "step.failed",
+    "step.confirm",
+    "step.confirmed",
+    "agent.tool_call",
+    "agent.tool_result",
+    "task.completed",
+    "task.failed",
+    "task.cancelled",
+}
+"""All else is left out: reasoning, artifacts, what agents emit under names of their own."""
+
+_ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
+
+
+class StepsProjection:
+    """At most one `step:progress` of a step in `interval` seconds, the last one always before its `step:complete`."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._tasks: dict[str, StepsTask] = {}
+        """Those that run, the one begun last at the end."""
+        self._holding: dict[str, StepsTask] = {}
+        """Those of them that hold a progress back: few, and asked for after every event."""
+
+    @property
+    def due(self) -> float:
+        return min((task.due for task in self._holding.values()), default=math.inf)
+
+    def project(self, event: Event, now: float) -> Sequence[Draft]:
+        if event.key.channel != "task" or event.event_type not in _TOLD:
+            return ()
+        task_id, at = event.key.topic, event.timestamp
+        task = self._tasks.get(task_id)
+        if task is None:
+            task = self._tasks[task_id] = StepsTask(task_id, self._interval, at)
+        data = None if event.event_type in _DATALESS else event.data
+        said = list(_tell(task, event.event_type, data if isinstance(data, dict) else {}, at, now))
+        self._note(task_id, task)
+        if event.event_type in _ENDS:
+            del self._tasks[task_id]
+            if self._tasks:
+                # Another one goes on: its state is the one to be shown.
+                said.append(self.status(at))
+        return said
+
+    def flush(self, now: float) -> Sequence[Draft]:
+        said: list[Draft] = []
+        for task_id, task in tuple(self._holding.items()):
+            said += task.flush(now)
+            self._note(task_id, task)
+        return said
+
+    def status(self, at: int) -> Draft:
+        """Of the task begun last that runs."""
+        task_id = next(reversed(self._tasks), None)
+        if task_id is None:
+            return status_draft(State.IDLE, None, at)
+        return status_draft(self._tasks[task_id].state, task_id, at)
+
+    def catch_up(self, at: int) -> list[Draft]:
+        """The plans and open questions of what runs, for somebody who comes without having seen them."""
+        return [draft for task in self._tasks.values() for draft in task.catch_up(at)]
+
+    def _note(self, task_id: str, task: StepsTask) -> None:
+        if task.due < math.inf:
+            self._holding[task_id] = task
+        else:
+            self._holding.pop(task_id, None)
+
+
+def _tell(task: StepsTask, kind: str, data: Mapping[str, Json], at: int, now: float) -> Iterable[Draft]:
+    match kind:
+        case "task.started" | "task.turn_started":
+            return task.enter(State.PLANNING, at)
+        case "agent.message":
+            return task.work(at)
+        case "plan.created":
+            return task.make_plan(data, at)
+        case "plan.updated":
+            return task.change_plan(data, at)
+        case "agent.tool_call":
+            return task.use_tool(_text(data, "call_id"), _text(data, "name"), at)
+        case "agent.tool_result":
+            success = data.get("success") is True
+            output = data.get("result") if success else {"error": data.get("error")}
+            return task.tool_used(_text(data, "call_id"), output, success, at)
+        case "task.completed":
+            return task.complete(data, at)
+        case "task.failed":
+            return task.fail(data, at)
+        case "task.cancelled":
+            return task.cancel(data, at)
+        case _:
+            step_id = step_id_of(data.get("step_id"))
+            return _tell_step(task, kind, step_id, data, at, now) if step_id else ()
+
+
+def _tell_step(
+    task: StepsTask, kind: str, step_id: str, data: Mapping[str, Json], at: int, now: float
+) -> Iterable[Draft]:
+    match kind:
+        case "step.started":
+            return task.start_step(step_id, _text(data, "name"), at)
+        case "step.progress":
+            return task.progress(step_id, _number(data.get("progress")), _text(data, "message"), at, now)
+        case "step.completed":
+            return task.end_step(step_id, _text(data, "name"), data.get("output"), data.get("success") is not False, at)
+        case "step.failed":
+            return task.end_step(step_id, _text(data, "name"), {"error": data.get("error")}, False, at)
+        case "step.confirm":
+            return task.ask(step_id, _text(data, "step_name"), _text(data, "reason"), data.get("expires_at"), at)
+        case "step.confirmed":
+            by = data.get("by")
+            return task.answered(step_id, data.get("approved") is True, by if isinstance(by, str) else None, at)
+        case _:
+            raise ValueError(f"{kind} is not told as a step")
+
+
+def _text(data: Mapping[str, Json], name: str) -> str:
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Json) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0

@@ -1,0 +1,68 @@
+"""Who a client of the steps dialect is: by a function of the operator's own, or as everywhere in the engine."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import trio
+
+from actors.errors import CallboardError, ErrorCode
+from actors.principal import ANONYMOUS, Principal, is_user_id
+from transport.credentials import Authenticator, Credentials
+from transport.head import RequestHead
+
+VerifyClient: TypeAlias = "Callable[[RequestHead], bool | str | Awaitable[bool | str]]"
+"""Told of a request, says whose it is: a user's id, True for nobody in particular, False to refuse it. An async
+function runs in the engine's loop, any other one in a thread."""
+
+_log = logging.getLogger("callboard.steps")
+
+
+class StepsIdentity:
+    """Every way in, upgrades, event streams and posts alike, asks the same."""
+
+    def __init__(self, authenticator: Authenticator, verify_client: VerifyClient | None, seconds: float) -> None:
+        """`seconds`: how long `verify_client` may take; one who is not judged by then is refused."""
+        self._authenticator = authenticator
+        self._verify_client = verify_client
+        self._seconds = seconds
+
+    async def identify(self, head: RequestHead, *, reads: bool) -> Principal:
+        """`reads`: whether the request changes nothing. Raises CallboardError UNAUTHORIZED."""
+        if self._verify_client is not None:
+            return _principal(await self._ask(self._verify_client, head))
+        shown = Credentials(
+            authorization=head.header("authorization"),
+            access_token=head.query("access_token"),
+            ticket=head.query("ticket"),
+        )
+        return await self._authenticator.identify(shown, reads=reads)
+
+    async def _ask(self, verify: VerifyClient, head: RequestHead) -> object:
+        with trio.move_on_after(self._seconds):
+            try:
+                if inspect.iscoroutinefunction(verify):
+                    return await verify(head)
+                return await trio.to_thread.run_sync(verify, head, abandon_on_cancel=True)
+            # The edge of somebody else's code: a client that it cannot judge is not let in.
+            except Exception:  # noqa: BLE001
+                _log.exception("steps.verify_client failed")
+                return False
+        _log.error("steps.verify_client took more than %g seconds", self._seconds)
+        return False
+
+
+def _principal(answer: object) -> Principal:
+    match answer:
+        case True:
+            return Principal(ANONYMOUS.user_id)
+        case str() if is_user_id(answer):
+            return Principal(answer)
+        case False:
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "Unauthorized")
+        case _:
+            _log.error("steps.verify_client returned %.200r: neither a user's id nor True nor False", answer)
+            raise CallboardError(ErrorCode.UNAUTHORIZED, "Unauthorized")
