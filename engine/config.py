@@ -93,6 +93,14 @@ class Auth(Section, frozen=True, kw_only=True):
     jwt: Jwt | None = None
 
 
+class Wallet(Section, frozen=True, kw_only=True):
+    """The wallet dialect, `/api/ws`."""
+
+    require_signature: bool | None = None
+    """A public key alone proves nothing. Unset: required where `auth.required` is. Read
+    `Config.wallet_signature_required`."""
+
+
 class Store(Section, frozen=True, kw_only=True):
     path: Path = Path("callboard.db")
     """The SQLite file that holds API keys."""
@@ -230,6 +238,7 @@ class Config(Section, frozen=True, kw_only=True):
     server: Server = Server()
     listeners: Listeners = Listeners()
     auth: Auth = Auth()
+    wallet: Wallet = Wallet()
     store: Store = Store()
     engine: Engine = Engine()
     limits: Limits = Limits()
@@ -250,6 +259,12 @@ class Config(Section, frozen=True, kw_only=True):
         if self.auth.required is None:
             return not is_loopback(self.server.host)
         return self.auth.required
+
+    @property
+    def wallet_signature_required(self) -> bool:
+        """Whether a wallet must prove that its key is its own: as configured, else where credentials are required."""
+        required = self.wallet.require_signature
+        return self.auth_required if required is None else required
 
 
 def agent_name(reference: str) -> str:

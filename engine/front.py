@@ -27,6 +27,9 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
+from transport.wallet_conversation import WalletDoor
+from transport.wallet_identity import WalletIdentity
+from transport.wallets import Wallets
 
 
 class Front:
@@ -49,6 +52,8 @@ class Front:
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
             options=_client_options(config),
         )
+        identity = WalletIdentity(require_signature=config.wallet_signature_required)
+        self._wallets = Wallets(core.channels, core.feeds, identity, config.timeouts.heartbeat_seconds)
         tally = Tally()
         self.listener = Listener(
             options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
@@ -60,7 +65,12 @@ class Front:
     def _handlers(self, services: ClientServices) -> ClientHandlers:
         options = services.options
         origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-        return ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+        return ClientHandlers(
+            options,
+            origins,
+            [GatewayDoor(services), WalletDoor(services, self._wallets)],
+            [EventStreamDoor(services, origins)],
+        )
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""
@@ -81,6 +91,7 @@ class Front:
             tickets=tickets,
             toolbox=self._core.toolbox,
             connections=services.connections,
+            wallets=self._wallets,
             listener=self.listener,
             readiness=lambda: self._readiness,
             reports=self._core.reporter.statistics,

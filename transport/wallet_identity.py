@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import msgspec
 from nacl.exceptions import BadSignatureError
@@ -38,24 +38,21 @@ class Shown(msgspec.Struct, frozen=True):
     signature: str | None = None
 
     @classmethod
-    def in_request(cls, headers: Mapping[str, str], parameters: Mapping[str, str]) -> Shown:
-        """`headers` finds names in any case. A header goes before the parameter that stands for it."""
-        signature = headers.get(SIGNATURE_HEADER)
-        if signature is None and (signature := parameters.get("signature")) is not None:
+    def of(cls, header: Callable[[str], str | None], parameter: Callable[[str], str | None]) -> Shown:
+        """`header` finds a header by its name in any case. It goes before the parameter that stands for it."""
+        public_key, nonce, signature = header(KEY_HEADER), header(NONCE_HEADER), header(SIGNATURE_HEADER)
+        if signature is None and (signature := parameter("signature")) is not None:
             # In an address a `+` that is not escaped is read as a blank.
             signature = signature.replace(" ", "+")
         return cls(
-            headers.get(KEY_HEADER, parameters.get("publicKey")),
-            headers.get(NONCE_HEADER, parameters.get("nonce")),
+            parameter("publicKey") if public_key is None else public_key,
+            parameter("nonce") if nonce is None else nonce,
             signature,
         )
 
     @classmethod
     def in_head(cls, head: RequestHead) -> Shown:
-        names = {KEY_HEADER: "publicKey", NONCE_HEADER: "nonce", SIGNATURE_HEADER: "signature"}
-        headers = {name: value for name in names if (value := head.header(name.lower())) is not None}
-        parameters = {name: value for name in names.values() if (value := head.query(name)) is not None}
-        return cls.in_request(headers, parameters)
+        return cls.of(lambda name: head.header(name.lower()), head.query)
 
 
 class UsedNonces:

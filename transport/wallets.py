@@ -29,7 +29,7 @@ class Wallets:
         self._feeds = feeds
 
     def feed(self, wallet: Principal) -> Feed:
-        """The wallet's, opened where it is new: from then on what happens is kept for it. Raises CallboardError BUSY."""
+        """The wallet's; where it is new, what happens is kept from then on. Raises CallboardError BUSY."""
         owner = wallet.user_id
         key = ChannelKey(FEED_CHANNEL, "wallet", owner)
         feed = self._feeds.open(key, _KEPT, lambda: WalletProjection(now_ms()))

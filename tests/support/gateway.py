@@ -21,6 +21,7 @@ from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.door import Door
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder, EventStreamDoor
 from transport.gateway_conversation import GATEWAY_SOCKET_PATH, GatewayDoor
@@ -32,6 +33,9 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.wallet_conversation import WalletDoor
+from transport.wallet_identity import WalletIdentity
+from transport.wallets import Wallets
 
 PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
 
@@ -124,11 +128,14 @@ class Client:
 class Gateway:
     """A running gateway. `clients` is where its clients' tasks live."""
 
-    def __init__(self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener) -> None:
+    def __init__(
+        self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener, wallets: Wallets
+    ) -> None:
         self.world = world
         self.services = services
         self.verifier = verifier
         self.listener = listener
+        self.wallets = wallets
 
     @property
     def port(self) -> int:
@@ -198,6 +205,7 @@ async def _start(
         options=options,
     )
     drain, tally = Drain(), Tally()
+    wallets = Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0)
 
     async def serve(stream: ByteStream) -> None:
         await edge.serve(stream)
@@ -210,6 +218,7 @@ async def _start(
             tickets=tickets,
             toolbox=EchoToolbox(),
             connections=world.connections,
+            wallets=wallets,
             listener=listener,
             readiness=lambda: Readiness.READY,
             options=HttpOptions(
@@ -221,11 +230,12 @@ async def _start(
     )
     http = HypercornHTTP(app, listener_options, drain)
     origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-    handlers = ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+    sockets: list[Door] = [GatewayDoor(services), WalletDoor(services, wallets)]
+    handlers = ClientHandlers(options, origins, sockets, [EventStreamDoor(services, origins)])
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener)
+    return Gateway(world, services, verifier, listener, wallets)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

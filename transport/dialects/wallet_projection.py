@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from actors.event import Draft, Event, Merge
 from transport.dialects.wallet_task import Change, TaskFold, TextPart, WalletTask
 
+_REMEMBERED = 256
 UPDATE_SECONDS = 0.2
 """At least so long lie between two updates of a task that say no more than that its content has grown."""
 
@@ -58,6 +60,8 @@ class WalletProjection:
         self._quiet_until: dict[str, float] = {}
         self._held: dict[str, float] = {}
         """When the tasks that have grown are to be told."""
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
+        """The last tasks that have ended: that one was created may be read later than that it ended."""
 
     @property
     def due(self) -> float:
@@ -92,9 +96,11 @@ class WalletProjection:
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
         if event.event_type != "task.created":
             return ()
-        created = msgspec.json.decode(event.body, type=_CreatedData)
-        # Its first events may have come by another way before, and its last one too.
-        if created.task_id in self._tasks:
+        try:
+            created = msgspec.json.decode(event.body, type=_CreatedData)
+        except msgspec.DecodeError:
+            return ()
+        if created.task_id in self._ended:
             return ()
         task = self._task(created.task_id, event.timestamp)
         return self._after(task, task.submit(created.session_id or "", event.timestamp), event, now)
@@ -108,6 +114,7 @@ class WalletProjection:
                 self._held.setdefault(task.id, self._quiet_until[task.id])
         if task.ended:
             del self._tasks[task.id]
+            self._ended.append(task.id)
             self._quiet_until.pop(task.id, None)
             self._held.pop(task.id, None)
         return told

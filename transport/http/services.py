@@ -13,6 +13,7 @@ from actors.outbox import OutboxOptions
 from actors.principal import Principal, Verifier
 from actors.router import Router
 from actors.tool import Toolbox
+from transport.wallets import Wallets
 
 
 class Readiness(StrEnum):
@@ -93,6 +94,7 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     tickets: Tickets
     toolbox: Toolbox
     connections: Connections
+    wallets: Wallets
     listener: Listener
     readiness: Callable[[], Readiness]
     reports: Callable[[], Mapping[str, int]] = dict

@@ -18,6 +18,8 @@ from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoTool
 from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
+from transport.wallet_identity import WalletIdentity
+from transport.wallets import Wallets
 
 Json: TypeAlias = Any
 """A decoded answer: what is in it, the test says."""
@@ -150,6 +152,7 @@ def open_site(nursery: trio.Nursery, *, limits: Limits | None = None, options: H
         tickets=office,
         toolbox=EchoToolbox(),
         connections=world.connections,
+        wallets=Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0),
         listener=Port(),
         readiness=lambda: site.readiness,
         options=options or HttpOptions(),
