@@ -17,7 +17,8 @@ UPDATE_SECONDS = 0.2
 
 
 class ConversationMessage(msgspec.Struct, frozen=True):
-    """One message of a conversation. `role` is `user` or `assistant`; `id` is the same wherever it is read."""
+    """One message of a conversation. `role` is `user` or `assistant`, or `system` for what is broadcast to it; `id` is
+    the same wherever it is read."""
 
     id: str
     role: str
@@ -38,6 +39,10 @@ class _MessageData(msgspec.Struct):
     role: str
     content: str
     index: int | None = None
+
+
+class _BroadcastData(msgspec.Struct):
+    message: str
 
 
 class _CreatedData(msgspec.Struct):
@@ -81,17 +86,16 @@ class WalletProjection:
                 return self._project_creation(event, now)
 
     def _project_message(self, event: Event) -> Sequence[Draft]:
-        if event.event_type != "message" or event.timestamp < self._since:
+        """Published from outside, an event may have a form of its own: it is passed over."""
+        if event.timestamp < self._since:
             return ()
         try:
-            data = msgspec.json.decode(event.body, type=_MessageData)
+            message = _message_of(event)
         except msgspec.DecodeError:
-            # Published from outside, in a form of its own.
             return ()
-        conversation_id = event.key.topic
-        named = f"{conversation_id}-e{event.offset}" if data.index is None else message_id(conversation_id, data.index)
-        message = ConversationMessage(named, data.role, (TextPart(data.content),))
-        return (_draft("new_message", _NewMessage(conversation_id, message), event.timestamp),)
+        if message is None:
+            return ()
+        return (_draft("new_message", _NewMessage(event.key.topic, message), event.timestamp),)
 
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
         if event.event_type != "task.created":
@@ -129,6 +133,21 @@ class WalletProjection:
         if task is None:
             task = self._tasks[task_id] = TaskFold(task_id, timestamp)
         return task
+
+
+def _message_of(event: Event) -> ConversationMessage | None:
+    """What is said in a conversation. Raises msgspec.DecodeError."""
+    conversation_id = event.key.topic
+    match event.event_type:
+        case "message":
+            data = msgspec.json.decode(event.body, type=_MessageData)
+            role, text, index = data.role, data.content, data.index
+        case "broadcast":
+            role, text, index = "system", msgspec.json.decode(event.body, type=_BroadcastData).message, None
+        case _:
+            return None
+    named = f"{conversation_id}-e{event.offset}" if index is None else message_id(conversation_id, index)
+    return ConversationMessage(named, role, (TextPart(text),))
 
 
 def _draft(event_type: str, message: _NewMessage | _TaskUpdate, timestamp: int) -> Draft:

@@ -33,6 +33,7 @@ TYPES = (
     "step.confirm",
     "step.confirmed",
     "message",
+    "broadcast",
     "gap",
     "else",
 )
@@ -123,6 +124,15 @@ def test_a_message_in_the_form_of_the_seed() -> None:
             "conversation_id": "s1",
             "message": {"id": "s1-4", "role": "user", "content": [{"type": "text", "text": "hi"}]},
         }
+    ]
+
+
+def test_a_broadcast_to_a_conversation_is_a_message_of_the_system() -> None:
+    told = Told()
+    told.event(SESSION, "broadcast", {"message": "maintenance"})
+    told.event(SESSION, "broadcast", {"message": 5})
+    assert [frame["message"] for frame in told.frames] == [
+        {"id": "s1-e1", "role": "system", "content": [{"type": "text", "text": "maintenance"}]}
     ]
 
 
