@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Merge
-from tests.transport.test_gateway_codec import json_values, read_frame
+from tests.transport.test_gateway_codec import proper_values, read_frame
 from transport.dialects import wallet, wallet_frames
 
 FEED = ChannelKey("feed", "wallet", "w")
@@ -36,7 +36,7 @@ def test_any_text_is_answered_once(text: str) -> None:
     assert reply["type"] == "pong" or reply["message"]
 
 
-@given(st.dictionaries(st.sampled_from(["type", "timestamp", "id", "request_id"]), json_values | st.just("ping")))
+@given(st.dictionaries(st.sampled_from(["type", "timestamp", "id", "request_id"]), proper_values | st.just("ping")))
 def test_any_object_is_answered_under_its_name(frame: dict[str, Any]) -> None:
     reply = answer(json.dumps(frame))
     assert (reply["type"] == "pong") == (frame.get("type") == "ping")
