@@ -13,6 +13,7 @@ from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey, Event
 from actors.log import Resumption
 from actors.outbox import Encoder, Outbox, Subscription
+from actors.position import Position
 from actors.principal import Principal
 from actors.router import Router
 
@@ -40,6 +41,7 @@ class Connection:
         "__weakref__",
         "_encoder",
         "_followers",
+        "_leaving",
         "_max",
         "_named",
         "_router",
@@ -70,6 +72,8 @@ class Connection:
         self._named: set[ChannelKey] = set()
         self._followers: dict[str, Follower] = {}
         """The channels held whole. The system channel's topics are few and fixed: it is not followed as they open."""
+        self._leaving: dict[ChannelKey, Callable[[Position], None]] | None = None
+        """Who is to be told where a subscription ended. Made when there is somebody: most connections have none."""
 
     @property
     def subscriptions(self) -> int:
@@ -114,9 +118,16 @@ class Connection:
         and nothing changes; `hold` subscribes, in the same step."""
         return self._admission(key, start, named=True)
 
-    def hold(self, admission: Admission) -> None:
-        """Subscribes as told. The reply that names the start has been put into the outbox before."""
+    def hold(self, admission: Admission, left: Callable[[Position], None] | None = None) -> None:
+        """Subscribes as told. The reply that names the start has been put into the outbox before.
+
+        `left` is told once, when the subscription ends, which event was the last that the client was sent.
+        """
         self._subscribe(admission)
+        if left is not None:
+            if self._leaving is None:
+                self._leaving = {}
+            self._leaving[admission.key] = left
 
     def let_go(self, key: ChannelKey) -> None:
         """Idempotent."""
@@ -204,4 +215,6 @@ class Connection:
     def _drop(self, key: ChannelKey) -> None:
         subscription = self._subscriptions.pop(key, None)
         if subscription is not None:
+            if self._leaving and (left := self._leaving.pop(key, None)) is not None:
+                left(Position(subscription.log.epoch, subscription.offset))
             self._router.channels.unsubscribe(subscription)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import trio
 
+from actors.attendance import Attendance
 from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Event
 from actors.reader import Reader
@@ -44,6 +45,7 @@ class Feed:
         self.key = key
         self.reader = Reader(channels)
         self.projection = projection
+        self.attendance = Attendance()
         self._channels = channels
         self._life: trio.CancelScope | None = None
         self._closed = False

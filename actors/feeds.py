@@ -49,18 +49,25 @@ class Feeds:
             self._feeds[key] = feed
         return feed
 
-    def follow(self, feed: Feed, channel: str, owner: str) -> None:
-        """Makes all that `owner` has and will have in that channel a source, from now on. Idempotent."""
+    def follow(self, feed: Feed, channel: str, owner: str, *, replay: bool = False) -> None:
+        """Makes all that `owner` has and will have in that channel a source, from now on. Idempotent.
+
+        With `replay` the topics that are in use now are read from their oldest event on.
+        """
         followers = self._followers.setdefault(feed.key, {})
         if channel in followers:
             return
 
         def attach(source: ChannelKey) -> None:
-            feed.reader.add(source, self._channels.resume(source, None))
+            log = self._channels.log(source)
+            feed.reader.add(source, log.replay() if replaying else log.resume(None))
 
         follower = Follower(channel, owner, attach, feed.reader.remove)
         followers[channel] = follower
+        replaying = replay
         self._channels.follow(follower)
+        # A task that has ended and is looked up again later has been read before.
+        replaying = False
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the feeds' actors."""

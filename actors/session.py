@@ -163,11 +163,16 @@ class Session:
             self._current = None
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
+        first = self.forgotten + len(self.messages) - len(leave.said)
         leave.reply.answer(None)
         self._admit_next()
         drafts = [
-            draft("message", {"role": m.role, "content": m.content, "task_id": m.task_id}, timestamp=m.timestamp)
-            for m in leave.said
+            draft(
+                "message",
+                {"role": m.role, "content": m.content, "task_id": m.task_id, "index": first + count},
+                timestamp=m.timestamp,
+            )
+            for count, m in enumerate(leave.said)
         ]
         drafts.append(draft("done", {"exec_id": leave.task_id, "state": leave.state}))
         await self._channels.emit(self.key, *drafts)

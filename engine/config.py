@@ -105,6 +105,14 @@ class Steps(Section, frozen=True, kw_only=True):
     Unset: clients show the engine's own credentials."""
 
 
+class Wallet(Section, frozen=True, kw_only=True):
+    """The wallet dialect, `/api/ws`."""
+
+    require_signature: bool | None = None
+    """A public key alone proves nothing. Unset: required where `auth.required` is. Read
+    `Config.wallet_signature_required`."""
+
+
 class Store(Section, frozen=True, kw_only=True):
     path: Path = Path("callboard.db")
     """The SQLite file that holds API keys."""
@@ -267,6 +275,7 @@ class Config(Section, frozen=True, kw_only=True):
     listeners: Listeners = Listeners()
     auth: Auth = Auth()
     steps: Steps = Steps()
+    wallet: Wallet = Wallet()
     store: Store = Store()
     engine: Engine = Engine()
     limits: Limits = Limits()
@@ -291,6 +300,12 @@ class Config(Section, frozen=True, kw_only=True):
         if self.auth.required is None:
             return not is_loopback(self.server.host)
         return self.auth.required
+
+    @property
+    def wallet_signature_required(self) -> bool:
+        """Whether a wallet must prove that its key is its own: as configured, else where credentials are required."""
+        required = self.wallet.require_signature
+        return self.auth_required if required is None else required
 
 
 def agent_name(reference: str) -> str:

@@ -36,6 +36,9 @@ from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
 from transport.steps_desk import StepsDesk
 from transport.steps_stream import StepsStreamDoor
+from transport.wallet_conversation import WalletDoor
+from transport.wallet_identity import WalletIdentity
+from transport.wallets import Wallets
 
 
 class Front:
@@ -59,6 +62,8 @@ class Front:
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
             options=_client_options(config),
         )
+        identity = WalletIdentity(require_signature=config.wallet_signature_required)
+        self._wallets = Wallets(core.channels, core.feeds, identity, config.timeouts.heartbeat_seconds)
         tally = Tally()
         self.listener = Listener(
             options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
@@ -71,7 +76,12 @@ class Front:
     def _handlers(self, services: ClientServices) -> ClientHandlers:
         options = services.options
         origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-        sockets: list[Door] = [GatewayDoor(services), AgentDoor(services, self._agent), StepsDoor(self._steps)]
+        sockets: list[Door] = [
+            GatewayDoor(services),
+            AgentDoor(services, self._agent),
+            StepsDoor(self._steps),
+            WalletDoor(services, self._wallets),
+        ]
         streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(self._steps, origins)]
         return ClientHandlers(options, origins, sockets, streams)
 
@@ -95,6 +105,7 @@ class Front:
             toolbox=self._core.toolbox,
             connections=services.connections,
             agent_roster=self._agent.roster,
+            wallets=self._wallets,
             listener=self.listener,
             steps=self._steps,
             readiness=lambda: self._readiness,

@@ -80,6 +80,10 @@ class Engine:
             shown = f"[{host}]" if ":" in host else host
             _log.info("listening", url=f"{scheme}://{shown}:{port}", auth_required=self._config.auth_required)
 
+        if not self._config.wallet_signature_required:
+            tell = _log.warning if self._config.auth_required else _log.info
+            tell("wallets are not asked for a signature: a public key alone proves nothing", path="/api/ws")
+
     async def _drain_at_signal(self, signals: AsyncIterator[int]) -> None:
         async for number in signals:
             _log.info("draining", signal=signal.Signals(number).name, seconds=self._config.server.drain_seconds)

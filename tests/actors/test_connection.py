@@ -201,3 +201,25 @@ async def test_a_detached_connection_leaves_nothing_behind(autojump_clock: trio.
         gc.collect()
         assert left() is None
         nursery.cancel_scope.cancel()
+
+
+async def test_the_end_of_a_subscription_tells_what_the_client_was_sent(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, AGENTS)
+        keeping_up, _ = world.connect(ALICE)
+        stalled, sink = world.connect(ALICE)
+        key = world.router.resolve(ALICE, "app", "news")
+        left: list[Position] = []
+        for connection in (keeping_up, stalled):
+            connection.hold(connection.admission(key, "live"), left.append)
+        await publish(world, "news", 1)
+        sink.close_up()
+        await publish(world, "news", 2)
+        last = await publish(world, "news", 3)
+        await wait_all_tasks_blocked()
+        keeping_up.let_go(key)
+        stalled.detach()
+        keeping_up.detach()
+        # The one whose socket took no more holds the rest of one write, and has the third still to come.
+        assert left == [last, Position(last.epoch, 2)]
+        nursery.cancel_scope.cancel()

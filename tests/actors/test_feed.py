@@ -162,3 +162,22 @@ async def test_feeds_that_are_all_followed_are_not_given_up(autojump_clock: trio
         with pytest.raises(CallboardError, match="1 feeds are in use"):
             feeds.open(ChannelKey("feed", "all", "bob"), Retention(), Echo)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_replay_begins_with_what_is_there_and_nothing_is_read_again(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        channels = Channels(NurserySpawner(nursery), {}, ChannelsOptions(idle_seconds=1))
+        feeds = Feeds(NurserySpawner(nursery), channels)
+        await channels.publish(SOURCE, fact(1))
+        feed = feeds.open(FEED, Retention(), Echo)
+        feeds.follow(feed, "task", "alice", replay=True)
+        await channels.publish(SOURCE, draft("task.completed", {}))
+        await wait_all_tasks_blocked()
+        assert said(channels) == ["one fact 1", "one task.completed 2"]
+        await trio.sleep(5)
+        await channels.sweep()
+        # Looked up again: it opens anew.
+        await channels.publish(SOURCE, fact(3))
+        await wait_all_tasks_blocked()
+        assert said(channels) == ["one fact 1", "one task.completed 2", "one fact 3"]
+        nursery.cancel_scope.cancel()

@@ -102,7 +102,7 @@ async def test_an_exec_is_told_on_the_session(autojump_clock: trio.abc.Clock) ->
         seen = events(sink)
         assert [one.event_type for one in seen] == ["output", "message", "message", "done"]
         assert seen[0].data == {"exec_id": started.exec_id, "content": "hello"}
-        assert seen[2].data == {"role": "assistant", "content": "HELLO", "task_id": started.exec_id}
+        assert seen[2].data == {"role": "assistant", "content": "HELLO", "task_id": started.exec_id, "index": 1}
         assert seen[3].data == {"exec_id": started.exec_id, "state": "completed"}
         view = world.sessions.find(ALICE, session_id).view()
         assert (view.messages, view.user_id, view.agent) == (2, "alice", "echo")

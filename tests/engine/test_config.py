@@ -61,6 +61,21 @@ def test_rooms_have_rules_by_name(write: Write) -> None:
     assert load_config(environ={"CALLBOARD_ROOMS__STAFF__JOIN": "carol"}).rooms["staff"].join == ("carol",)
 
 
+@pytest.mark.parametrize(
+    ("text", "required"),
+    [
+        ("", False),
+        ("[server]\nhost = '0.0.0.0'\n", True),
+        ("[server]\nhost = '0.0.0.0'\n[wallet]\nrequire_signature = false\n", False),
+        ("[wallet]\nrequire_signature = true\n", True),
+    ],
+)
+def test_a_wallet_signs_where_credentials_are_required_unless_told_otherwise(
+    write: Write, text: str, required: bool
+) -> None:
+    assert load_config(write(text), environ={}).wallet_signature_required is required
+
+
 def test_a_flag_not_given_changes_nothing(write: Write) -> None:
     flags = {"--host": (("server", "host"), None), "--agent": (("engine", "agents"), ())}
     path = write("[engine]\nagents = ['tests.engine.agents:researcher']\n")

@@ -40,6 +40,9 @@ from transport.steps_conversation import StepsDoor
 from transport.steps_desk import StepsDesk
 from transport.steps_identity import VerifyClient
 from transport.steps_stream import StepsStreamDoor
+from transport.wallet_conversation import WalletDoor
+from transport.wallet_identity import WalletIdentity
+from transport.wallets import Wallets
 
 PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
 
@@ -133,13 +136,20 @@ class Gateway:
     """A running gateway. `clients` is where its clients' tasks live."""
 
     def __init__(
-        self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener, desk: StepsDesk
+        self,
+        world: World,
+        services: ClientServices,
+        verifier: NamesAreKeys,
+        listener: Listener,
+        desk: StepsDesk,
+        wallets: Wallets,
     ) -> None:
         self.world = world
         self.services = services
         self.verifier = verifier
         self.listener = listener
         self.desk = desk
+        self.wallets = wallets
 
     @property
     def port(self) -> int:
@@ -228,6 +238,7 @@ async def _start(
     )
     desk = StepsDesk(services, EchoToolbox(), RealtimeOptions("echo"), verify_client)
     drain, tally = Drain(), Tally()
+    wallets = Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0)
 
     async def serve(stream: ByteStream) -> None:
         await edge.serve(stream)
@@ -241,6 +252,7 @@ async def _start(
             toolbox=EchoToolbox(),
             connections=world.connections,
             agent_roster=own.roster,
+            wallets=wallets,
             listener=listener,
             steps=desk,
             readiness=lambda: Readiness.READY,
@@ -253,13 +265,18 @@ async def _start(
     )
     http = HypercornHTTP(app, listener_options, drain)
     origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-    sockets: list[Door] = [GatewayDoor(services), AgentDoor(services, own), StepsDoor(desk)]
+    sockets: list[Door] = [
+        GatewayDoor(services),
+        AgentDoor(services, own),
+        StepsDoor(desk),
+        WalletDoor(services, wallets),
+    ]
     streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(desk, origins)]
     handlers = ClientHandlers(options, origins, sockets, streams)
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener, desk)
+    return Gateway(world, services, verifier, listener, desk, wallets)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

@@ -26,6 +26,7 @@ from transport.http.sessions import SessionsApi
 from transport.http.steps import add_steps
 from transport.http.tasks import TasksApi
 from transport.http.tickets import TicketsApi
+from transport.http.wallet import WalletApi
 from transport.http.websocket_statistics import WebSocketStatisticsApi
 
 
@@ -41,7 +42,7 @@ def create_app(services: HttpServices) -> QuartTrio:
     Origins(options.cors_origins, loopback_only=options.loopback_only).guard(app)
     rates = Rates(options.requests_per_second, options.requests_burst, options.users)
     gate = Gate(services.verifier, services.tickets, rates, auth_required=options.auth_required)
-    routes = api_routes(services)
+    routes = [*api_routes(services), *WalletApi(services, rates).routes()]
     for route in routes:
         rule = route.path.replace("{", "<").replace("}", ">")
         app.add_url_rule(rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate), methods=[route.method])
@@ -70,8 +71,10 @@ def api_routes(services: HttpServices) -> list[AnyRoute]:
 
 
 def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
+    admit = route.admit or gate.admit
+
     async def view(**path: str) -> Response:
-        principal = await gate.admit(request.method, request.headers, request.args)
+        principal = await admit(request.method, request.headers, request.args)
         query = decode_query(request.args, route.query)
         body = decode_body(b"" if route.body is Nothing else await _read_body(), route.body)
         answer = await route.handler(Call(principal, request.method, path, request.headers, body, query))

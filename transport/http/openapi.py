@@ -18,6 +18,7 @@ _PATH_MEANINGS = {
     "task_id": "A task's `id`.",
     "session_id": "A session's `id`.",
     "batch_id": "A batch's `id`.",
+    "conversation_id": "A conversation's `id`.",
     "channel": "`task`, `session`, `system`, `app` or `agent`.",
     "topic": "The id of a task or session, the name of an agent, or a name of yours on `app`.",
 }
@@ -40,6 +41,10 @@ of an event stream, `{"epoch", "offset"}` on the WebSocket at `/api/v1/gateway/w
 A request shows who it is from by `Authorization: Bearer`, `?access_token=`, or, for reading, a short-lived `?ticket=`.
 Beside the API there are `/healthz`, `/readyz` and `/metrics`.
 """
+_WALLET = """\
+A public key: 32 bytes in base58, or `?publicKey=`. Where signatures are required also `X-Solana-Nonce`, an expiry in
+Unix milliseconds, and `X-Solana-Signature`, the key's over the nonce's digits in base64 (`?nonce=`, `?signature=`). A
+nonce is good once. A key alone proves nothing."""
 
 
 def openapi_document(routes: Sequence[AnyRoute], *, version: str, auth_required: bool) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def openapi_document(routes: Sequence[AnyRoute], *, version: str, auth_required:
                 "bearer": {"type": "http", "scheme": "bearer", "description": "An API key `ab_…` or a JWT."},
                 "access_token": {"type": "apiKey", "in": "query", "name": "access_token"},
                 "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "For reading only."},
+                "wallet": {"type": "apiKey", "in": "header", "name": "X-Solana-PublicKey", "description": _WALLET},
             },
         },
     }
@@ -94,6 +100,8 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         "parameters": _parameters(route, schemas),
         "responses": _responses(route, schemas),
     }
+    if route.security is not None:
+        operation["security"] = list(route.security)
     if route.body is not Nothing:
         content = {"application/json": {"schema": schemas.of(route.body), "example": route.example}}
         operation["requestBody"] = {"required": True, "content": content}

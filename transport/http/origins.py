@@ -9,10 +9,13 @@ from quart import Quart, Response, request
 
 from actors.errors import CallboardError, ErrorCode
 from transport.loopback import is_loopback
+from transport.wallet_identity import KEY_HEADER, NONCE_HEADER, SIGNATURE_HEADER
 
 _MAX_AGE_SECONDS = 600
 _METHODS = "GET, HEAD, POST, OPTIONS"
-_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID"
+_HEADERS = ", ".join(
+    ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", KEY_HEADER, NONCE_HEADER, SIGNATURE_HEADER)
+)
 
 
 class Origins:

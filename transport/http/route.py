@@ -18,6 +18,9 @@ B = TypeVar("B", bound=msgspec.Struct)
 Q = TypeVar("Q", bound=msgspec.Struct)
 R = TypeVar("R")
 
+Admit: TypeAlias = Callable[[str, Headers, Mapping[str, str]], Awaitable[Principal]]
+"""From method, headers and parameters to who asks. Raises CallboardError UNAUTHORIZED or RATE_LIMITED."""
+
 
 class Nothing(msgspec.Struct, frozen=True):
     """A request without a body, or without parameters."""
@@ -63,6 +66,11 @@ class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
     """Request headers that it reads, and what they say."""
     example: dict[str, Any] | None = None
     """A body as one would send it; a route with a body has one."""
+
+    admit: Admit | None = None
+    """Who asks, where that is not shown by the engine's own credentials."""
+    security: tuple[dict[str, list[str]], ...] | None = None
+    """What the document says of `admit`: alternatives, each naming security schemes."""
 
 
 AnyRoute: TypeAlias = Route[Any, Any, Any]

@@ -15,6 +15,7 @@ from actors.router import Router
 from actors.tool import Toolbox
 from transport.roster import Roster
 from transport.steps_desk import StepsDesk
+from transport.wallets import Wallets
 
 
 class Readiness(StrEnum):
@@ -97,6 +98,7 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections
     agent_roster: Roster
     """The clients of the agent dialect."""
+    wallets: Wallets
     listener: Listener
     readiness: Callable[[], Readiness]
     steps: StepsDesk | None = None

@@ -19,6 +19,8 @@ from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.roster import Roster
+from transport.wallet_identity import WalletIdentity
+from transport.wallets import Wallets
 
 Json: TypeAlias = Any
 """A decoded answer: what is in it, the test says."""
@@ -152,6 +154,7 @@ def open_site(nursery: trio.Nursery, *, limits: Limits | None = None, options: H
         toolbox=EchoToolbox(),
         connections=world.connections,
         agent_roster=Roster(),
+        wallets=Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0),
         listener=Port(),
         readiness=lambda: site.readiness,
         options=options or HttpOptions(),

@@ -1,0 +1,316 @@
+"""`/api/websocket-info`, `/api/conversations` and `/api/tasks`: what a wallet loads and does over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, TypeAlias
+
+import msgspec
+import trio
+from msgspec import Meta
+from werkzeug.datastructures import Headers
+
+from actors.agent import Message
+from actors.commands import CancelTask, CreateSession, ExecSession, SessionView, TaskState, TaskView
+from actors.errors import CallboardError, ErrorCode
+from actors.event import Event
+from actors.principal import Principal
+from transport.dialects.wallet_frames import CLIENT_TYPES, SERVER_TYPES
+from transport.dialects.wallet_projection import message_id
+from transport.dialects.wallet_task import State, TaskFold, TextPart, WalletTask, iso
+from transport.http.identity import Rates
+from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
+from transport.http.services import HttpServices
+from transport.http.sessions import MessageFilter, SessionFilter
+from transport.wallet_identity import KEY_HEADER, Shown
+
+_TAG = "wallet"
+_SECURITY: tuple[dict[str, list[str]], ...] = ({"wallet": []},)
+_READ_BYTES = 1024 * 1024
+
+Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+class MessageTypes(msgspec.Struct, frozen=True):
+    client_to_server: tuple[str, ...]
+    server_to_client: tuple[str, ...]
+
+
+class WebSocketInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """`heartbeat_interval` is in seconds, `active_connections` counts the sockets of all wallets now."""
+
+    endpoint: str
+    protocols: tuple[str, ...]
+    auth_header: str
+    supported_message_types: MessageTypes
+    heartbeat_interval: float
+    active_connections: int
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation as it stands. Times are ISO 8601, `messages` counts them."""
+
+    id: str
+    title: str
+    agent: str
+    created_at: str
+    updated_at: str
+    messages: int
+
+    @classmethod
+    def of(cls, view: SessionView) -> Conversation:
+        return cls(
+            id=view.id,
+            title=view.title,
+            agent=view.agent,
+            created_at=iso(view.created_at),
+            updated_at=iso(view.updated_at),
+            messages=view.messages,
+        )
+
+
+class NewConversation(msgspec.Struct, frozen=True, kw_only=True):
+    """`agent` answers the messages; empty for the engine's default one."""
+
+    title: str = ""
+    agent: str = ""
+
+
+class ConversationList(msgspec.Struct, frozen=True):
+    """Newest first. `next` is the `after` of the following page, null on the last."""
+
+    conversations: list[Conversation]
+    next: str | None
+
+
+class ConversationEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One message, as in `new_message`."""
+
+    id: str
+    role: str
+    content: tuple[TextPart, ...]
+    task_id: str
+    timestamp: str
+
+
+class ConversationEntries(msgspec.Struct, frozen=True):
+    """Oldest first. `next` is the `after` of the following page, null on the last."""
+
+    messages: list[ConversationEntry]
+    next: int | None
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """What the user says: a text, or parts of one."""
+
+    content: Text | Annotated[tuple[TextPart, ...], Meta(min_length=1)]
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class MessageAccepted(msgspec.Struct, frozen=True):
+    """The conversation's agent answers in this task."""
+
+    conversation_id: str
+    task_id: str
+
+
+class TaskOfWallet(msgspec.Struct, frozen=True):
+    """A whole task, as in `task_update`."""
+
+    conversation_id: str
+    task: WalletTask
+
+
+class WalletApi:
+    def __init__(self, services: HttpServices, rates: Rates) -> None:
+        self._router = services.router
+        self._wallets = services.wallets
+        self._rates = rates
+
+    async def info(self, call: Call[Nothing, Nothing]) -> Answer[WebSocketInfo]:
+        info = WebSocketInfo(
+            endpoint="/api/ws",
+            protocols=("ws", "wss"),
+            auth_header=KEY_HEADER,
+            supported_message_types=MessageTypes(CLIENT_TYPES, SERVER_TYPES),
+            heartbeat_interval=self._wallets.heartbeat_seconds,
+            active_connections=self._wallets.sockets,
+        )
+        return Answer(info)
+
+    async def create(self, call: Call[NewConversation, Nothing]) -> Answer[Conversation]:
+        # What comes of it is kept for the wallet from now on, also where it has no socket yet.
+        self._wallets.feed(call.principal)
+        command = CreateSession(title=call.body.title, agent=call.body.agent)
+        return Answer(Conversation.of(await self._router.create_session(call.principal, command)))
+
+    async def page(self, call: Call[Nothing, SessionFilter]) -> Answer[ConversationList]:
+        page = self._router.sessions.page(call.principal, call.query.after, call.query.limit)
+        return Answer(ConversationList([Conversation.of(view) for view in page.sessions], page.next))
+
+    async def messages(self, call: Call[Nothing, MessageFilter]) -> Answer[ConversationEntries]:
+        conversation_id, query = call.path["conversation_id"], call.query
+        session = self._router.sessions.find(call.principal, conversation_id)
+        first = max(query.after, session.forgotten)
+        page = self._router.sessions.messages(call.principal, conversation_id, query.after, query.limit)
+        entries = [_entry(conversation_id, first + count, one) for count, one in enumerate(page.messages)]
+        return Answer(ConversationEntries(entries, page.next))
+
+    async def send(self, call: Call[NewMessage, Nothing]) -> Answer[MessageAccepted]:
+        if not call.body.text:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "`content` has no text")
+        self._wallets.feed(call.principal)
+        command = ExecSession(call.path["conversation_id"], call.body.text)
+        started = await self._router.exec_session(call.principal, command)
+        return Answer(MessageAccepted(started.session_id, started.exec_id))
+
+    async def task(self, call: Call[Nothing, Nothing]) -> Answer[TaskOfWallet]:
+        return Answer(self._task(call.principal, call.path["task_id"]))
+
+    async def cancel(self, call: Call[Nothing, Nothing]) -> Answer[TaskOfWallet]:
+        task_id = call.path["task_id"]
+        await self._router.command_task(call.principal, CancelTask(task_id))
+        return Answer(self._task(call.principal, task_id))
+
+    async def admit(self, method: str, headers: Headers, parameters: Mapping[str, str]) -> Principal:
+        await trio.lowlevel.checkpoint()
+        principal = self._wallets.identity.identify(Shown.of(headers.get, parameters.get))
+        self._rates.take(principal.user_id, trio.current_time())
+        return principal
+
+    def _task(self, principal: Principal, task_id: str) -> TaskOfWallet:
+        task = self._router.tasks.find(principal, task_id)
+        log = self._router.log(task.key)
+        events = log.read(0, max_events=max(log.tail, 1), max_bytes=_READ_BYTES)
+        return whole_task(task.view(), events)
+
+    def routes(self) -> list[AnyRoute]:
+        own = "/api/conversations"
+        rows: list[AnyRoute] = [
+            Route(
+                method="POST",
+                path=own,
+                handler=self.create,
+                tag=_TAG,
+                summary="Open a conversation of the wallet",
+                body=NewConversation,
+                example={"title": "Arithmetic"},
+                query=Nothing,
+                answer=Conversation,
+                status=201,
+                errors=(404, 503),
+            ),
+            Route(
+                method="GET",
+                path=own,
+                handler=self.page,
+                tag=_TAG,
+                summary="List the wallet's conversations",
+                body=Nothing,
+                query=SessionFilter,
+                answer=ConversationList,
+            ),
+            Route(
+                method="GET",
+                path=f"{own}/{{conversation_id}}/messages",
+                handler=self.messages,
+                tag=_TAG,
+                summary="Read a conversation of the wallet",
+                body=Nothing,
+                query=MessageFilter,
+                answer=ConversationEntries,
+                errors=(404,),
+            ),
+            Route(
+                method="POST",
+                path=f"{own}/{{conversation_id}}/messages",
+                handler=self.send,
+                tag=_TAG,
+                summary="Say something; the conversation's agent answers",
+                body=NewMessage,
+                example={"content": "What is 6*7?"},
+                query=Nothing,
+                answer=MessageAccepted,
+                status=202,
+                errors=(404, 503),
+            ),
+            Route(
+                method="GET",
+                path="/api/tasks/{task_id}",
+                handler=self.task,
+                tag=_TAG,
+                summary="Read a task of the wallet",
+                body=Nothing,
+                query=Nothing,
+                answer=TaskOfWallet,
+                errors=(404,),
+            ),
+            Route(
+                method="POST",
+                path="/api/tasks/{task_id}/cancel",
+                handler=self.cancel,
+                tag=_TAG,
+                summary="Cancel a task of the wallet; idempotent",
+                body=Nothing,
+                query=Nothing,
+                answer=TaskOfWallet,
+                errors=(404, 503),
+            ),
+        ]
+        own_rows = (msgspec.structs.replace(row, admit=self.admit, security=_SECURITY) for row in rows)
+        return [self._info_route(), *own_rows]
+
+    def _info_route(self) -> AnyRoute:
+        return Route(
+            method="GET",
+            path="/api/websocket-info",
+            handler=self.info,
+            tag=_TAG,
+            summary="Read how wallets connect (no credential)",
+            body=Nothing,
+            query=Nothing,
+            answer=WebSocketInfo,
+            admit=_admit_anybody,
+            security=(),
+        )
+
+
+def whole_task(view: TaskView, events: Sequence[Event]) -> TaskOfWallet:
+    """The task as its events tell it. How it stands is the view's to say: it also waits for turns, which no event
+    tells, and events may be kept no longer."""
+    fold = TaskFold(view.id, view.created_at)
+    for event in events:
+        fold.apply(event)
+    task = fold.snapshot()
+    session_id = view.session_id or ""
+    status = msgspec.structs.replace(task.status, state=_STATES[view.state])
+    return TaskOfWallet(session_id, msgspec.structs.replace(task, session_id=session_id, status=status))
+
+
+async def _admit_anybody(method: str, headers: Headers, parameters: Mapping[str, str]) -> Principal:
+    await trio.lowlevel.checkpoint()
+    return Principal("anybody")
+
+
+def _entry(conversation_id: str, index: int, message: Message) -> ConversationEntry:
+    return ConversationEntry(
+        id=message_id(conversation_id, index),
+        role=message.role,
+        content=(TextPart(message.content),),
+        task_id=message.task_id,
+        timestamp=iso(message.timestamp),
+    )
+
+
+_STATES: dict[TaskState, State] = {
+    TaskState.QUEUED: "submitted",
+    TaskState.RUNNING: "working",
+    TaskState.WAITING: "input-required",
+    TaskState.CANCELLING: "working",
+    TaskState.COMPLETED: "completed",
+    TaskState.FAILED: "failed",
+    TaskState.CANCELLED: "canceled",
+}

@@ -1,0 +1,103 @@
+"""A client's conversation in the wallet dialect: it mostly listens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import partial
+
+import trio
+
+from actors.errors import CallboardError
+from actors.principal import Principal
+from transport.byte_stream import ByteStream
+from transport.client_services import ClientServices
+from transport.client_socket import ClientSocket
+from transport.connection_edge import Serving
+from transport.dialects import wallet, wallet_frames
+from transport.door import serve_identified
+from transport.head import RequestHead
+from transport.http_error import error_reply, http_status
+from transport.upgrade import switching_protocols
+from transport.wallet_identity import Shown
+from transport.wallets import Wallets
+
+WALLET_SOCKET_PATH = "/api/ws"
+
+
+class WalletDoor:
+    """Lets in the sockets of wallets."""
+
+    def __init__(self, services: ClientServices, wallets: Wallets) -> None:
+        self._services = services
+        self._wallets = wallets
+
+    def serves(self, head: RequestHead) -> bool:
+        return head.path == WALLET_SOCKET_PATH
+
+    def open(self, stream: ByteStream, head: RequestHead) -> Serving:
+        return partial(
+            serve_identified,
+            stream,
+            partial(self._identify, head),
+            _refusal,
+            partial(self._open_client, stream),
+            switching_protocols(head),
+            self._services.options.close_seconds,
+        )
+
+    async def _identify(self, head: RequestHead) -> Principal:
+        await trio.lowlevel.checkpoint()
+        principal = self._wallets.identity.identify(Shown.in_head(head))
+        # Where there is no room for its feed, the wallet is told so instead of being let in.
+        self._wallets.feed(principal)
+        return principal
+
+    def _open_client(self, stream: ByteStream, principal: Principal) -> ClientSocket:
+        speaks = partial(WalletConversation, principal, self._wallets)
+        return ClientSocket(stream, self._services, self._wallets.encoder, speaks)
+
+
+class WalletConversation:
+    """Tells a wallet what it has missed and what comes, and answers its pings."""
+
+    __slots__ = ("_client", "_counted", "_principal", "_wallets")
+
+    def __init__(self, principal: Principal, wallets: Wallets, client: ClientSocket) -> None:
+        self._principal = principal
+        self._wallets = wallets
+        self._client = client
+        self._counted = False
+
+    def greet(self) -> None:
+        client = self._client
+        feed = self._wallets.feed(self._principal)
+        client.identify(self._principal, None)
+        self._counted = True
+        self._wallets.sockets += 1
+        client.reply(wallet_frames.established(self._principal.user_id))
+        client.flush()
+        admission = client.connection.admission(feed.key, feed.attendance.arrive())
+        client.connection.hold(admission, feed.attendance.leave)
+
+    def end(self) -> None:
+        if self._counted:
+            self._counted = False
+            self._wallets.sockets -= 1
+
+    def answer(self, text: str) -> Awaitable[None] | None:
+        """Handles one frame, whatever it holds: one reply goes out at once."""
+        over_rate = self._client.over_rate()
+        try:
+            ping = wallet.decode(text)
+        except wallet.RefusedError as refused:
+            self._client.reply(wallet_frames.error_frame(refused.named, over_rate or refused.error))
+            return None
+        if over_rate is None:
+            self._client.reply(wallet_frames.pong(ping))
+        else:
+            self._client.reply(wallet_frames.error_frame(ping.named, over_rate))
+        return None
+
+
+def _refusal(error: CallboardError) -> bytes:
+    return error_reply(http_status(error.code), error.code, error.message, retry_after=error.retry_after)

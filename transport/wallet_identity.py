@@ -1,0 +1,149 @@
+"""Which wallet a client is: its public key, and where that is asked for a signature that proves it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Callable
+
+import msgspec
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from actors.errors import CallboardError, ErrorCode
+from actors.principal import Principal
+from transport.head import RequestHead
+
+KEY_HEADER = "X-Solana-PublicKey"
+NONCE_HEADER = "X-Solana-Nonce"
+SIGNATURE_HEADER = "X-Solana-Signature"
+
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_VALUE = {character: value for value, character in enumerate(_BASE58)}
+_KEY_BYTES = 32
+_KEY_CHARACTERS = range(32, 45)
+_SIGNATURE_BYTES = 64
+_NONCE = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+NONCE_SECONDS = 300.0
+"""How far ahead a nonce may expire: so long it has to be remembered."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a request shows of itself; None where it is not there."""
+
+    public_key: str | None
+    nonce: str | None = None
+    signature: str | None = None
+
+    @classmethod
+    def of(cls, header: Callable[[str], str | None], parameter: Callable[[str], str | None]) -> Shown:
+        """`header` finds a header by its name in any case. It goes before the parameter that stands for it."""
+        public_key, nonce, signature = header(KEY_HEADER), header(NONCE_HEADER), header(SIGNATURE_HEADER)
+        if signature is None and (signature := parameter("signature")) is not None:
+            # In an address a `+` that is not escaped is read as a blank.
+            signature = signature.replace(" ", "+")
+        return cls(
+            parameter("publicKey") if public_key is None else public_key,
+            parameter("nonce") if nonce is None else nonce,
+            signature,
+        )
+
+    @classmethod
+    def in_head(cls, head: RequestHead) -> Shown:
+        return cls.of(lambda name: head.header(name.lower()), head.query)
+
+
+class UsedNonces:
+    """The nonces that were shown and have not expired. At most `limit`; beyond it nobody new is let in."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._expiries: dict[tuple[str, str], float] = {}
+        self._swept_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._expiries)
+
+    def use(self, wallet: str, nonce: str, expires_at: float, now: float) -> None:
+        """Times are Unix seconds. Raises CallboardError UNAUTHORIZED for one that was used, BUSY where there is no
+        room."""
+        if (wallet, nonce) in self._expiries:
+            raise _unauthorized("the nonce has been used already")
+        if len(self._expiries) >= self._limit or now - self._swept_at > NONCE_SECONDS:
+            self._sweep(now)
+        if len(self._expiries) >= self._limit:
+            raise CallboardError(ErrorCode.BUSY, f"{self._limit} signatures are remembered", retry_after=5.0)
+        self._expiries[wallet, nonce] = expires_at
+
+    def _sweep(self, now: float) -> None:
+        # Not at each refusal of a flood: that would look through all of them each time.
+        if now - self._swept_at >= 1.0:
+            self._swept_at = now
+            self._expiries = {key: expiry for key, expiry in self._expiries.items() if expiry > now}
+
+
+class WalletIdentity:
+    """From what a request shows to the user whose id is the public key. A signature that is shown must be good, also
+    where none is required."""
+
+    def __init__(self, *, require_signature: bool, nonces: int = 100_000, now: Callable[[], float] = time.time) -> None:
+        self._require_signature = require_signature
+        self._used = UsedNonces(nonces)
+        self._now = now
+
+    def identify(self, shown: Shown) -> Principal:
+        """Raises CallboardError UNAUTHORIZED with its reason, or BUSY. A good nonce is used up by it."""
+        if not shown.public_key:
+            raise _unauthorized(f"the header {KEY_HEADER} (or ?publicKey=) is required")
+        key = decode_key(shown.public_key)
+        if shown.nonce is not None or shown.signature is not None or self._require_signature:
+            self._check_signature(key, shown.public_key, shown.nonce, shown.signature)
+        return Principal(shown.public_key, credential_id="wallet")
+
+    def _check_signature(self, key: bytes, wallet: str, nonce: str | None, signature: str | None) -> None:
+        if not nonce or not signature:
+            raise _unauthorized(f"a signature is required: {NONCE_HEADER} and {SIGNATURE_HEADER}")
+        if _NONCE.fullmatch(nonce) is None:
+            raise _unauthorized("the nonce is malformed: it is an expiry in Unix milliseconds")
+        signed = _decode_signature(signature)
+        expires_at, now = int(nonce) / 1000, self._now()
+        if expires_at <= now:
+            raise _unauthorized("the signature has expired")
+        if expires_at > now + NONCE_SECONDS:
+            raise _unauthorized(f"the nonce is too far ahead: at most {NONCE_SECONDS:g} seconds")
+        try:
+            VerifyKey(key).verify(nonce.encode("ascii"), signed)
+        except BadSignatureError:
+            raise _unauthorized("the signature is wrong: it is not this key's over the nonce") from None
+        self._used.use(wallet, nonce, expires_at, now)
+
+
+def decode_key(text: str) -> bytes:
+    """The 32 bytes of a public key in base58. Raises CallboardError UNAUTHORIZED."""
+    number = 0
+    # The length first: to read a long one takes the square of it.
+    well_formed = len(text) in _KEY_CHARACTERS and all(character in _VALUE for character in text)
+    if well_formed:
+        for character in text:
+            number = number * 58 + _VALUE[character]
+        zeros = len(text) - len(text.lstrip("1"))
+        size = zeros + (number.bit_length() + 7) // 8
+        if size == _KEY_BYTES:
+            return number.to_bytes(_KEY_BYTES, "big")
+    raise _unauthorized("the public key is malformed: it is 32 bytes in base58")
+
+
+def _decode_signature(text: str) -> bytes:
+    try:
+        signed = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        signed = b""
+    if len(signed) != _SIGNATURE_BYTES:
+        raise _unauthorized("the signature is malformed: it is 64 bytes in base64")
+    return signed
+
+
+def _unauthorized(message: str) -> CallboardError:
+    return CallboardError(ErrorCode.UNAUTHORIZED, message)

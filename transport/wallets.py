@@ -1,0 +1,42 @@
+"""The wallets: who they are, the feed of each, and how many are there."""
+
+from __future__ import annotations
+
+from actors.channels import Channels
+from actors.event import ChannelKey, now_ms
+from actors.feed import Feed
+from actors.feeds import FEED_CHANNEL, Feeds
+from actors.log import Retention
+from actors.principal import Principal
+from transport.dialects.wallet_frames import WalletEncoder
+from transport.dialects.wallet_projection import WalletProjection
+from transport.wallet_identity import WalletIdentity
+
+_KEPT = Retention(events=100, seconds=7 * 24 * 3600.0)
+"""What a wallet that is away finds when it comes back."""
+
+
+class Wallets:
+    """One for the engine. A wallet's feed tells of all its conversations and tasks, whoever started them."""
+
+    def __init__(self, channels: Channels, feeds: Feeds, identity: WalletIdentity, heartbeat_seconds: float) -> None:
+        self.identity = identity
+        self.encoder = WalletEncoder()
+        self.heartbeat_seconds = heartbeat_seconds
+        self.sockets = 0
+        """Open now."""
+        self._channels = channels
+        self._feeds = feeds
+
+    def feed(self, wallet: Principal) -> Feed:
+        """The wallet's; where it is new, what happens is kept from then on. Raises CallboardError BUSY."""
+        owner = wallet.user_id
+        key = ChannelKey(FEED_CHANNEL, "wallet", owner)
+        feed = self._feeds.open(key, _KEPT, lambda: WalletProjection(now_ms()))
+        news = ChannelKey("system", "tasks", owner)
+        if news not in feed.reader:
+            feed.reader.add(news, self._channels.resume(news, None))
+            self._feeds.follow(feed, "session", owner)
+            # A task that runs already is told whole.
+            self._feeds.follow(feed, "task", owner, replay=True)
+        return feed
