@@ -190,6 +190,8 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """A person's answer to a confirmation."""
     lease_seconds: Seconds = 60
     """A claimed task of an agent elsewhere, between two posts."""
+    recall_seconds: Seconds = 120
+    """How long an author may recall a chat message."""
     ticket_seconds: Seconds = 60
     """The life of a ticket for an event stream."""
 
@@ -224,6 +226,18 @@ class Logging(Section, frozen=True, kw_only=True):
     file: Path | None = None
 
 
+class Pipeline(Section, frozen=True, kw_only=True):
+    """A pipeline that clients can talk to. Where none is configured, every uuid is one."""
+
+    uuid: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:@~-]{1,200}$")]
+    agent: str = ""
+    """Answers; empty for `engine.default_agent`."""
+    members: tuple[Text, ...] = ()
+    """Users who may be in its group; empty for everybody."""
+    moderators: tuple[Text, ...] = ()
+    """Users who may recall what others say."""
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -236,6 +250,7 @@ class Config(Section, frozen=True, kw_only=True):
     retention: Retentions = Retentions()
     timeouts: Timeouts = Timeouts()
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
+    pipelines: Mapping[str, Pipeline] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
 
     @property

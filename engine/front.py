@@ -15,6 +15,7 @@ from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.dialects.pipeline_projection import RoomOptions
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder, EventStreamDoor
 from transport.gateway_conversation import GatewayDoor
@@ -27,6 +28,8 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
+from transport.pipeline_conversation import PipelineDoor
+from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
 
 
 class Front:
@@ -49,6 +52,7 @@ class Front:
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
             options=_client_options(config),
         )
+        self._pipelines = Pipelines(core.router, core.feeds, _pipelines_options(config))
         tally = Tally()
         self.listener = Listener(
             options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
@@ -60,7 +64,8 @@ class Front:
     def _handlers(self, services: ClientServices) -> ClientHandlers:
         options = services.options
         origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-        return ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+        sockets = (GatewayDoor(services), PipelineDoor(services, self._pipelines))
+        return ClientHandlers(options, origins, sockets, [EventStreamDoor(services, origins)])
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""
@@ -82,6 +87,7 @@ class Front:
             toolbox=self._core.toolbox,
             connections=services.connections,
             listener=self.listener,
+            pipelines=self._pipelines,
             readiness=lambda: self._readiness,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
@@ -132,6 +138,18 @@ def _client_options(config: Config) -> ClientOptions:
         cors_origins=config.server.cors_origins,
         loopback_only=_loopback_only(config),
         outbox=_outbox_options(config),
+    )
+
+
+def _pipelines_options(config: Config) -> PipelinesOptions:
+    return PipelinesOptions(
+        auth_required=config.auth_required,
+        known=tuple(
+            KnownPipeline(uuid=one.uuid, agent=one.agent, members=one.members, moderators=one.moderators)
+            for one in config.pipelines.values()
+        ),
+        room=RoomOptions(config.limits.session_messages),
+        recall_seconds=config.timeouts.recall_seconds,
     )
 
 

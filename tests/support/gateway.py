@@ -32,6 +32,8 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.pipeline_conversation import PipelineDoor
+from transport.pipelines import Pipelines, PipelinesOptions
 
 PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
 
@@ -163,12 +165,15 @@ async def running_gateway(
     limits: Limits | None = None,
     options: ClientOptions | None = None,
     listener_options: ListenerOptions | None = None,
+    pipelines_options: PipelinesOptions | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
     async with trio.open_nursery() as nursery:
         async with trio.open_nursery() as tasks:
-            yield await _start(nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen)
+            yield await _start(
+                nursery, tasks, agents, limits, options or ClientOptions(auth_required=True), chosen, pipelines_options
+            )
             # Tasks end before the topics on which they say so.
             tasks.cancel_scope.cancel()
         nursery.cancel_scope.cancel()
@@ -181,6 +186,7 @@ async def _start(
     limits: Limits | None,
     options: ClientOptions,
     listener_options: ListenerOptions,
+    pipelines_options: PipelinesOptions | None,
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
@@ -197,6 +203,9 @@ async def _start(
         spawn_writer=nursery.start_soon,
         options=options,
     )
+    pipelines = Pipelines(
+        world.router, world.feeds, pipelines_options or PipelinesOptions(auth_required=options.auth_required)
+    )
     drain, tally = Drain(), Tally()
 
     async def serve(stream: ByteStream) -> None:
@@ -211,6 +220,7 @@ async def _start(
             toolbox=EchoToolbox(),
             connections=world.connections,
             listener=listener,
+            pipelines=pipelines,
             readiness=lambda: Readiness.READY,
             options=HttpOptions(
                 auth_required=options.auth_required,
@@ -221,7 +231,8 @@ async def _start(
     )
     http = HypercornHTTP(app, listener_options, drain)
     origins = Origins(options.cors_origins, loopback_only=options.loopback_only)
-    handlers = ClientHandlers(options, origins, [GatewayDoor(services)], [EventStreamDoor(services, origins)])
+    sockets = (GatewayDoor(services), PipelineDoor(services, pipelines))
+    handlers = ClientHandlers(options, origins, sockets, [EventStreamDoor(services, origins)])
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)

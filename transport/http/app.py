@@ -8,18 +8,20 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import UnsupportedMediaType
 
+from actors.errors import CallboardError
 from transport.http.agents import AgentsApi
 from transport.http.batches import BatchesApi
 from transport.http.bodies import as_json, decode_body, decode_query
 from transport.http.channels import ChannelsApi
 from transport.http.claims import ClaimsApi
-from transport.http.errors import answer_errors
+from transport.http.errors import answer_errors, refused_as
 from transport.http.event_stream import EventStreams
 from transport.http.identity import Gate, Rates
 from transport.http.openapi import openapi_document
 from transport.http.operations import OperationsApi, add_probes
 from transport.http.origins import Origins
 from transport.http.pages import add_pages
+from transport.http.pipelines import PipelinesApi
 from transport.http.route import Answer, AnyRoute, Call, Nothing
 from transport.http.services import HttpServices
 from transport.http.sessions import SessionsApi
@@ -61,16 +63,25 @@ def api_routes(services: HttpServices) -> list[AnyRoute]:
         *TicketsApi(services.tickets).routes(),
         *AgentsApi(router, services.toolbox).routes(),
         *OperationsApi(services).routes(),
+        *PipelinesApi(services.pipelines).routes(),
     ]
 
 
 def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
     async def view(**path: str) -> Response:
+        try:
+            return await answer(path)
+        except CallboardError as error:
+            if route.refusal is None:
+                raise
+            return refused_as(route.refusal, error)
+
+    async def answer(path: dict[str, str]) -> Response:
         principal = await gate.admit(request.method, request.headers, request.args)
         query = decode_query(request.args, route.query)
         body = decode_body(b"" if route.body is Nothing else await _read_body(), route.body)
-        answer = await route.handler(Call(principal, request.method, path, request.headers, body, query))
-        return answer if isinstance(answer, Response) else _response(route, answer)
+        answered = await route.handler(Call(principal, request.method, path, request.headers, body, query))
+        return answered if isinstance(answered, Response) else _response(route, answered)
 
     return view
 

@@ -18,6 +18,8 @@ _PATH_MEANINGS = {
     "task_id": "A task's `id`.",
     "session_id": "A session's `id`.",
     "batch_id": "A batch's `id`.",
+    "pipeline_uuid": "A pipeline's uuid.",
+    "session_type": "`person` or `group`.",
     "channel": "`task`, `session`, `system`, `app` or `agent`.",
     "topic": "The id of a task or session, the name of an agent, or a name of yours on `app`.",
 }
@@ -71,6 +73,7 @@ class _Schemas:
 
     def __init__(self, routes: Sequence[AnyRoute]) -> None:
         kinds = dict.fromkeys(kind for route in routes for kind in (route.body, route.answer, route.query))
+        kinds.update(dict.fromkeys(route.refusal for route in routes if route.refusal is not None))
         kinds[ErrorBody] = None
         schemas, components = msgspec.json.schema_components(list(kinds), ref_template=_REF)
         self._by_kind = dict(zip(kinds, schemas, strict=True))
@@ -128,7 +131,7 @@ def _responses(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     content = {route.content: {"schema": schemas.of(route.answer)}}
     good = {route.status: HTTPStatus(route.status).phrase, **route.other_status}
     bad = {*_COMMON_ERRORS, *route.errors, *(() if route.body is Nothing else (413,))}
-    error = {"application/json": {"schema": schemas.of(ErrorBody)}}
+    error = {"application/json": {"schema": schemas.of(route.refusal or ErrorBody)}}
     return {
         **{str(status): {"description": text, "content": content} for status, text in good.items()},
         **{str(status): {"description": _ERROR_MEANINGS[status], "content": error} for status in sorted(bad)},

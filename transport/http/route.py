@@ -13,6 +13,7 @@ from quart import Response
 from werkzeug.datastructures import Headers
 
 from actors.principal import Principal
+from transport.http.errors import CodedRefusal
 
 B = TypeVar("B", bound=msgspec.Struct)
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -61,6 +62,8 @@ class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
     content: str = "application/json"
     headers: dict[str, str] = {}
     """Request headers that it reads, and what they say."""
+    refusal: type[CodedRefusal] | None = None
+    """The form of its errors, where that is not the API's own: made of a message."""
     example: dict[str, Any] | None = None
     """A body as one would send it; a route with a body has one."""
 

@@ -13,6 +13,7 @@ from actors.outbox import OutboxOptions
 from actors.principal import Principal, Verifier
 from actors.router import Router
 from actors.tool import Toolbox
+from transport.pipelines import Pipelines
 
 
 class Readiness(StrEnum):
@@ -94,6 +95,7 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     toolbox: Toolbox
     connections: Connections
     listener: Listener
+    pipelines: Pipelines
     readiness: Callable[[], Readiness]
     reports: Callable[[], Mapping[str, int]] = dict
     """How many troubles of each kind the actors have reported."""

@@ -18,6 +18,7 @@ from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoTool
 from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
+from transport.pipelines import Pipelines, PipelinesOptions
 
 Json: TypeAlias = Any
 """A decoded answer: what is in it, the test says."""
@@ -140,7 +141,13 @@ async def read(response: Response, status: int) -> Json:
     return msgspec.json.decode(raw)
 
 
-def open_site(nursery: trio.Nursery, *, limits: Limits | None = None, options: HttpOptions | None = None) -> Site:
+def open_site(
+    nursery: trio.Nursery,
+    *,
+    limits: Limits | None = None,
+    options: HttpOptions | None = None,
+    pipelines: PipelinesOptions | None = None,
+) -> Site:
     """A site that lives as long as the nursery."""
     world = World(nursery, AGENTS, limits)
     tokens, office = Tokens(), Office()
@@ -151,6 +158,7 @@ def open_site(nursery: trio.Nursery, *, limits: Limits | None = None, options: H
         toolbox=EchoToolbox(),
         connections=world.connections,
         listener=Port(),
+        pipelines=Pipelines(world.router, world.feeds, pipelines or PipelinesOptions()),
         readiness=lambda: site.readiness,
         options=options or HttpOptions(),
     )
