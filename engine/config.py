@@ -129,6 +129,12 @@ class Limits(Section, frozen=True, kw_only=True):
     """One request's line and headers."""
     body_bytes: Bytes = 4 << 20
     """One request's body."""
+    upload_bytes: Bytes = 4 << 20
+    """One file for a chat message. Over HTTP `body_bytes` bounds it too."""
+    user_uploads_bytes: Bytes = 64 << 20
+    """All files of one user or group; beyond it the oldest are forgotten."""
+    uploads_bytes: Bytes = 512 << 20
+    """All files; beyond it the oldest are forgotten."""
     message_bytes: Bytes = 1 << 20
     """One frame from a client."""
     outbox_bytes: Bytes = 256 << 10

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
 from actors.principal import Verifier
+from actors.uploads import MemoryUploads, UploadsOptions
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
@@ -52,7 +53,9 @@ class Front:
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
             options=_client_options(config),
         )
-        self._pipelines = Pipelines(core.router, core.feeds, _pipelines_options(config))
+        self._pipelines = Pipelines(
+            core.router, core.feeds, MemoryUploads(_uploads_options(config)), _pipelines_options(config)
+        )
         tally = Tally()
         self.listener = Listener(
             options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
@@ -151,6 +154,11 @@ def _pipelines_options(config: Config) -> PipelinesOptions:
         room=RoomOptions(config.limits.session_messages),
         recall_seconds=config.timeouts.recall_seconds,
     )
+
+
+def _uploads_options(config: Config) -> UploadsOptions:
+    limits = config.limits
+    return UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
 
 
 def _outbox_options(config: Config) -> OutboxOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TypeAlias
+from urllib.parse import quote
 
 import msgspec
 import trio
@@ -16,13 +17,16 @@ from actors.log import Resumption, Retention
 from actors.principal import Principal, Scope
 from actors.router import Router
 from actors.session import Session
+from actors.uploads import Upload, UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
-from transport.dialects.pipeline_elements import encode_chain, text_of
+from transport.dialects.pipeline_elements import encode_chain, text_of, without_base64
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
+from transport.media_type import sniff
 from transport.pipeline_seats import Seats
 
 _REPLAY_BYTES = 64 * 1024 * 1024
+_NAME_CHARACTERS = 255
 _GROUP = "\x1dgroup "
 """Begins the name that owns a group's sessions: no user's can, since it cannot be printed."""
 
@@ -67,11 +71,12 @@ class Room(msgspec.Struct, frozen=True):
 class Pipelines:
     """All pipelines of the engine."""
 
-    def __init__(self, router: Router, feeds: Feeds, options: PipelinesOptions) -> None:
+    def __init__(self, router: Router, feeds: Feeds, uploads: UploadStore, options: PipelinesOptions) -> None:
         self.options = options
         self.seats = Seats()
         self._router = router
         self._feeds = feeds
+        self._uploads = uploads
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
 
     def find(self, uuid: PipelineUuid) -> KnownPipeline:
@@ -102,16 +107,27 @@ class Pipelines:
         return Room(pipeline, session_type, principal, session, feed, projection.messages)
 
     async def say(self, room: Room, user: Principal, connection_id: str, chat: Chat, echo: Echo) -> ExecStarted:
-        """Raises CallboardError, as BUSY where too many tasks run."""
+        """Bytes in the message move to the store first. Raises CallboardError, as BUSY where too many tasks run."""
+        chain = without_base64(chat.chain, lambda data, name: upload_path(room, self.upload(room, name, data)))
         details: dict[str, Json] = {
             "user_id": user.user_id,
             "connection_id": connection_id,
-            "chain": encode_chain(chat.chain),
+            "chain": encode_chain(chain),
             "stream": chat.stream,
             "echo": echo,
         }
-        command = Say(session_id=room.session.id, content=text_of(chat.chain), details=details)
+        command = Say(session_id=room.session.id, content=text_of(chain), details=details)
         return await self._router.say(room.principal, command)
+
+    def upload(self, room: Room, name: str, data: bytes) -> Upload:
+        """Keeps a file for those who may be in the room. Raises CallboardError TOO_LARGE, INVALID_PAYLOAD."""
+        if not data:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "the file is empty")
+        return self._uploads.put(room.principal.user_id, name[:_NAME_CHARACTERS], sniff(data), data)
+
+    def uploaded(self, room: Room, key: str) -> Upload:
+        """Raises CallboardError NOT_FOUND."""
+        return self._uploads.find(room.principal.user_id, key)
 
     async def reset(self, room: Room) -> None:
         """Forgets what was said in the room: the next message is number 1. What is being answered is let go."""
@@ -219,6 +235,11 @@ class Pipelines:
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")
         return feed, feed.projection
+
+
+def upload_path(room: Room, upload: Upload) -> str:
+    """Where the file is to be had, on the engine's own port."""
+    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/{upload.key}"
 
 
 def _session_key(uuid: PipelineUuid, session_type: SessionType) -> str:

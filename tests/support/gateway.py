@@ -15,6 +15,7 @@ from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.uploads import MemoryUploads
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientOptions, ClientServices
@@ -204,7 +205,10 @@ async def _start(
         options=options,
     )
     pipelines = Pipelines(
-        world.router, world.feeds, pipelines_options or PipelinesOptions(auth_required=options.auth_required)
+        world.router,
+        world.feeds,
+        MemoryUploads(),
+        pipelines_options or PipelinesOptions(auth_required=options.auth_required),
     )
     drain, tally = Drain(), Tally()
 

@@ -182,3 +182,16 @@ async def test_an_upgrade_to_a_room_that_cannot_be_is_refused(session_type: str,
         rejected = refused.value.split(ConnectionRejected)[0]
         assert rejected is not None
         assert [getattr(error, "status_code", None) for error in rejected.exceptions] == [status]
+
+
+async def test_the_bytes_of_an_image_never_reach_the_history() -> None:
+    async with open_gateway() as gateway, pipeline_client(gateway) as client:
+        await client.send({"message": [{"type": "Image", "base64": "iVBORw0KGgo="}], "type": "message"})
+        told = (await client.receive())["data"]
+        (image,) = told["message_chain"]
+        assert (told["content"], image.keys()) == ("[Image]", {"type", "url"})
+        assert image["url"].startswith(f"/api/v1/pipelines/{PIPELINE}/ws/uploads/person/")
+        await client.next("response")
+        session = gateway.world.sessions.keyed(f"pipeline person {PIPELINE}")[0]
+        log = gateway.world.router.log(session.key)
+        assert not any(b"iVBOR" in event.body for event in log.read(0, max_events=100, max_bytes=1 << 20))

@@ -27,6 +27,7 @@ from transport.http.services import HttpServices
 from transport.http.sessions import SessionsApi
 from transport.http.tasks import TasksApi
 from transport.http.tickets import TicketsApi
+from transport.http.uploads import UploadsApi
 
 
 def create_app(services: HttpServices) -> QuartTrio:
@@ -64,6 +65,7 @@ def api_routes(services: HttpServices) -> list[AnyRoute]:
         *AgentsApi(router, services.toolbox).routes(),
         *OperationsApi(services).routes(),
         *PipelinesApi(services.pipelines).routes(),
+        *UploadsApi(services.pipelines).routes(),
     ]
 
 
@@ -79,8 +81,9 @@ def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
     async def answer(path: dict[str, str]) -> Response:
         principal = await gate.admit(request.method, request.headers, request.args)
         query = decode_query(request.args, route.query)
-        body = decode_body(b"" if route.body is Nothing else await _read_body(), route.body)
-        answered = await route.handler(Call(principal, request.method, path, request.headers, body, query))
+        raw = await _read_body() if route.takes_bytes or route.body is not Nothing else b""
+        body = decode_body(b"" if route.takes_bytes else raw, route.body)
+        answered = await route.handler(Call(principal, request.method, path, request.headers, body, query, raw))
         return answered if isinstance(answered, Response) else _response(route, answered)
 
     return view

@@ -19,6 +19,7 @@ _PATH_MEANINGS = {
     "session_id": "A session's `id`.",
     "batch_id": "A batch's `id`.",
     "pipeline_uuid": "A pipeline's uuid.",
+    "upload_key": "The key in an upload's `url`.",
     "session_type": "`person` or `group`.",
     "channel": "`task`, `session`, `system`, `app` or `agent`.",
     "topic": "The id of a task or session, the name of an agent, or a name of yours on `app`.",
@@ -99,6 +100,9 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     }
     if route.body is not Nothing:
         content = {"application/json": {"schema": schemas.of(route.body), "example": route.example}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if route.takes_bytes:
+        content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 

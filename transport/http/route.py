@@ -33,6 +33,8 @@ class Call(msgspec.Struct, Generic[B, Q], frozen=True):
     headers: Headers
     body: B
     query: Q
+    raw: bytes = b""
+    """The body as it came, where its route takes bytes."""
 
 
 class Answer(msgspec.Struct, Generic[R], frozen=True):
@@ -55,6 +57,8 @@ class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
     query: type[Q]
     answer: type[R]
     status: int = 200
+    takes_bytes: bool = False
+    """The body is a file, whatever it holds."""
     other_status: dict[int, str] = {}
     """Further statuses of success."""
     errors: tuple[int, ...] = ()

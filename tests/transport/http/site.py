@@ -14,6 +14,7 @@ from quart_trio import QuartTrio
 from actors.agent import Agent, Result, TaskContext
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.uploads import MemoryUploads, UploadsOptions
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
 from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
@@ -158,7 +159,9 @@ def open_site(
         toolbox=EchoToolbox(),
         connections=world.connections,
         listener=Port(),
-        pipelines=Pipelines(world.router, world.feeds, pipelines or PipelinesOptions()),
+        pipelines=Pipelines(
+            world.router, world.feeds, MemoryUploads(UploadsOptions(file_bytes=1_000)), pipelines or PipelinesOptions()
+        ),
         readiness=lambda: site.readiness,
         options=options or HttpOptions(),
     )
