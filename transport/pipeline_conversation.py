@@ -195,12 +195,14 @@ class PipelineConversation:
         """Into the room, where the client goes on from the place it named. The greeting goes before what it missed."""
         self.end()
         self._client.identify(user, self._connection_id)
-        self._seat = Seat(self._connection_id, room.pipeline.uuid, room.session_type, room.principal.user_id)
+        owner = room.principal.user_id
+        self._seat = Seat(self._connection_id, room.pipeline.uuid, room.session_type, owner, user.user_id)
         self._pipelines.seats.take(self._seat)
         if self._room is not None:
             self._client.connection.let_go(self._room.feed.key)
+        start = self._wish.start if self._room is None else "live"
         self._room = room
-        admission = self._client.connection.admission(room.feed.key, self._wish.start)
+        admission = self._client.connection.admission(room.feed.key, start)
         self._client.reply(
             pipeline_replies.connected(
                 self._connection_id, room.pipeline.uuid, room.session_type, room.session.id, admission, echo

@@ -14,12 +14,15 @@ from transport.dialects.pipeline_replies import iso
 class Seat:
     """One connection in one room. Times are Unix milliseconds."""
 
-    __slots__ = ("connection_id", "created_at", "last_active", "owner", "pipeline_uuid", "session_type")
+    __slots__ = ("connection_id", "created_at", "last_active", "owner", "pipeline_uuid", "session_type", "user_id")
 
-    def __init__(self, connection_id: str, pipeline_uuid: str, session_type: SessionType, owner: str) -> None:
+    def __init__(
+        self, connection_id: str, pipeline_uuid: str, session_type: SessionType, owner: str, user_id: str
+    ) -> None:
         self.connection_id = connection_id
         self.pipeline_uuid = pipeline_uuid
         self.session_type = session_type
+        self.user_id = user_id
         self.owner = owner
         """Of the room."""
         self.created_at = self.last_active = now_ms()
@@ -56,6 +59,13 @@ class Seats:
     def leave(self, seat: Seat) -> None:
         """Idempotent."""
         self._seats.pop(seat.connection_id, None)
+
+    def users(self, pipeline_uuid: str, session_type: SessionType, owner: str) -> frozenset[str]:
+        """Who is connected to that room."""
+        room = (pipeline_uuid, session_type, owner)
+        return frozenset(
+            seat.user_id for seat in self._seats.values() if (seat.pipeline_uuid, seat.session_type, seat.owner) == room
+        )
 
     def report(self, pipeline_uuid: str, owners: frozenset[str] | None) -> SeatsReport:
         """`owners`: whose rooms are seen; None for all."""

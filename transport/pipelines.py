@@ -184,6 +184,17 @@ class Pipelines:
         position = await self._router.channels.publish(room.session.key, draft(event_type, data))
         await room.feed.catch_up(room.session.key, position.offset)
 
+    def online(self, room: Room) -> frozenset[str]:
+        """The users who are connected to the room."""
+        return self.seats.users(room.pipeline.uuid, room.session_type, room.principal.user_id)
+
+    def members(self, room: Room) -> tuple[str, ...]:
+        """The users who may be in a group; of one that is open, those who are in it or have said something."""
+        if room.pipeline.members:
+            return room.pipeline.members
+        spoke = {message.user_id for message in room.messages.all() if message.role == "user"}
+        return tuple(sorted(user for user in spoke | self.online(room) if user))
+
     def visible_owners(self, user: Principal) -> frozenset[str] | None:
         """Whose rooms the user may see the connections of; None for everybody's."""
         if user.is_admin:
@@ -220,7 +231,8 @@ class Pipelines:
         made: list[RoomProjection] = []
 
         def make() -> RoomProjection:
-            projection = RoomProjection(session_type, session.user_id, self.options.room)
+            owner = "" if session.user_id.startswith(_GROUP) else session.user_id
+            projection = RoomProjection(session_type, owner, self.options.room)
             log = self._router.log(session.key)
             for event in log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
                 projection.project(event, 0.0)

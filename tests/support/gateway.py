@@ -127,8 +127,16 @@ class Client:
 class Gateway:
     """A running gateway. `clients` is where its clients' tasks live."""
 
-    def __init__(self, world: World, services: ClientServices, verifier: NamesAreKeys, listener: Listener) -> None:
+    def __init__(
+        self,
+        world: World,
+        services: ClientServices,
+        verifier: NamesAreKeys,
+        listener: Listener,
+        pipelines: Pipelines,
+    ) -> None:
         self.world = world
+        self.pipelines = pipelines
         self.services = services
         self.verifier = verifier
         self.listener = listener
@@ -240,7 +248,7 @@ async def _start(
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener)
+    return Gateway(world, services, verifier, listener, pipelines)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

@@ -12,11 +12,15 @@ from trio_websocket import ConnectionRejected
 
 from actors.agent import Result, TaskContext
 from actors.commands import ExecSession
+from actors.feeds import Feeds
 from actors.principal import ANONYMOUS
+from actors.sessions import SessionsOptions
+from actors.uploads import MemoryUploads
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, PipelineClient, pipeline_client
+from tests.support.world import Limits, NurserySpawner
 from transport.client_services import ClientOptions
-from transport.pipelines import KnownPipeline, PipelinesOptions
+from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
 
 
 async def echo(task: TaskContext) -> Result:
@@ -195,3 +199,50 @@ async def test_the_bytes_of_an_image_never_reach_the_history() -> None:
         session = gateway.world.sessions.keyed(f"pipeline person {PIPELINE}")[0]
         log = gateway.world.router.log(session.key)
         assert not any(b"iVBOR" in event.body for event in log.read(0, max_events=100, max_bytes=1 << 20))
+
+
+async def test_a_broadcast_reaches_both_session_types_of_its_pipeline_alone() -> None:
+    async with (
+        open_gateway() as gateway,
+        pipeline_client(gateway) as person,
+        pipeline_client(gateway, "group") as group,
+        pipeline_client(gateway, pipeline="another") as stranger,
+    ):
+        await gateway.pipelines.broadcast(ANONYMOUS, PIPELINE, "这是一条广播消息")
+        for client in (person, group):
+            told = await client.receive()
+            assert (told["type"], told["message"]) == ("broadcast", "这是一条广播消息")
+        await stranger.send({"type": "ping"})
+        assert (await stranger.receive())["type"] == "pong"
+        report = gateway.pipelines.seats.report(PIPELINE, None)
+        assert report.stats["connections_by_pipeline"] == {PIPELINE: 2, "another": 1}
+        assert report.stats["connections_by_session_type"] == {"person": 2, "group": 1}
+        assert {one["connection_id"] for one in report.connections} == {person.id, group.id}
+
+
+async def test_a_room_whose_session_was_forgotten_is_made_anew_for_those_who_are_in_it() -> None:
+    limits = Limits(sessions=SessionsOptions(sessions=1, default_agent="echo"))
+    options = PipelinesOptions(auth_required=False)
+    async with (
+        running_gateway(AGENTS, limits, OPEN, pipelines_options=options) as gateway,
+        pipeline_client(gateway) as client,
+        pipeline_client(gateway, "group"),
+    ):
+        await client.say("hello")
+        assert (await client.until("response"))[0]["data"]["id"] == 1
+        session = gateway.world.sessions.keyed(f"pipeline person {PIPELINE}")[0]
+        assert session.id != client.greeting["session_id"]
+
+
+async def test_a_room_that_was_given_up_is_made_again_with_the_same_numbers() -> None:
+    async with open_gateway() as gateway:
+        async with pipeline_client(gateway) as client:
+            await client.say("one")
+            await client.until("response")
+        await gateway.settled()
+        again = Feeds(NurserySpawner(gateway.world.nursery), gateway.world.channels)
+        pipelines = Pipelines(gateway.world.router, again, MemoryUploads(), PipelinesOptions(auth_required=False))
+        room = await pipelines.room(ANONYMOUS, PIPELINE, "person")
+        assert [(one.id, one.role) for one in room.messages.all()] == [(1, "user"), (2, "assistant")]
+        await pipelines.reset(room)
+        assert room.messages.all() == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.gateway import Gateway, running_gateway
+from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, pipeline_client
 from tests.transport.agents import AGENTS
 from transport.pipelines import KnownPipeline, PipelinesOptions
@@ -34,6 +34,25 @@ async def test_persons_are_apart_and_a_group_is_shared() -> None:
             await alice.say("hi all")
             told = (await paul.receive())["data"]
             assert (told["content"], told["user_id"]) == ("hi all", "alice")
+
+
+async def test_the_members_of_a_group_and_who_of_them_is_there() -> None:
+    async with closed_gateway() as gateway, pipeline_client(gateway, "group", token="alice"):
+        room = await gateway.pipelines.room(PRINCIPALS["paul"], PIPELINE, "group")
+        assert gateway.pipelines.members(room) == ("alice", "paul")
+        assert gateway.pipelines.online(room) == {"alice"}
+
+
+async def test_the_members_of_an_open_group_are_those_who_came_or_spoke() -> None:
+    async with running_gateway(AGENTS) as gateway, pipeline_client(gateway, "group", token="bob") as bob:
+        async with pipeline_client(gateway, "group", token="alice") as alice:
+            await alice.say("hi")
+            await alice.until("response")
+        await bob.until("response")
+        await gateway.settled(1)
+        room = await gateway.pipelines.room(PRINCIPALS["bob"], PIPELINE, "group")
+        assert gateway.pipelines.members(room) == ("alice", "bob")
+        assert gateway.pipelines.online(room) == {"bob"}
 
 
 async def test_a_bad_token_is_unauthorized_and_closed() -> None:

@@ -101,7 +101,7 @@ class RoomProjection:
     """The feed of one room."""
 
     def __init__(self, session_type: SessionType, owner: str, options: RoomOptions) -> None:
-        """`owner` says what other dialects ask in the room's session."""
+        """`owner` says what other dialects ask in the room's session; empty where that is no user."""
         self.messages = RoomMessages(options.messages)
         self._session_type = session_type
         self._owner = owner

@@ -45,11 +45,11 @@ def error_response(status: int, code: str, message: str, *, retry_after: float |
     return response
 
 
-class CodedRefusal(msgspec.Struct, frozen=True):
+class CodedRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """Every answer of such a path that is not a success."""
 
-    msg: str
     code: int = -1
+    msg: str
 
 
 def answer_errors(app: Quart) -> None:
@@ -62,7 +62,7 @@ def answer_errors(app: Quart) -> None:
 def refused_as(form: type[CodedRefusal], error: CallboardError) -> Response:
     """The refusal with a body in that form, made of its message."""
     response = _refusal(error)
-    response.set_data(msgspec.json.encode(form(error.message)))
+    response.set_data(msgspec.json.encode(form(msg=error.message)))
     return response
 
 

@@ -22,20 +22,20 @@ class History(msgspec.Struct, frozen=True):
     read: dict[str, int]
 
 
-class HistoryAnswer(msgspec.Struct, frozen=True):
-    data: History
+class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     msg: str = "ok"
+    data: History
 
 
 class Note(msgspec.Struct, frozen=True):
     message: str
 
 
-class NoteAnswer(msgspec.Struct, frozen=True):
-    data: Note
+class NoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     msg: str = "ok"
+    data: Note
 
 
 class RoomConnections(msgspec.Struct, frozen=True):
@@ -45,10 +45,31 @@ class RoomConnections(msgspec.Struct, frozen=True):
     connections: list[dict[str, Any]]
 
 
-class ConnectionsAnswer(msgspec.Struct, frozen=True):
-    data: RoomConnections
+class ConnectionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     msg: str = "ok"
+    data: RoomConnections
+
+
+class MemberJson(msgspec.Struct, frozen=True):
+    """`online`: connected to the group right now."""
+
+    user_id: str
+    moderator: bool
+    online: bool
+
+
+class Members(msgspec.Struct, frozen=True):
+    """`open`: everybody may be in the group; then its members are those who are connected or have said something."""
+
+    open: bool
+    members: list[MemberJson]
+
+
+class MembersAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    code: int = 0
+    msg: str = "ok"
+    data: Members
 
 
 class NewBroadcast(msgspec.Struct, frozen=True):
@@ -62,20 +83,26 @@ class PipelinesApi:
     async def messages(self, call: Call[Nothing, Nothing]) -> Answer[HistoryAnswer]:
         room = await self._room(call)
         told = [message.data() for message in room.messages.all()]
-        return Answer(HistoryAnswer(History(told, room.messages.markers())))
+        return Answer(HistoryAnswer(data=History(told, room.messages.markers())))
 
     async def reset(self, call: Call[Nothing, Nothing]) -> Answer[NoteAnswer]:
         await self._pipelines.reset(await self._room(call))
-        return Answer(NoteAnswer(Note("Session reset successfully")))
+        return Answer(NoteAnswer(data=Note("Session reset successfully")))
 
     async def connections(self, call: Call[Nothing, Nothing]) -> Answer[ConnectionsAnswer]:
         pipeline = self._pipelines.find(call.path["pipeline_uuid"])
         report = self._pipelines.seats.report(pipeline.uuid, self._pipelines.visible_owners(call.principal))
-        return Answer(ConnectionsAnswer(RoomConnections(report.stats, report.connections)))
+        return Answer(ConnectionsAnswer(data=RoomConnections(report.stats, report.connections)))
+
+    async def members(self, call: Call[Nothing, Nothing]) -> Answer[MembersAnswer]:
+        room = await self._pipelines.room(call.principal, call.path["pipeline_uuid"], "group")
+        online, moderators = self._pipelines.online(room), room.pipeline.moderators
+        told = [MemberJson(user, user in moderators, user in online) for user in self._pipelines.members(room)]
+        return Answer(MembersAnswer(data=Members(not room.pipeline.members, told)))
 
     async def broadcast(self, call: Call[NewBroadcast, Nothing]) -> Answer[NoteAnswer]:
         await self._pipelines.broadcast(call.principal, call.path["pipeline_uuid"], call.body.message)
-        return Answer(NoteAnswer(Note("Broadcast sent successfully")))
+        return Answer(NoteAnswer(data=Note("Broadcast sent successfully")))
 
     async def _room(self, call: Call[Nothing, Nothing]) -> Room:
         uuid = call.path["pipeline_uuid"]
@@ -118,6 +145,18 @@ class PipelinesApi:
                 query=Nothing,
                 answer=ConnectionsAnswer,
                 errors=(404,),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="GET",
+                path=f"{_BASE}/members",
+                handler=self.members,
+                tag=_TAG,
+                summary="Read who is in a pipeline's group",
+                body=Nothing,
+                query=Nothing,
+                answer=MembersAnswer,
+                errors=(403, 404, 503),
                 refusal=CodedRefusal,
             ),
             Route(

@@ -28,10 +28,10 @@ class UploadedFile(msgspec.Struct, frozen=True):
     media_type: str
 
 
-class UploadAnswer(msgspec.Struct, frozen=True):
-    data: UploadedFile
+class UploadAnswer(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 0
     msg: str = "ok"
+    data: UploadedFile
 
 
 class UploadWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class UploadsApi:
         upload = self._pipelines.upload(room, call.query.name, call.raw)
         path = upload_path(room, upload)
         told = UploadedFile(path, upload.name, len(upload.data), upload.media_type)
-        return Answer(UploadAnswer(told), location=path)
+        return Answer(UploadAnswer(data=told), location=path)
 
     async def fetch(self, call: Call[Nothing, Nothing]) -> Response:
         """The bytes are a stranger's: no browser is to run them, or to take them for something else."""

@@ -88,3 +88,8 @@ async def test_with_a_list_of_pipelines_others_are_not_there(nursery: trio.Nurse
     assert (await site.get("/api/v1/pipelines/mine/ws/messages/person"))["code"] == 0
     assert (await site.get("/api/v1/pipelines/mine/ws/messages/group", status=403))["code"] == -1
     assert (await site.get("/api/v1/pipelines/mine/ws/messages/group", user="b"))["code"] == 0
+    assert (await site.get("/api/v1/pipelines/mine/ws/members", user="b"))["data"] == {
+        "open": False,
+        "members": [{"user_id": "bob", "moderator": False, "online": False}],
+    }
+    assert (await site.get("/api/v1/pipelines/mine/ws/members", status=403))["code"] == -1
