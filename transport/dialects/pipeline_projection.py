@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import msgspec
 
@@ -13,6 +12,17 @@ from transport.dialects.pipeline import Echo, SessionType
 from transport.dialects.pipeline_elements import plain_chain
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_replies import iso
+from transport.dialects.pipeline_session_events import (
+    Broadcast,
+    Done,
+    Input,
+    Output,
+    ReadUpTo,
+    Recalled,
+    Said,
+    Spoken,
+    read_event,
+)
 
 _GROWTH_CHARACTERS = 16 * 1024
 
@@ -23,58 +33,6 @@ class RoomOptions(msgspec.Struct, frozen=True):
 
     messages: int = 1_000
     growth_seconds: float = 0.05
-
-
-class _Said(msgspec.Struct):
-    exec_id: str
-    content: str
-    user_id: str
-    connection_id: str = ""
-    chain: list[Any] | None = None
-    stream: bool = True
-    echo: dict[str, Any] = {}
-
-
-class _Input(msgspec.Struct):
-    exec_id: str
-    turn: int
-    content: str
-
-
-class _Output(msgspec.Struct):
-    exec_id: str
-    content: str
-
-
-class _Spoken(msgspec.Struct):
-    role: str
-    content: str
-    task_id: str
-
-
-class _Done(msgspec.Struct):
-    exec_id: str
-    state: str
-    error: str | None = None
-
-
-class _Broadcast(msgspec.Struct):
-    message: str
-
-
-class _Recalled(msgspec.Struct):
-    message_id: int
-    by: str
-    echo: dict[str, Any] = {}
-
-
-class _ReadUpTo(msgspec.Struct):
-    message_id: int
-    user_id: str
-    echo: dict[str, Any] = {}
-
-
-_E = TypeVar("_E", bound=msgspec.Struct)
 
 
 class _Answer:
@@ -118,23 +76,23 @@ class RoomProjection:
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         match event.event_type:
             case "chat.message":
-                return self._said(_read(event, _Said), event.timestamp)
+                return self._said(read_event(event, Said), event.timestamp)
             case "input":
-                return self._asked(_read(event, _Input), event.timestamp)
+                return self._asked(read_event(event, Input), event.timestamp)
             case "output":
-                return self._grow(_read(event, _Output), event.timestamp, now)
+                return self._grow(read_event(event, Output), event.timestamp, now)
             case "message":
-                return self._spoken(_read(event, _Spoken))
+                return self._spoken(read_event(event, Spoken))
             case "done":
-                return self._done(_read(event, _Done), event.timestamp)
+                return self._done(read_event(event, Done), event.timestamp)
             case "chat.reset":
                 return self._reset(event.timestamp)
             case "chat.recalled":
-                return self._recalled(_read(event, _Recalled), event.timestamp)
+                return self._recalled(read_event(event, Recalled), event.timestamp)
             case "chat.read":
-                return self._read_up_to(_read(event, _ReadUpTo), event.timestamp)
+                return self._read_up_to(read_event(event, ReadUpTo), event.timestamp)
             case "broadcast":
-                return self._broadcast(_read(event, _Broadcast), event.timestamp)
+                return self._broadcast(read_event(event, Broadcast), event.timestamp)
             case _:
                 return ()
 
@@ -145,7 +103,7 @@ class RoomProjection:
                 drafts += self._say_so_far(task_id, answer)
         return drafts
 
-    def _said(self, said: _Said | None, timestamp: int) -> Sequence[Draft]:
+    def _said(self, said: Said | None, timestamp: int) -> Sequence[Draft]:
         if said is None:
             return ()
         answer = _Answer(1, said.connection_id, stream=said.stream, echo=said.echo)
@@ -153,7 +111,7 @@ class RoomProjection:
         chain = plain_chain(said.content) if said.chain is None else said.chain
         return self._user_message(said.exec_id, answer, said.content, chain, said.user_id, timestamp)
 
-    def _asked(self, asked: _Input | None, timestamp: int) -> Sequence[Draft]:
+    def _asked(self, asked: Input | None, timestamp: int) -> Sequence[Draft]:
         """Said in the room already, or by another dialect: a task, or one more turn of it."""
         if asked is None or asked.exec_id in self._disowned:
             return ()
@@ -188,7 +146,7 @@ class RoomProjection:
         self.messages.put(message)
         return (self._message_draft("user_message", message, Merge.NEVER),)
 
-    def _grow(self, output: _Output | None, timestamp: int, now: float) -> Sequence[Draft]:
+    def _grow(self, output: Output | None, timestamp: int, now: float) -> Sequence[Draft]:
         answer = None if output is None else self._answers.get(output.exec_id)
         if output is None or answer is None or not output.content:
             return ()
@@ -204,14 +162,14 @@ class RoomProjection:
             self._growing[output.exec_id] = answer
         return ()
 
-    def _spoken(self, spoken: _Spoken | None) -> Sequence[Draft]:
+    def _spoken(self, spoken: Spoken | None) -> Sequence[Draft]:
         """All turns of a task come at its end: the last one is that which is still open."""
         answer = None if spoken is None else self._answers.get(spoken.task_id)
         if spoken is not None and answer is not None:
             answer.final_text = spoken.content if spoken.role == "assistant" else None
         return ()
 
-    def _done(self, done: _Done | None, timestamp: int) -> Sequence[Draft]:
+    def _done(self, done: Done | None, timestamp: int) -> Sequence[Draft]:
         if done is None:
             return ()
         self._disowned.discard(done.exec_id)
@@ -275,7 +233,7 @@ class RoomProjection:
         self.messages.clear()
         return (self._draft("reset", {"timestamp": iso(timestamp)}, timestamp),)
 
-    def _recalled(self, recalled: _Recalled | None, timestamp: int) -> Sequence[Draft]:
+    def _recalled(self, recalled: Recalled | None, timestamp: int) -> Sequence[Draft]:
         message = None if recalled is None else self.messages.find(recalled.message_id)
         if recalled is None or message is None or message.recalled:
             return ()
@@ -288,14 +246,14 @@ class RoomProjection:
         data: Json = {"id": message.id, "role": message.role, "by": recalled.by, "timestamp": iso(timestamp)}
         return (self._draft("recalled", {**recalled.echo, "data": data}, timestamp),)
 
-    def _read_up_to(self, read: _ReadUpTo | None, timestamp: int) -> Sequence[Draft]:
+    def _read_up_to(self, read: ReadUpTo | None, timestamp: int) -> Sequence[Draft]:
         if read is None or not self.messages.mark_read(read.user_id, read.message_id):
             return ()
         data: Json = {"user_id": read.user_id, "message_id": self.messages.read_by(read.user_id)}
         members: dict[str, Json] = {**read.echo, "data": data, "timestamp": iso(timestamp)}
         return (self._draft("read", members, timestamp, Merge.LAST, read.user_id),)
 
-    def _broadcast(self, broadcast: _Broadcast | None, timestamp: int) -> Sequence[Draft]:
+    def _broadcast(self, broadcast: Broadcast | None, timestamp: int) -> Sequence[Draft]:
         if broadcast is None:
             return ()
         return (self._draft("broadcast", {"message": broadcast.message, "timestamp": iso(timestamp)}, timestamp),)
@@ -315,11 +273,3 @@ class RoomProjection:
         """The body is the frame's members but for its `type`."""
         body: dict[str, Json] = {"session_type": self._session_type, **members}
         return draft(event_type, body, merge=merge, merge_key=merge_key, timestamp=timestamp)
-
-
-def _read(event: Event, kind: type[_E]) -> _E | None:
-    """The event's data; None where it is not in that form: who may publish may publish anything."""
-    try:
-        return msgspec.json.decode(event.body, type=kind)
-    except msgspec.DecodeError:
-        return None
