@@ -134,10 +134,20 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class CreateSession(msgspec.Struct, frozen=True, kw_only=True):
-    """`agent` answers commands given to the session itself; empty for the engine's default one."""
+    """`agent` answers commands given to the session itself; empty for the engine's default one. `key` is the caller's
+    own name for it, by which its owner finds it again; empty for none."""
 
     title: str = ""
     agent: str = ""
+    key: str = ""
+
+
+class Say(msgspec.Struct, frozen=True, kw_only=True):
+    """A message for a conversation's agent. `details` is told with it to those who watch."""
+
+    session_id: str
+    content: str
+    details: dict[str, Json] = msgspec.field(default_factory=dict)
 
 
 class ExecSession(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Event
 from actors.reader import Reader
 
+_CATCH_UP_SECONDS = 5.0
 _ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 
 
@@ -49,6 +50,7 @@ class Feed:
         self._channels = channels
         self._life: trio.CancelScope | None = None
         self._closed = False
+        self._progress = trio.Event()
 
     def close(self) -> None:
         """Ends the actor, and lets its sources go."""
@@ -67,6 +69,20 @@ class Feed:
                     events = await self.reader.read()
                 if drafts := self._drafts(events):
                     await self._channels.emit(self.key, *drafts)
+                self._make_progress()
+        self._make_progress()
+
+    async def catch_up(self, source: ChannelKey, offset: int) -> None:
+        """Returns once the projection has all of a source up to that place, and what it says of it is in the log; or
+        after some seconds, should its actor be busy with being restarted."""
+        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(_CATCH_UP_SECONDS):
+            while not self._closed and self.reader.is_behind(source, offset):
+                await self._progress.wait()
+
+    def _make_progress(self) -> None:
+        self._progress.set()
+        self._progress = trio.Event()
 
     def _drafts(self, events: Sequence[Event]) -> list[Draft]:
         now = trio.current_time()

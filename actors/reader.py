@@ -49,6 +49,11 @@ class Reader:
             self._marked.pop(key, None)
             self._channels.unwatch(key, self)
 
+    def is_behind(self, key: ChannelKey, offset: int) -> bool:
+        """Whether a topic that is read has not been read up to there."""
+        cursor = self._cursors.get(key)
+        return cursor is not None and cursor.offset < offset
+
     def close(self) -> None:
         for key in tuple(self._cursors):
             self.remove(key)

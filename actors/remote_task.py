@@ -25,7 +25,14 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.principal import Principal
 from actors.session import Session
-from actors.task_context import ANSWER_TYPE, RESERVED_TYPES, TaskServices, session_echo, streamed_text
+from actors.task_context import (
+    ANSWER_TYPE,
+    RESERVED_TYPES,
+    TaskServices,
+    session_echo,
+    session_prompt,
+    streamed_text,
+)
 from actors.task_handle import Ask, TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 
@@ -140,6 +147,7 @@ class RemoteTask(TaskHandle):
             record.claimed_by = principal.user_id
             record.start()
             await self._services.channels.emit(self.key, started_draft(record), *self._next_turn())
+            await self._echo_prompt()
         self._renew()
 
     async def _post(self, principal: Principal, command: PostEvents) -> None:
@@ -174,6 +182,11 @@ class RemoteTask(TaskHandle):
             echoes = [session_echo(one, streamed_text(_fields(one)), self.record.id) for one in answers]
             await self._services.channels.emit(self._session.key, *echoes)
 
+    async def _echo_prompt(self) -> None:
+        if self._session is not None:
+            prompt = session_prompt(self.record.id, self.record.turn, self._said[-1].content)
+            await self._services.channels.emit(self._session.key, prompt)
+
     async def _conclude(self, last: Draft) -> None:
         """The agent's last word: the task's, or the turn's where another turn waits."""
         fields = _fields(last)
@@ -193,6 +206,7 @@ class RemoteTask(TaskHandle):
             begun = self._next_turn()
             if begun:
                 await self._services.channels.emit(self.key, *begun)
+                await self._echo_prompt()
             else:
                 await self._finish(Ending(TaskState.COMPLETED, text, fields.get("data")))
 

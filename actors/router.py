@@ -26,9 +26,11 @@ from actors.commands import (
     Published,
     Receipt,
     RegisterAgent,
+    Say,
     SessionView,
     Start,
     TaskCommand,
+    TaskState,
     TaskView,
 )
 from actors.errors import CallboardError, ErrorCode
@@ -38,9 +40,10 @@ from actors.log import Log, Resumption
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal, Scope
+from actors.session import Session
 from actors.sessions import Sessions
 from actors.task_context import RESERVED_TYPES
-from actors.tasks import Tasks
+from actors.tasks import Tasks, new_task_id
 
 _HISTORY_BYTES = 1024 * 1024
 
@@ -104,6 +107,35 @@ class Router:
         task = CreateTask(agent=session.agent, prompt=command.command, session_id=session.id)
         view = await self.create_task(principal, task)
         return ExecStarted(session.id, view.id)
+
+    async def open_session(self, principal: Principal, command: CreateSession) -> Session:
+        """The principal's session of the command's key, made as told where there is none."""
+        session = self.sessions.find_keyed(principal, command.key)
+        if session is None:
+            view = await self.create_session(principal, command)
+            session = self.sessions.find(principal, view.id)
+        await trio.lowlevel.checkpoint()
+        return session
+
+    async def say(self, principal: Principal, command: Say) -> ExecStarted:
+        """As `exec_session`, and tells at once what was said: an event `chat.message` of the session, also where the
+        answer has to wait for its turn."""
+        session = self.sessions.find(principal, command.session_id)
+        task = CreateTask(agent=session.agent, prompt=command.content, session_id=session.id)
+        self.tasks.admit(principal, (task,))
+        task_id = new_task_id()
+        said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}
+        await self.channels.publish(session.key, draft("chat.message", said))
+        try:
+            self.tasks.admit(principal, (task,))
+            view = self.tasks.start(principal, task, task_id=task_id).view()
+        except CallboardError as error:
+            # Others may have taken the last place meanwhile, and who has seen the message waits for its answer.
+            failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
+            await self.channels.publish(session.key, draft("done", failed))
+            raise
+        await self._announce_task(view)
+        return ExecStarted(session.id, task_id)
 
     async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
         view, new = self.agents.register(principal, command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -12,7 +12,7 @@ import trio
 from actors.agent import Message
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
-from actors.event import ChannelKey, draft, now_ms
+from actors.event import ChannelKey, Json, draft, now_ms
 from actors.mailbox import Mailbox, Reply
 from actors.position import Position
 
@@ -30,6 +30,7 @@ class Leave(msgspec.Struct, frozen=True):
     task_id: str
     said: tuple[Message, ...]
     state: str
+    error: str | None
     reply: Reply[None]
 
 
@@ -56,6 +57,7 @@ class Session:
         self.id = session_id
         self.user_id = user_id
         self.key = ChannelKey("session", session_id, user_id)
+        self.caller_key = command.key
         self.messages: list[Message] = []
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
@@ -70,6 +72,10 @@ class Session:
         self._origin = Position(channels.create(self.key).epoch, 0)
         self._expected: set[str] = set()
         """The tasks that have not left yet: to come, waiting, or at their turn."""
+        self._disowned: set[str] = set()
+        """Of the expected tasks those whose words are not to join the conversation any more."""
+        self._redacted: set[tuple[str, str, str | None]] = set()
+        """Of the expected tasks those words that are not to join it."""
         self._current: str | None = None
         self._waiting: deque[Enter] = deque()
         self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
@@ -102,11 +108,28 @@ class Session:
         await self._ref.send(Enter(task_id, reply))
         return await reply.wait()
 
-    async def leave(self, task_id: str, said: Sequence[Message], state: str) -> None:
-        """Returns once what was said is in the conversation. Idempotent: a task leaves once."""
+    async def leave(self, task_id: str, said: Sequence[Message], state: str, error: str | None = None) -> None:
+        """Returns once what was said is in the conversation. `error` is why the task failed. Idempotent: a task leaves
+        once."""
         reply: Reply[None] = Reply()
-        await self._ref.send(Leave(task_id, tuple(said), state, reply))
+        await self._ref.send(Leave(task_id, tuple(said), state, error, reply))
         await reply.wait()
+
+    def clear(self) -> None:
+        """Forgets what was said. Tasks that were asked before go on, and add nothing to it."""
+        self.forgotten += len(self.messages)
+        self.messages.clear()
+        self._disowned |= self._expected
+        self._updated_at = now_ms()
+        self._used(self)
+
+    def redact(self, task_id: str, role: str, content: str | None) -> None:
+        """Forgets what was said in that role by or to a task, now or once it leaves. `content` picks one message among
+        several; None for all of them."""
+        redaction = (task_id, role, content)
+        if task_id in self._expected:
+            self._redacted.add(redaction)
+        self.messages = [message for message in self.messages if not _is_redacted(message, {redaction})]
 
     def close(self) -> None:
         self._mailbox.close()
@@ -145,6 +168,11 @@ class Session:
             del self.messages[:excess]
             self.forgotten += excess
 
+    def _unredacted(self, leave: Leave) -> list[Message]:
+        said = [message for message in leave.said if not _is_redacted(message, self._redacted)]
+        self._redacted = {redaction for redaction in self._redacted if redaction[0] != leave.task_id}
+        return said
+
     def _admit_next(self) -> None:
         if self._current is None and self._waiting:
             entry = self._waiting.popleft()
@@ -156,14 +184,16 @@ class Session:
             leave.reply.answer(None)
             return
         self._expected.discard(leave.task_id)
+        said = [] if leave.task_id in self._disowned else self._unredacted(leave)
+        self._disowned.discard(leave.task_id)
         self._used(self)
         if self._current == leave.task_id:
-            self._remember(leave.said)
+            self._remember(said)
             self._updated_at = now_ms()
             self._current = None
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
-        first = self.forgotten + len(self.messages) - len(leave.said)
+        first = self.forgotten + len(self.messages) - len(said)
         leave.reply.answer(None)
         self._admit_next()
         drafts = [
@@ -172,7 +202,15 @@ class Session:
                 {"role": m.role, "content": m.content, "task_id": m.task_id, "index": first + count},
                 timestamp=m.timestamp,
             )
-            for count, m in enumerate(leave.said)
+            for count, m in enumerate(said)
         ]
-        drafts.append(draft("done", {"exec_id": leave.task_id, "state": leave.state}))
+        done: dict[str, Json] = {"exec_id": leave.task_id, "state": leave.state}
+        if leave.error is not None:
+            done["error"] = leave.error
+        drafts.append(draft("done", done))
         await self._channels.emit(self.key, *drafts)
+
+
+def _is_redacted(message: Message, redacted: Collection[tuple[str, str, str | None]]) -> bool:
+    named = (message.task_id, message.role)
+    return (*named, message.content) in redacted or (*named, None) in redacted

@@ -54,6 +54,8 @@ class Sessions:
         self._options = options or SessionsOptions()
         self._sessions: dict[str, Session] = {}
         self._of_user: Groups[str, Session] = Groups()
+        self._keyed: dict[str, dict[str, Session]] = {}
+        """Those that their creator has given a key: by that, then by owner."""
         self._idle: OrderedDict[Session, None] = OrderedDict()
         """No task of theirs is to come, waits or runs. In the order of their last use."""
 
@@ -79,7 +81,20 @@ class Sessions:
         )
         self._sessions[session.id] = session
         self._of_user.add(session.user_id, session)
+        if command.key:
+            self._keyed.setdefault(command.key, {}).setdefault(session.user_id, session)
         self._note_use(session)
+        return session
+
+    def keyed(self, key: str) -> tuple[Session, ...]:
+        """Everybody's sessions of that key."""
+        return tuple(self._keyed.get(key, {}).values())
+
+    def find_keyed(self, principal: Principal, key: str) -> Session | None:
+        """The principal's own session of that key."""
+        session = self._keyed.get(key, {}).get(principal.user_id)
+        if session is not None:
+            self._note_use(session)
         return session
 
     def find(self, principal: Principal, session_id: str) -> Session:
@@ -143,5 +158,13 @@ class Sessions:
             raise CallboardError(ErrorCode.BUSY, f"{len(self._sessions)} sessions are in use", retry_after=5.0)
         del self._sessions[oldest.id], self._idle[oldest]
         self._of_user.discard(oldest.user_id, oldest)
+        self._forget_key(oldest)
         oldest.close()
         self._channels.forget(oldest.key)
+
+    def _forget_key(self, session: Session) -> None:
+        owners = self._keyed.get(session.caller_key, {})
+        if owners.get(session.user_id) is session:
+            del owners[session.user_id]
+            if not owners:
+                del self._keyed[session.caller_key]

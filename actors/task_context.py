@@ -26,6 +26,10 @@ RESERVED_TYPES = frozenset(
         "task.cancelled",
         "step.confirm",
         "step.confirmed",
+        "chat.message",
+        "chat.reset",
+        "chat.recalled",
+        "chat.read",
         "gap",
         "subscribed",
     }
@@ -64,6 +68,8 @@ class RunningContext(TaskContext):
         self._before: Sequence[Message] = ()
         self._text: list[str] = []
         self._due: list[Draft] = []
+        self._asked: list[Draft] = []
+        """What is due on the session's topic."""
         self._closed = False
         self._calls = 0
 
@@ -80,6 +86,7 @@ class RunningContext(TaskContext):
         self.turn, self.prompt = self._record.turn, prompt
         # The draft comes first: what JSON cannot hold must not join the conversation.
         self._due.append(draft("task.turn_started", {"task_id": self.task_id, "turn": self.turn, "prompt": prompt}))
+        self._asked.append(session_prompt(self.task_id, self.turn, prompt))
         self.said.append(Message("user", prompt, self.task_id, now_ms()))
 
     def end_turn(self, text: str | None) -> None:
@@ -95,8 +102,7 @@ class RunningContext(TaskContext):
     async def flush(self) -> None:
         """Emits what `begin_turn` left due."""
         if self._due:
-            due, self._due = tuple(self._due), []
-            await self._emit(*due)
+            await self._emit()
 
     async def emit(self, event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "") -> None:
         if event_type in RESERVED_TYPES:
@@ -181,10 +187,11 @@ class RunningContext(TaskContext):
     async def _emit(self, *drafts: Draft) -> None:
         if self._closed:
             raise RuntimeError(f"task {self.task_id} has ended: nothing can be emitted any more")
-        if self._due:
-            drafts = (*self._due, *drafts)
-            self._due.clear()
-        await self._services.channels.emit(self._key, *drafts)
+        due, self._due = self._due, []
+        asked, self._asked = self._asked, []
+        await self._services.channels.emit(self._key, *due, *drafts)
+        if asked and self.session_id is not None:
+            await self._services.channels.emit(ChannelKey("session", self.session_id, self.user_id), *asked)
 
     async def _emit_answer(self, emitted: Draft, text: str) -> None:
         """Who follows the session sees the answer grow, without following each task of it."""
@@ -194,6 +201,11 @@ class RunningContext(TaskContext):
         if self.session_id is not None:
             key = ChannelKey("session", self.session_id, self.user_id)
             await self._services.channels.emit(key, session_echo(emitted, text, self.task_id))
+
+
+def session_prompt(task_id: str, turn: int, prompt: str) -> Draft:
+    """What a task is asked, as an event of its session, ahead of the pieces of the answer."""
+    return draft("input", {"exec_id": task_id, "turn": turn, "content": prompt})
 
 
 def session_echo(emitted: Draft, text: str, task_id: str) -> Draft:

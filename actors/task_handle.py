@@ -145,7 +145,8 @@ class TaskHandle(ABC):
     async def _leave_session(self, ending: Ending) -> None:
         said = self._take_stock(ending)
         if self._session is not None:
-            await self._session.leave(self.record.id, said, ending.state)
+            error = None if ending.error is None else ending.error.message
+            await self._session.leave(self.record.id, said, ending.state, error)
 
     async def _say_last_word(self, ending: Ending) -> None:
         if self._last_word is None:

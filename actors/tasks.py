@@ -103,9 +103,13 @@ class Tasks:
             if command.session_id is not None:
                 self._sessions.find(principal, command.session_id)
 
-    def start(self, principal: Principal, command: CreateTask, batch_id: str | None = None) -> TaskHandle:
-        """Starts an admitted task. Those who follow all tasks are attached to its topic before its actor runs."""
-        task_id = f"task-{secrets.token_hex(8)}"
+    def start(
+        self, principal: Principal, command: CreateTask, batch_id: str | None = None, *, task_id: str | None = None
+    ) -> TaskHandle:
+        """Starts an admitted task. Those who follow all tasks are attached to its topic before its actor runs.
+
+        `task_id`: a `new_task_id` under which it is known already."""
+        task_id = task_id or new_task_id()
         session = None if command.session_id is None else self._sessions.open(principal, command.session_id)
         # A task belongs to its session's owner: an admin who extends a conversation does not take it over.
         owner = principal.user_id if session is None else session.user_id
@@ -235,6 +239,10 @@ class Tasks:
             return math.inf
         task = self._all.get(task_id)
         return 0 if task is None else task.record.serial
+
+
+def new_task_id() -> str:
+    return f"task-{secrets.token_hex(8)}"
 
 
 def task_not_found(task_id: str) -> CallboardError:

@@ -149,6 +149,12 @@ class Limits(Section, frozen=True, kw_only=True):
     """One request's line and headers."""
     body_bytes: Bytes = 4 << 20
     """One request's body."""
+    upload_bytes: Bytes = 4 << 20
+    """One file for a chat message. Over HTTP `body_bytes` bounds it too."""
+    user_uploads_bytes: Bytes = 64 << 20
+    """All files of one user or group; beyond it the oldest are forgotten."""
+    uploads_bytes: Bytes = 512 << 20
+    """All files; beyond it the oldest are forgotten."""
     message_bytes: Bytes = 1 << 20
     """One frame from a client."""
     outbox_bytes: Bytes = 256 << 10
@@ -211,6 +217,8 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """A person's answer to a confirmation."""
     lease_seconds: Seconds = 60
     """A claimed task of an agent elsewhere, between two posts."""
+    recall_seconds: Seconds = 120
+    """How long an author may recall a chat message."""
     ticket_seconds: Seconds = 60
     """The life of a ticket for an event stream."""
 
@@ -268,6 +276,18 @@ class Logging(Section, frozen=True, kw_only=True):
     """Also without a `file`: then it is `logs/agent-engine.log` in the working directory."""
 
 
+class Pipeline(Section, frozen=True, kw_only=True):
+    """A pipeline that clients can talk to. Where none is configured, every uuid is one."""
+
+    uuid: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:@~-]{1,200}$")]
+    agent: str = ""
+    """Answers; empty for `engine.default_agent`."""
+    members: tuple[Text, ...] = ()
+    """Users who may be in its group; empty for everybody."""
+    moderators: tuple[Text, ...] = ()
+    """Users who may recall what others say."""
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole configuration."""
 
@@ -282,6 +302,7 @@ class Config(Section, frozen=True, kw_only=True):
     retention: Retentions = Retentions()
     timeouts: Timeouts = Timeouts()
     models: Mapping[str, ModelEndpoint] = msgspec.field(default_factory=dict)
+    pipelines: Mapping[str, Pipeline] = msgspec.field(default_factory=dict)
     logging: Logging = Logging()
     agent: Agent = Agent()
     rooms: Mapping[str, Room] = msgspec.field(default_factory=dict)

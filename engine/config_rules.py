@@ -40,6 +40,7 @@ def broken_rules(config: Config, environ: Mapping[str, str]) -> Rules:
     yield from _jwt(config.auth.jwt)
     yield from _agents(config)
     yield from _verify_client(config)
+    yield from _pipelines(config)
     yield from _store(config)
     for name, endpoint in config.models.items():
         yield from _model(("models", name), endpoint, environ)
@@ -166,6 +167,19 @@ def _store(config: Config) -> Rules:
         yield Broken((("store", "path"),), f"`store.path`: the directory of {path} does not exist")
     elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
         yield Broken((("store", "path"),), f"`store.path`: {path} cannot be read and written")
+
+
+def _pipelines(config: Config) -> Rules:
+    taken: dict[str, KeyPath] = {}
+    for name, pipeline in config.pipelines.items():
+        key = ("pipelines", name, "uuid")
+        if pipeline.uuid in taken:
+            yield Broken((key, taken[pipeline.uuid]), f"the uuid {pipeline.uuid} is given twice")
+        taken[pipeline.uuid] = key
+        if pipeline.agent and pipeline.agent not in config.agent_names:
+            agents = ", ".join(config.agent_names)
+            message = f"`pipelines.{name}.agent`: there is no agent {pipeline.agent!r}; there are {agents}"
+            yield Broken((("pipelines", name, "agent"),), message)
 
 
 def _model(path: KeyPath, endpoint: ModelEndpoint, environ: Mapping[str, str]) -> Rules:

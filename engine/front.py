@@ -8,6 +8,7 @@ from importlib.metadata import version
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
 from actors.principal import Verifier
+from actors.uploads import MemoryUploads, UploadsOptions
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
@@ -18,6 +19,7 @@ from transport.client_services import ClientOptions, ClientServices
 from transport.connection_edge import ConnectionEdge
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
+from transport.dialects.pipeline_projection import RoomOptions
 from transport.door import Door
 from transport.drain import Drain
 from transport.event_stream import ChunkedEncoder, EventStreamDoor
@@ -31,6 +33,8 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
+from transport.pipeline_conversation import PipelineDoor
+from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
 from transport.realtime_agent import RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
@@ -64,6 +68,9 @@ class Front:
         )
         identity = WalletIdentity(require_signature=config.wallet_signature_required)
         self._wallets = Wallets(core.channels, core.feeds, identity, config.timeouts.heartbeat_seconds)
+        self._pipelines = Pipelines(
+            core.router, core.feeds, MemoryUploads(_uploads_options(config)), _pipelines_options(config)
+        )
         tally = Tally()
         self.listener = Listener(
             options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
@@ -81,6 +88,7 @@ class Front:
             AgentDoor(services, self._agent),
             StepsDoor(self._steps),
             WalletDoor(services, self._wallets),
+            PipelineDoor(services, self._pipelines),
         ]
         streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(self._steps, origins)]
         return ClientHandlers(options, origins, sockets, streams)
@@ -108,6 +116,7 @@ class Front:
             wallets=self._wallets,
             listener=self.listener,
             steps=self._steps,
+            pipelines=self._pipelines,
             readiness=lambda: self._readiness,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
@@ -177,6 +186,23 @@ def _client_options(config: Config) -> ClientOptions:
         loopback_only=_loopback_only(config),
         outbox=_outbox_options(config),
     )
+
+
+def _pipelines_options(config: Config) -> PipelinesOptions:
+    return PipelinesOptions(
+        auth_required=config.auth_required,
+        known=tuple(
+            KnownPipeline(uuid=one.uuid, agent=one.agent, members=one.members, moderators=one.moderators)
+            for one in config.pipelines.values()
+        ),
+        room=RoomOptions(config.limits.session_messages),
+        recall_seconds=config.timeouts.recall_seconds,
+    )
+
+
+def _uploads_options(config: Config) -> UploadsOptions:
+    limits = config.limits
+    return UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
 
 
 def _outbox_options(config: Config) -> OutboxOptions:

@@ -53,7 +53,7 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     examples = {
         path: operation["post"]["requestBody"]["content"]["application/json"]["example"]
         for path, operation in document["paths"].items()
-        if "requestBody" in operation.get("post", {})
+        if "application/json" in operation.get("post", {}).get("requestBody", {}).get("content", {})
     }
     sent: set[str] = set()
 
@@ -78,6 +78,7 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     assert post("/api/v1/batches")["task_ids"]
     assert post("/api/v1/sessions")["title"] == examples["/api/v1/sessions"]["title"]
     assert post("/api/v1/publish")["position"]
+    assert post("/api/v1/pipelines/{pipeline_uuid}/ws/broadcast", pipeline_uuid="p1")["code"] == 0
 
     patient = start("patient", "wait")
     last_event(patient, "agent.message")

@@ -184,3 +184,18 @@ def test_origins_are_a_list_also_from_the_environment(write: Write) -> None:
     for mistake in ("*", "page.example", "https://page.example/", "ftp://a"):
         with pytest.raises(ConfigError):
             load_config(path, environ={"CALLBOARD_SERVER__CORS_ORIGINS": mistake})
+
+
+def test_pipelines_are_named_tables_with_a_uuid_each(write: Write) -> None:
+    listed = "[pipelines.support]\nuuid = '550e8400-e29b'\nagent = 'offline'\nmembers = ['ann']\n"
+    (support,) = load_config(write(listed), environ={}).pipelines.values()
+    assert (support.uuid, support.agent, support.members, support.moderators) == (
+        "550e8400-e29b",
+        "offline",
+        ("ann",),
+        (),
+    )
+    twice = f"{listed}[pipelines.other]\nuuid = '550e8400-e29b'\n"
+    for mistake in (twice, "[pipelines.a]\nuuid = 'a b'\n", "[pipelines.a]\nuuid = 'a'\nagent = 'nobody'\n"):
+        with pytest.raises(ConfigError):
+            load_config(write(mistake), environ={})

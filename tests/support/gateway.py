@@ -15,6 +15,7 @@ from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.uploads import MemoryUploads
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
 from transport.agent_conversation import AgentDoor, AgentServices
 from transport.byte_stream import ByteStream
@@ -34,6 +35,8 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.pipeline_conversation import PipelineDoor
+from transport.pipelines import Pipelines, PipelinesOptions
 from transport.realtime_agent import RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
@@ -143,8 +146,10 @@ class Gateway:
         listener: Listener,
         desk: StepsDesk,
         wallets: Wallets,
+        pipelines: Pipelines,
     ) -> None:
         self.world = world
+        self.pipelines = pipelines
         self.services = services
         self.verifier = verifier
         self.listener = listener
@@ -190,6 +195,7 @@ async def running_gateway(
     listener_options: ListenerOptions | None = None,
     agent_services: Callable[[World], AgentServices] = agent_services_of,
     verify_client: VerifyClient | None = None,
+    pipelines_options: PipelinesOptions | None = None,
 ) -> AsyncIterator[Gateway]:
     """A gateway on a free port of loopback. All of it ends with the block."""
     chosen = listener_options or ListenerOptions(binds=(Bind(port=0),))
@@ -204,6 +210,7 @@ async def running_gateway(
                 chosen,
                 agent_services,
                 verify_client,
+                pipelines_options,
             )
             # Tasks end before the topics on which they say so.
             tasks.cancel_scope.cancel()
@@ -219,6 +226,7 @@ async def _start(
     listener_options: ListenerOptions,
     agent_services: Callable[[World], AgentServices],
     verify_client: VerifyClient | None,
+    pipelines_options: PipelinesOptions | None,
 ) -> Gateway:
     verifier = NamesAreKeys()
     world = World(nursery, agents, limits, tasks_nursery=tasks, verifier=verifier)
@@ -237,6 +245,12 @@ async def _start(
         options=options,
     )
     desk = StepsDesk(services, EchoToolbox(), RealtimeOptions("echo"), verify_client)
+    pipelines = Pipelines(
+        world.router,
+        world.feeds,
+        MemoryUploads(),
+        pipelines_options or PipelinesOptions(auth_required=options.auth_required),
+    )
     drain, tally = Drain(), Tally()
     wallets = Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0)
 
@@ -255,6 +269,7 @@ async def _start(
             wallets=wallets,
             listener=listener,
             steps=desk,
+            pipelines=pipelines,
             readiness=lambda: Readiness.READY,
             options=HttpOptions(
                 auth_required=options.auth_required,
@@ -270,13 +285,14 @@ async def _start(
         AgentDoor(services, own),
         StepsDoor(desk),
         WalletDoor(services, wallets),
+        PipelineDoor(services, pipelines),
     ]
     streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(desk, origins)]
     handlers = ClientHandlers(options, origins, sockets, streams)
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener, desk, wallets)
+    return Gateway(world, services, verifier, listener, desk, wallets, pipelines)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

@@ -127,7 +127,7 @@ async def test_exec_in_a_session_streams_output_then_done() -> None:
         assert reply["type"] == "session.output"
         assert reply["payload"]["type"] == "started"
         seen = await client.events_until("done")
-        assert [event["event_type"] for event in seen] == ["output", "message", "message", "done"]
+        assert [event["event_type"] for event in seen] == ["input", "output", "message", "message", "done"]
         assert {event["data"].get("exec_id") for event in (seen[0], seen[-1])} == {reply["payload"]["exec_id"]}
 
 

@@ -8,24 +8,27 @@ from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import UnsupportedMediaType
 
+from actors.errors import CallboardError
 from transport.http.agents import AgentsApi
 from transport.http.batches import BatchesApi
 from transport.http.bodies import as_json, decode_body, decode_query
 from transport.http.channels import ChannelsApi
 from transport.http.claims import ClaimsApi
-from transport.http.errors import answer_errors
+from transport.http.errors import answer_errors, refused_as
 from transport.http.event_stream import EventStreams
 from transport.http.identity import Gate, Rates
 from transport.http.openapi import openapi_document
 from transport.http.operations import OperationsApi, add_probes
 from transport.http.origins import Origins
 from transport.http.pages import add_pages
+from transport.http.pipelines import PipelinesApi
 from transport.http.route import Answer, AnyRoute, Call, Nothing
 from transport.http.services import HttpServices
 from transport.http.sessions import SessionsApi
 from transport.http.steps import add_steps
 from transport.http.tasks import TasksApi
 from transport.http.tickets import TicketsApi
+from transport.http.uploads import UploadsApi
 from transport.http.wallet import WalletApi
 from transport.http.websocket_statistics import WebSocketStatisticsApi
 
@@ -67,6 +70,8 @@ def api_routes(services: HttpServices) -> list[AnyRoute]:
         *AgentsApi(router, services.toolbox).routes(),
         *OperationsApi(services).routes(),
         *WebSocketStatisticsApi(services.agent_roster).routes(),
+        *PipelinesApi(services.pipelines).routes(),
+        *UploadsApi(services.pipelines).routes(),
     ]
 
 
@@ -74,11 +79,20 @@ def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
     admit = route.admit or gate.admit
 
     async def view(**path: str) -> Response:
+        try:
+            return await answer(path)
+        except CallboardError as error:
+            if route.refusal is None:
+                raise
+            return refused_as(route.refusal, error)
+
+    async def answer(path: dict[str, str]) -> Response:
         principal = await admit(request.method, request.headers, request.args)
         query = decode_query(request.args, route.query)
-        body = decode_body(b"" if route.body is Nothing else await _read_body(), route.body)
-        answer = await route.handler(Call(principal, request.method, path, request.headers, body, query))
-        return answer if isinstance(answer, Response) else _response(route, answer)
+        raw = await _read_body() if route.takes_bytes or route.body is not Nothing else b""
+        body = decode_body(b"" if route.takes_bytes else raw, route.body)
+        answered = await route.handler(Call(principal, request.method, path, request.headers, body, query, raw))
+        return answered if isinstance(answered, Response) else _response(route, answered)
 
     return view
 

@@ -45,6 +45,13 @@ def error_response(status: int, code: str, message: str, *, retry_after: float |
     return response
 
 
+class CodedRefusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Every answer of such a path that is not a success."""
+
+    code: int = -1
+    msg: str
+
+
 def answer_errors(app: Quart) -> None:
     """Has the application answer every error in this form."""
     app.register_error_handler(CallboardError, _refused)
@@ -52,7 +59,18 @@ def answer_errors(app: Quart) -> None:
     app.register_error_handler(Exception, _crashed)
 
 
+def refused_as(form: type[CodedRefusal], error: CallboardError) -> Response:
+    """The refusal with a body in that form, made of its message."""
+    response = _refusal(error)
+    response.set_data(msgspec.json.encode(form(msg=error.message)))
+    return response
+
+
 async def _refused(error: CallboardError) -> Response:
+    return _refusal(error)
+
+
+def _refusal(error: CallboardError) -> Response:
     retry_after = error.retry_after
     if retry_after is None and error.code.retry_helps:
         retry_after = _RETRY_SECONDS

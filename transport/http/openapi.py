@@ -19,6 +19,9 @@ _PATH_MEANINGS = {
     "session_id": "A session's `id`.",
     "batch_id": "A batch's `id`.",
     "conversation_id": "A conversation's `id`.",
+    "pipeline_uuid": "A pipeline's uuid.",
+    "upload_key": "The key in an upload's `url`.",
+    "session_type": "`person` or `group`.",
     "channel": "`task`, `session`, `system`, `app` or `agent`.",
     "topic": "The id of a task or session, the name of an agent, or a name of yours on `app`.",
 }
@@ -77,6 +80,7 @@ class _Schemas:
 
     def __init__(self, routes: Sequence[AnyRoute]) -> None:
         kinds = dict.fromkeys(kind for route in routes for kind in (route.body, route.answer, route.query))
+        kinds.update(dict.fromkeys(route.refusal for route in routes if route.refusal is not None))
         kinds[ErrorBody] = None
         schemas, components = msgspec.json.schema_components(list(kinds), ref_template=_REF)
         self._by_kind = dict(zip(kinds, schemas, strict=True))
@@ -104,6 +108,9 @@ def _operation(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
         operation["security"] = list(route.security)
     if route.body is not Nothing:
         content = {"application/json": {"schema": schemas.of(route.body), "example": route.example}}
+        operation["requestBody"] = {"required": True, "content": content}
+    if route.takes_bytes:
+        content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -136,7 +143,7 @@ def _responses(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
     content = {route.content: {"schema": schemas.of(route.answer)}}
     good = {route.status: HTTPStatus(route.status).phrase, **route.other_status}
     bad = {*_COMMON_ERRORS, *route.errors, *(() if route.body is Nothing else (413,))}
-    error = {"application/json": {"schema": schemas.of(ErrorBody)}}
+    error = {"application/json": {"schema": schemas.of(route.refusal or ErrorBody)}}
     return {
         **{str(status): {"description": text, "content": content} for status, text in good.items()},
         **{str(status): {"description": _ERROR_MEANINGS[status], "content": error} for status in sorted(bad)},

@@ -13,6 +13,7 @@ from quart import Response
 from werkzeug.datastructures import Headers
 
 from actors.principal import Principal
+from transport.http.errors import CodedRefusal
 
 B = TypeVar("B", bound=msgspec.Struct)
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -35,6 +36,8 @@ class Call(msgspec.Struct, Generic[B, Q], frozen=True):
     headers: Headers
     body: B
     query: Q
+    raw: bytes = b""
+    """The body as it came, where its route takes bytes."""
 
 
 class Answer(msgspec.Struct, Generic[R], frozen=True):
@@ -57,6 +60,8 @@ class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
     query: type[Q]
     answer: type[R]
     status: int = 200
+    takes_bytes: bool = False
+    """The body is a file, whatever it holds."""
     other_status: dict[int, str] = {}
     """Further statuses of success."""
     errors: tuple[int, ...] = ()
@@ -64,6 +69,8 @@ class Route(msgspec.Struct, Generic[B, Q, R], frozen=True, kw_only=True):
     content: str = "application/json"
     headers: dict[str, str] = {}
     """Request headers that it reads, and what they say."""
+    refusal: type[CodedRefusal] | None = None
+    """The form of its errors, where that is not the API's own: made of a message."""
     example: dict[str, Any] | None = None
     """A body as one would send it; a route with a body has one."""
 

@@ -13,6 +13,7 @@ from actors.outbox import OutboxOptions
 from actors.principal import Principal, Verifier
 from actors.router import Router
 from actors.tool import Toolbox
+from transport.pipelines import Pipelines
 from transport.roster import Roster
 from transport.steps_desk import StepsDesk
 from transport.wallets import Wallets
@@ -100,6 +101,7 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     """The clients of the agent dialect."""
     wallets: Wallets
     listener: Listener
+    pipelines: Pipelines
     readiness: Callable[[], Readiness]
     steps: StepsDesk | None = None
     """Where the clients of the steps dialect are served; their posts then are, too."""

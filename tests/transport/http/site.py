@@ -14,10 +14,12 @@ from quart_trio import QuartTrio
 from actors.agent import Agent, Result, TaskContext
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.uploads import MemoryUploads, UploadsOptions
 from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
 from tests.transport.http.exchange import Exchange
 from transport.http.app import create_app
 from transport.http.services import HttpOptions, HttpServices, Readiness
+from transport.pipelines import Pipelines, PipelinesOptions
 from transport.roster import Roster
 from transport.wallet_identity import WalletIdentity
 from transport.wallets import Wallets
@@ -143,7 +145,13 @@ async def read(response: Response, status: int) -> Json:
     return msgspec.json.decode(raw)
 
 
-def open_site(nursery: trio.Nursery, *, limits: Limits | None = None, options: HttpOptions | None = None) -> Site:
+def open_site(
+    nursery: trio.Nursery,
+    *,
+    limits: Limits | None = None,
+    options: HttpOptions | None = None,
+    pipelines: PipelinesOptions | None = None,
+) -> Site:
     """A site that lives as long as the nursery."""
     world = World(nursery, AGENTS, limits)
     tokens, office = Tokens(), Office()
@@ -156,6 +164,9 @@ def open_site(nursery: trio.Nursery, *, limits: Limits | None = None, options: H
         agent_roster=Roster(),
         wallets=Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0),
         listener=Port(),
+        pipelines=Pipelines(
+            world.router, world.feeds, MemoryUploads(UploadsOptions(file_bytes=1_000)), pipelines or PipelinesOptions()
+        ),
         readiness=lambda: site.readiness,
         options=options or HttpOptions(),
     )

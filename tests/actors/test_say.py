@@ -1,0 +1,71 @@
+"""What is said in a conversation: told at once, and answered in its turn."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from actors.commands import CreateSession, Say
+from actors.errors import CallboardError, ErrorCode
+from actors.event import Event
+from actors.session import Session
+from actors.sessions import SessionsOptions
+from tests.support.agents import AGENTS
+from tests.support.world import ALICE, BOB, Limits, World
+
+
+def told(world: World, session: Session) -> list[Event]:
+    return world.router.log(session.key).read(0, max_events=100, max_bytes=1 << 20)
+
+
+async def test_what_is_said_is_told_before_its_turn_comes(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    world = World(nursery, AGENTS)
+    session = await world.router.open_session(ALICE, CreateSession(agent="forever", key="k"))
+    for content in ("one", "two"):
+        await world.router.say(ALICE, Say(session_id=session.id, content=content, details={"mood": "calm"}))
+    await wait_all_tasks_blocked()
+    events = [one.event_type for one in told(world, session)]
+    assert sorted(events) == ["chat.message", "chat.message", "input", "output"]
+    assert events.index("chat.message") < events.index("input") < events.index("output")
+    said = [one.data for one in told(world, session) if one.event_type == "chat.message"]
+    assert [(one["content"], one["user_id"], one["mood"]) for one in said if isinstance(one, dict)] == [
+        ("one", "alice", "calm"),
+        ("two", "alice", "calm"),
+    ]
+
+
+async def test_a_key_finds_the_owner_s_own_session_again(nursery: trio.Nursery) -> None:
+    world = World(nursery, AGENTS, Limits(sessions=SessionsOptions(sessions=2, default_agent="echo")))
+    first = await world.router.open_session(ALICE, CreateSession(key="k"))
+    assert await world.router.open_session(ALICE, CreateSession(key="k")) is first
+    other = await world.router.open_session(BOB, CreateSession(key="k"))
+    assert world.sessions.keyed("k") == (first, other)
+    world.sessions.create(ALICE, CreateSession())
+    assert world.sessions.keyed("k") == (other,)
+
+
+async def test_what_was_cleared_or_redacted_is_not_joined_by_a_late_answer(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    world = World(nursery, AGENTS)
+    session = await world.router.open_session(ALICE, CreateSession(agent="echo", key="k"))
+    started = await world.router.say(ALICE, Say(session_id=session.id, content="secret"))
+    session.redact(started.exec_id, "user", "secret")
+    await wait_all_tasks_blocked()
+    assert [message.content for message in session.messages] == ["SECRET"]
+    await world.router.say(ALICE, Say(session_id=session.id, content="more"))
+    session.clear()
+    await wait_all_tasks_blocked()
+    assert session.messages == []
+
+
+async def test_a_conversation_of_somebody_else_is_not_there(nursery: trio.Nursery) -> None:
+    world = World(nursery, AGENTS)
+    session = await world.router.open_session(ALICE, CreateSession(agent="echo", key="k"))
+    with pytest.raises(CallboardError) as refused:
+        await world.router.say(BOB, Say(session_id=session.id, content="hi"))
+    assert refused.value.code is ErrorCode.NOT_FOUND
+    assert told(world, session) == []

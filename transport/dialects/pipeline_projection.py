@@ -1,0 +1,275 @@
+"""What a room shows of its session: messages numbered across roles, answers that grow. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.event import Draft, Event, Json, Merge, draft
+from transport.dialects.pipeline import Echo, SessionType
+from transport.dialects.pipeline_elements import plain_chain
+from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
+from transport.dialects.pipeline_replies import iso
+from transport.dialects.pipeline_session_events import (
+    Broadcast,
+    Done,
+    Input,
+    Output,
+    ReadUpTo,
+    Recalled,
+    Said,
+    Spoken,
+    read_event,
+)
+
+_GROWTH_CHARACTERS = 16 * 1024
+
+
+class RoomOptions(msgspec.Struct, frozen=True):
+    """`messages`: kept of a room, the newest. `growth_seconds`: between two frames of one growing answer; as much more
+    for each 16 Ki characters that it has, so that a long answer costs its length and not the square of it."""
+
+    messages: int = 1_000
+    growth_seconds: float = 0.05
+
+
+class _Answer:
+    """What one task is saying in answer to what it was asked last."""
+
+    __slots__ = ("connection_id", "due", "echo", "final_text", "id", "recalled", "stream", "text", "timestamp", "turn")
+
+    def __init__(self, turn: int, connection_id: str = "", *, stream: bool = True, echo: Echo | None = None) -> None:
+        self.turn = turn
+        self.connection_id = connection_id
+        self.stream = stream
+        self.echo: Echo = echo or {}
+        self.id = 0
+        """0 until it has begun."""
+        self.timestamp = 0
+        self.text = ""
+        self.final_text: str | None = None
+        """As it stands in the conversation, once its task has left that."""
+        self.due = math.inf
+        self.recalled = False
+
+
+class RoomProjection:
+    """The feed of one room."""
+
+    def __init__(self, session_type: SessionType, owner: str, options: RoomOptions) -> None:
+        """`owner` says what other dialects ask in the room's session; empty where that is no user."""
+        self.messages = RoomMessages(options.messages)
+        self._session_type = session_type
+        self._owner = owner
+        self._options = options
+        self._answers: dict[str, _Answer] = {}
+        self._growing: dict[str, _Answer] = {}
+        self._disowned: set[str] = set()
+        """Tasks that were asked before a reset and have not ended."""
+
+    @property
+    def due(self) -> float:
+        return min((answer.due for answer in self._growing.values()), default=math.inf)
+
+    def project(self, event: Event, now: float) -> Sequence[Draft]:
+        match event.event_type:
+            case "chat.message":
+                return self._said(read_event(event, Said), event.timestamp)
+            case "input":
+                return self._asked(read_event(event, Input), event.timestamp)
+            case "output":
+                return self._grow(read_event(event, Output), event.timestamp, now)
+            case "message":
+                return self._spoken(read_event(event, Spoken))
+            case "done":
+                return self._done(read_event(event, Done), event.timestamp)
+            case "chat.reset":
+                return self._reset(event.timestamp)
+            case "chat.recalled":
+                return self._recalled(read_event(event, Recalled), event.timestamp)
+            case "chat.read":
+                return self._read_up_to(read_event(event, ReadUpTo), event.timestamp)
+            case "broadcast":
+                return self._broadcast(read_event(event, Broadcast), event.timestamp)
+            case _:
+                return ()
+
+    def flush(self, now: float) -> Sequence[Draft]:
+        drafts: list[Draft] = []
+        for task_id, answer in tuple(self._growing.items()):
+            if answer.due <= now:
+                drafts += self._say_so_far(task_id, answer)
+        return drafts
+
+    def _said(self, said: Said | None, timestamp: int) -> Sequence[Draft]:
+        if said is None:
+            return ()
+        answer = _Answer(1, said.connection_id, stream=said.stream, echo=said.echo)
+        self._answers[said.exec_id] = answer
+        chain = plain_chain(said.content) if said.chain is None else said.chain
+        return self._user_message(said.exec_id, answer, said.content, chain, said.user_id, timestamp)
+
+    def _asked(self, asked: Input | None, timestamp: int) -> Sequence[Draft]:
+        """Said in the room already, or by another dialect: a task, or one more turn of it."""
+        if asked is None or asked.exec_id in self._disowned:
+            return ()
+        before = self._answers.get(asked.exec_id)
+        if before is not None and before.turn == asked.turn:
+            return ()
+        drafts: list[Draft] = []
+        if before is None:
+            answer = _Answer(asked.turn)
+        else:
+            drafts += self._finish(asked.exec_id, before, timestamp)
+            answer = _Answer(asked.turn, before.connection_id, stream=before.stream, echo=before.echo)
+        self._answers[asked.exec_id] = answer
+        chain = plain_chain(asked.content)
+        drafts += self._user_message(asked.exec_id, answer, asked.content, chain, self._owner, timestamp)
+        return drafts
+
+    def _user_message(
+        self, task_id: str, answer: _Answer, content: str, chain: list[Json], user_id: str, timestamp: int
+    ) -> Sequence[Draft]:
+        message = RoomMessage(
+            id=self.messages.next_id(),
+            role="user",
+            content=content,
+            chain=chain,
+            timestamp=timestamp,
+            connection_id=answer.connection_id,
+            user_id=user_id,
+            task_id=task_id,
+            echo=answer.echo,
+        )
+        self.messages.put(message)
+        return (self._message_draft("user_message", message, Merge.NEVER),)
+
+    def _grow(self, output: Output | None, timestamp: int, now: float) -> Sequence[Draft]:
+        answer = None if output is None else self._answers.get(output.exec_id)
+        if output is None or answer is None or not output.content:
+            return ()
+        answer.text += output.content
+        if not answer.stream or answer.recalled:
+            return ()
+        if not answer.id:
+            # The first piece goes out at once: a client sees that an answer comes.
+            self._begin(answer, timestamp)
+            return self._say_so_far(output.exec_id, answer)
+        if answer.due == math.inf:
+            answer.due = now + self._options.growth_seconds * (1 + len(answer.text) / _GROWTH_CHARACTERS)
+            self._growing[output.exec_id] = answer
+        return ()
+
+    def _spoken(self, spoken: Spoken | None) -> Sequence[Draft]:
+        """All turns of a task come at its end: the last one is that which is still open."""
+        answer = None if spoken is None else self._answers.get(spoken.task_id)
+        if spoken is not None and answer is not None:
+            answer.final_text = spoken.content if spoken.role == "assistant" else None
+        return ()
+
+    def _done(self, done: Done | None, timestamp: int) -> Sequence[Draft]:
+        if done is None:
+            return ()
+        self._disowned.discard(done.exec_id)
+        answer = self._answers.pop(done.exec_id, None)
+        if answer is None:
+            return ()
+        state = None if done.state == "completed" else done.state
+        return self._finish(done.exec_id, answer, timestamp, state, done.error)
+
+    def _finish(
+        self, task_id: str, answer: _Answer, timestamp: int, state: str | None = None, error: str | None = None
+    ) -> Sequence[Draft]:
+        self._growing.pop(task_id, None)
+        if answer.recalled:
+            return ()
+        if not answer.id:
+            self._begin(answer, timestamp)
+        text = answer.text if answer.final_text is None else answer.final_text
+        return self._say(task_id, answer, text, is_final=True, state=state, error=error)
+
+    def _begin(self, answer: _Answer, timestamp: int) -> None:
+        answer.id = self.messages.next_id()
+        answer.timestamp = timestamp
+
+    def _say_so_far(self, task_id: str, answer: _Answer) -> Sequence[Draft]:
+        answer.due = math.inf
+        self._growing.pop(task_id, None)
+        return self._say(task_id, answer, answer.text, is_final=False)
+
+    def _say(
+        self,
+        task_id: str,
+        answer: _Answer,
+        text: str,
+        *,
+        is_final: bool,
+        state: str | None = None,
+        error: str | None = None,
+    ) -> Sequence[Draft]:
+        message = RoomMessage(
+            id=answer.id,
+            role="assistant",
+            content=text,
+            chain=plain_chain(text),
+            timestamp=answer.timestamp,
+            connection_id=answer.connection_id,
+            user_id="",
+            task_id=task_id,
+            echo=answer.echo,
+            is_final=is_final,
+            state=state,
+            error=error,
+        )
+        self.messages.put(message)
+        return (self._message_draft("response", message, Merge.LAST),)
+
+    def _reset(self, timestamp: int) -> Sequence[Draft]:
+        self._disowned.update(self._answers)
+        self._answers.clear()
+        self._growing.clear()
+        self.messages.clear()
+        return (self._draft("reset", {"timestamp": iso(timestamp)}, timestamp),)
+
+    def _recalled(self, recalled: Recalled | None, timestamp: int) -> Sequence[Draft]:
+        message = None if recalled is None else self.messages.find(recalled.message_id)
+        if recalled is None or message is None or message.recalled:
+            return ()
+        tombstone = msgspec.structs.replace(message, content="", chain=[], recalled=True, is_final=True)
+        self.messages.put(tombstone)
+        answer = self._answers.get(message.task_id)
+        if answer is not None and answer.id == message.id:
+            answer.recalled = True
+            self._growing.pop(message.task_id, None)
+        data: Json = {"id": message.id, "role": message.role, "by": recalled.by, "timestamp": iso(timestamp)}
+        return (self._draft("recalled", {**recalled.echo, "data": data}, timestamp),)
+
+    def _read_up_to(self, read: ReadUpTo | None, timestamp: int) -> Sequence[Draft]:
+        if read is None or not self.messages.mark_read(read.user_id, read.message_id):
+            return ()
+        data: Json = {"user_id": read.user_id, "message_id": self.messages.read_by(read.user_id)}
+        members: dict[str, Json] = {**read.echo, "data": data, "timestamp": iso(timestamp)}
+        return (self._draft("read", members, timestamp, Merge.LAST, read.user_id),)
+
+    def _broadcast(self, broadcast: Broadcast | None, timestamp: int) -> Sequence[Draft]:
+        if broadcast is None:
+            return ()
+        return (self._draft("broadcast", {"message": broadcast.message, "timestamp": iso(timestamp)}, timestamp),)
+
+    def _message_draft(self, event_type: str, message: RoomMessage, merge: Merge) -> Draft:
+        members: dict[str, Json] = {**message.echo, "data": message.data()}
+        return self._draft(event_type, members, message.timestamp, merge, str(message.id))
+
+    def _draft(
+        self,
+        event_type: str,
+        members: dict[str, Json],
+        timestamp: int,
+        merge: Merge = Merge.NEVER,
+        merge_key: str = "",
+    ) -> Draft:
+        """The body is the frame's members but for its `type`."""
+        body: dict[str, Json] = {"session_type": self._session_type, **members}
+        return draft(event_type, body, merge=merge, merge_key=merge_key, timestamp=timestamp)

@@ -1,0 +1,175 @@
+"""`/api/v1/pipelines`: the history, the connections and the broadcasts of pipelines, beside their WebSocket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from transport.dialects.pipeline import session_type_of
+from transport.http.errors import CodedRefusal
+from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
+from transport.pipelines import Pipelines, Room
+
+_TAG = "pipelines"
+_BASE = "/api/v1/pipelines/{pipeline_uuid}/ws"
+
+
+class History(msgspec.Struct, frozen=True):
+    """The newest messages, oldest first; `read` is the last message that each user has read."""
+
+    messages: list[dict[str, Any]]
+    read: dict[str, int]
+
+
+class HistoryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    code: int = 0
+    msg: str = "ok"
+    data: History
+
+
+class Note(msgspec.Struct, frozen=True):
+    message: str
+
+
+class NoteAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    code: int = 0
+    msg: str = "ok"
+    data: Note
+
+
+class RoomConnections(msgspec.Struct, frozen=True):
+    """`stats` counts over all pipelines, `connections` are those of the one asked for."""
+
+    stats: dict[str, Any]
+    connections: list[dict[str, Any]]
+
+
+class ConnectionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    code: int = 0
+    msg: str = "ok"
+    data: RoomConnections
+
+
+class MemberJson(msgspec.Struct, frozen=True):
+    """`online`: connected to the group right now."""
+
+    user_id: str
+    moderator: bool
+    online: bool
+
+
+class Members(msgspec.Struct, frozen=True):
+    """`open`: everybody may be in the group; then its members are those who are connected or have said something."""
+
+    open: bool
+    members: list[MemberJson]
+
+
+class MembersAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    code: int = 0
+    msg: str = "ok"
+    data: Members
+
+
+class NewBroadcast(msgspec.Struct, frozen=True):
+    message: str = ""
+
+
+class PipelinesApi:
+    def __init__(self, pipelines: Pipelines) -> None:
+        self._pipelines = pipelines
+
+    async def messages(self, call: Call[Nothing, Nothing]) -> Answer[HistoryAnswer]:
+        room = await self._room(call)
+        told = [message.data() for message in room.messages.all()]
+        return Answer(HistoryAnswer(data=History(told, room.messages.markers())))
+
+    async def reset(self, call: Call[Nothing, Nothing]) -> Answer[NoteAnswer]:
+        await self._pipelines.reset(await self._room(call))
+        return Answer(NoteAnswer(data=Note("Session reset successfully")))
+
+    async def connections(self, call: Call[Nothing, Nothing]) -> Answer[ConnectionsAnswer]:
+        pipeline = self._pipelines.find(call.path["pipeline_uuid"])
+        report = self._pipelines.seats.report(pipeline.uuid, self._pipelines.visible_owners(call.principal))
+        return Answer(ConnectionsAnswer(data=RoomConnections(report.stats, report.connections)))
+
+    async def members(self, call: Call[Nothing, Nothing]) -> Answer[MembersAnswer]:
+        room = await self._pipelines.room(call.principal, call.path["pipeline_uuid"], "group")
+        online, moderators = self._pipelines.online(room), room.pipeline.moderators
+        told = [MemberJson(user, user in moderators, user in online) for user in self._pipelines.members(room)]
+        return Answer(MembersAnswer(data=Members(not room.pipeline.members, told)))
+
+    async def broadcast(self, call: Call[NewBroadcast, Nothing]) -> Answer[NoteAnswer]:
+        await self._pipelines.broadcast(call.principal, call.path["pipeline_uuid"], call.body.message)
+        return Answer(NoteAnswer(data=Note("Broadcast sent successfully")))
+
+    async def _room(self, call: Call[Nothing, Nothing]) -> Room:
+        uuid = call.path["pipeline_uuid"]
+        self._pipelines.find(uuid)
+        return await self._pipelines.room(call.principal, uuid, session_type_of(call.path["session_type"]))
+
+    def routes(self) -> list[AnyRoute]:
+        return [
+            Route(
+                method="GET",
+                path=f"{_BASE}/messages/{{session_type}}",
+                handler=self.messages,
+                tag=_TAG,
+                summary="Read a room's messages",
+                body=Nothing,
+                query=Nothing,
+                answer=HistoryAnswer,
+                errors=(403, 404, 503),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="POST",
+                path=f"{_BASE}/reset/{{session_type}}",
+                handler=self.reset,
+                tag=_TAG,
+                summary="Forget a room's messages",
+                body=Nothing,
+                query=Nothing,
+                answer=NoteAnswer,
+                errors=(403, 404, 503),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="GET",
+                path=f"{_BASE}/connections",
+                handler=self.connections,
+                tag=_TAG,
+                summary="Read who is connected",
+                body=Nothing,
+                query=Nothing,
+                answer=ConnectionsAnswer,
+                errors=(404,),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="GET",
+                path=f"{_BASE}/members",
+                handler=self.members,
+                tag=_TAG,
+                summary="Read who is in a pipeline's group",
+                body=Nothing,
+                query=Nothing,
+                answer=MembersAnswer,
+                errors=(403, 404, 503),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="POST",
+                path=f"{_BASE}/broadcast",
+                handler=self.broadcast,
+                tag=_TAG,
+                summary="Tell everybody in a pipeline's rooms (scope `publish`)",
+                body=NewBroadcast,
+                example={"message": "这是一条广播消息"},
+                query=Nothing,
+                answer=NoteAnswer,
+                errors=(403, 404),
+                refusal=CodedRefusal,
+            ),
+        ]
