@@ -73,6 +73,8 @@ def _of_task(event_type: str, data: dict[str, Json]) -> dict[str, Json] | None:
 
 def _of_session(event_type: str, data: dict[str, Json]) -> dict[str, Json] | None:
     match event_type, data:
+        case "input", {"exec_id": str(task_id), "content": str(query)}:
+            return {"type": "stream_start", "query": query, "task_id": task_id}
         case "output", {"exec_id": str(task_id), "content": str(content)}:
             return {"type": "stream_chunk", "content": content, "task_id": task_id}
         case "message", {"role": str(role), "content": str(content), "task_id": str(task_id)}:
