@@ -128,7 +128,8 @@ async def test_a_chat_remembers(engine: EngineProcess, token: Token, relay: Rela
                 assert await answer.text() == "Earlier you asked 2 times, last: “please confirm: 2+2”.\n6*8 = 48"
                 assert answer.gaps == []
             seen = [await anext(events) for _ in range(4)]
-        assert {event.event_type for event in seen if isinstance(event, Event)} <= {"output", "message", "done"}
+        told = {event.event_type for event in seen if isinstance(event, Event)}
+        assert told <= {"input", "output", "message", "done"}
 
 
 async def test_a_command_in_a_session(alice: Client) -> None:
