@@ -12,23 +12,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from engine.config_dialects import Agent, Listeners, Pipeline, Room, Steps, Wallet
+from engine.config_section import Bytes, Count, CountOrNone, Origin, Seconds, Section, Text
 from engine.secret import Secret
 from transport.loopback import is_loopback
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
-CountOrNone = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
-Bytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 40)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=315_360_000)]
-Origin = Annotated[str, msgspec.Meta(pattern=r"^https?://[^/\s]+$")]
-"""Scheme, host and port of a page, as a browser names them."""
-
 BUILT_IN_AGENTS = ("offline", "openai")
 """Names that no other agent may take. `openai` is there only where a model is configured."""
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """One table of the configuration."""
 
 
 class Server(Section, frozen=True, kw_only=True):
@@ -45,27 +35,6 @@ class Server(Section, frozen=True, kw_only=True):
     """Allows `auth.required = false` on an address that others can reach."""
     cors_origins: tuple[Origin, ...] = ()
     """Pages of these origins may use the engine from a browser, with credentials, beside its own pages."""
-
-
-Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-
-
-class Listeners(Section, frozen=True, kw_only=True):
-    """Further ports on `server.host`, each off unless given. Everything is served on each of them: they are there so
-    that clients with a dialect's usual port in their address need no change."""
-
-    agent: Port | None = None
-    """Usually 8003."""
-    steps: Port | None = None
-    """Usually 8080."""
-    pipeline: Port | None = None
-    """Usually 8000."""
-    wallet: Port | None = None
-    """Usually 12000."""
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        return tuple(port for port in (self.agent, self.steps, self.pipeline, self.wallet) if port is not None)
 
 
 class Jwt(Section, frozen=True, kw_only=True):
@@ -91,26 +60,6 @@ class Auth(Section, frozen=True, kw_only=True):
     required: bool | None = None
     """Unset: not on loopback, yes anywhere else. Read `Config.auth_required`."""
     jwt: Jwt | None = None
-
-
-class Steps(Section, frozen=True, kw_only=True):
-    """What the clients of the steps dialect get (`/ws`, `/sse`)."""
-
-    broadcast_interval_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 100
-    """Milliseconds between two messages about the progress of one step."""
-    buffer_size: Count = 100
-    """Messages of one user that are kept for clients that come back."""
-    verify_client: Text | None = None
-    """`module:function`. Told of a client's request (`header`, `query`, `path`), it returns a user's id, True or False.
-    Unset: clients show the engine's own credentials."""
-
-
-class Wallet(Section, frozen=True, kw_only=True):
-    """The wallet dialect, `/api/ws`."""
-
-    require_signature: bool | None = None
-    """A public key alone proves nothing. Unset: required where `auth.required` is. Read
-    `Config.wallet_signature_required`."""
 
 
 class Store(Section, frozen=True, kw_only=True):
@@ -245,27 +194,6 @@ class ModelEndpoint(Section, frozen=True, kw_only=True):
     """Rounds of tool calls in one turn."""
 
 
-class Agent(Section, frozen=True, kw_only=True):
-    """The clients at `/ws/agent`."""
-
-    max_connections: Count = 1_000
-    """At once. Also `WS_MAX_CONNECTIONS`."""
-    heartbeat_seconds: Seconds = 30
-    """Between two WebSocket pings; two unanswered close the connection. Also `WS_HEARTBEAT_INTERVAL`."""
-    waiting_requests: Count = 32
-    """Queries and tool calls of one connection behind the running one; one more is refused."""
-    grace_seconds: Seconds = 10
-    """How long a query whose client is gone goes on, where nobody else follows it; how long a room's member is there
-    without a connection."""
-
-
-class Room(Section, frozen=True, kw_only=True):
-    """Who may join a room, and who may talk in it: user ids, `*` for everybody. Admins may."""
-
-    join: tuple[Text, ...] = ("*",)
-    talk: tuple[Text, ...] = ("*",)
-
-
 class Logging(Section, frozen=True, kw_only=True):
     """`auto` is readable on a terminal and JSON lines otherwise. A file always gets JSON lines."""
 
@@ -274,18 +202,6 @@ class Logging(Section, frozen=True, kw_only=True):
     file: Path | None = None
     to_file: bool = False
     """Also without a `file`: then it is `logs/agent-engine.log` in the working directory."""
-
-
-class Pipeline(Section, frozen=True, kw_only=True):
-    """A pipeline that clients can talk to. Where none is configured, every uuid is one."""
-
-    uuid: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:@~-]{1,200}$")]
-    agent: str = ""
-    """Answers; empty for `engine.default_agent`."""
-    members: tuple[Text, ...] = ()
-    """Users who may be in its group; empty for everybody."""
-    moderators: tuple[Text, ...] = ()
-    """Users who may recall what others say."""
 
 
 class Config(Section, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.config import Config, Section
+from engine.config import Config
 from engine.config_rules import broken_rules, resolved
 from engine.config_schema import (
     ROOT,
@@ -27,6 +27,7 @@ from engine.config_schema import (
     dotted,
     suggestion,
 )
+from engine.config_section import Section
 from engine.config_sources import Problem, Setting, from_environment, from_file, from_flags
 
 DEFAULT_FILE = Path("callboard.toml")

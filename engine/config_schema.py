@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 
 import msgspec
 
-from engine.config import Config, Section
+from engine.config import Config
+from engine.config_section import Section
 from engine.secret import Secret
 
 KeyPath: TypeAlias = tuple[str, ...]
