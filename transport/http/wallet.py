@@ -3,125 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, TypeAlias
 
 import msgspec
 import trio
-from msgspec import Meta
 from werkzeug.datastructures import Headers
 
 from actors.agent import Message
-from actors.commands import CancelTask, CreateSession, ExecSession, SessionView, TaskState, TaskView
+from actors.commands import CancelTask, CreateSession, ExecSession, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
 from actors.principal import Principal
 from transport.dialects.wallet_frames import CLIENT_TYPES, SERVER_TYPES
 from transport.dialects.wallet_projection import message_id
-from transport.dialects.wallet_task import State, TaskFold, TextPart, WalletTask, iso
+from transport.dialects.wallet_task import State, TaskFold, TextPart, iso
 from transport.http.identity import Rates
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
 from transport.http.services import HttpServices
 from transport.http.sessions import MessageFilter, SessionFilter
+from transport.http.wallet_bodies import (
+    Conversation,
+    ConversationEntries,
+    ConversationEntry,
+    ConversationList,
+    MessageAccepted,
+    MessageTypes,
+    NewConversation,
+    NewMessage,
+    TaskOfWallet,
+    WebSocketInfo,
+)
 from transport.wallet_identity import KEY_HEADER, Shown
 
 _TAG = "wallet"
 _SECURITY: tuple[dict[str, list[str]], ...] = ({"wallet": []},)
 _READ_BYTES = 1024 * 1024
-
-Text: TypeAlias = Annotated[str, Meta(min_length=1)]
-
-
-class MessageTypes(msgspec.Struct, frozen=True):
-    client_to_server: tuple[str, ...]
-    server_to_client: tuple[str, ...]
-
-
-class WebSocketInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """`heartbeat_interval` is in seconds, `active_connections` counts the sockets of all wallets now."""
-
-    endpoint: str
-    protocols: tuple[str, ...]
-    auth_header: str
-    supported_message_types: MessageTypes
-    heartbeat_interval: float
-    active_connections: int
-
-
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation as it stands. Times are ISO 8601, `messages` counts them."""
-
-    id: str
-    title: str
-    agent: str
-    created_at: str
-    updated_at: str
-    messages: int
-
-    @classmethod
-    def of(cls, view: SessionView) -> Conversation:
-        return cls(
-            id=view.id,
-            title=view.title,
-            agent=view.agent,
-            created_at=iso(view.created_at),
-            updated_at=iso(view.updated_at),
-            messages=view.messages,
-        )
-
-
-class NewConversation(msgspec.Struct, frozen=True, kw_only=True):
-    """`agent` answers the messages; empty for the engine's default one."""
-
-    title: str = ""
-    agent: str = ""
-
-
-class ConversationList(msgspec.Struct, frozen=True):
-    """Newest first. `next` is the `after` of the following page, null on the last."""
-
-    conversations: list[Conversation]
-    next: str | None
-
-
-class ConversationEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One message, as in `new_message`."""
-
-    id: str
-    role: str
-    content: tuple[TextPart, ...]
-    task_id: str
-    timestamp: str
-
-
-class ConversationEntries(msgspec.Struct, frozen=True):
-    """Oldest first. `next` is the `after` of the following page, null on the last."""
-
-    messages: list[ConversationEntry]
-    next: int | None
-
-
-class NewMessage(msgspec.Struct, frozen=True):
-    """What the user says: a text, or parts of one."""
-
-    content: Text | Annotated[tuple[TextPart, ...], Meta(min_length=1)]
-
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-
-
-class MessageAccepted(msgspec.Struct, frozen=True):
-    """The conversation's agent answers in this task."""
-
-    conversation_id: str
-    task_id: str
-
-
-class TaskOfWallet(msgspec.Struct, frozen=True):
-    """A whole task, as in `task_update`."""
-
-    conversation_id: str
-    task: WalletTask
 
 
 class WalletApi:
