@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from operator import length_hint
 
-from actors.outbox import Outbox, Subscription
+from actors.outbox import Outbox
+from actors.subscription import Subscription
 
 _SLICE = 256
 """Sends between two pauses of a fan-out: about a millisecond in which nobody else runs."""

@@ -16,9 +16,9 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
 from actors.log import Log
 from actors.mailbox import Mailbox, Reply
-from actors.outbox import Encoder, Subscription
 from actors.position import Position
 from actors.spawner import Spawner, spawn
+from actors.subscription import Encoder, Subscription
 
 _BATCH_BYTES = 256 * 1024
 """Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""

@@ -15,10 +15,11 @@ from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.log import Log, LogTotals, Resumption, Retention
 from actors.mailbox import Reply
-from actors.outbox import Encoder, Outbox, Subscription
+from actors.outbox import Outbox
 from actors.pace import Pace
 from actors.position import Position
 from actors.spawner import Spawner
+from actors.subscription import Encoder, Subscription
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):

@@ -12,10 +12,11 @@ from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey, Event
 from actors.log import Resumption
-from actors.outbox import Encoder, Outbox, Subscription
+from actors.outbox import Outbox
 from actors.position import Position
 from actors.principal import Principal
 from actors.router import Router
+from actors.subscription import Encoder, Subscription
 
 
 class Admission(msgspec.Struct, frozen=True):

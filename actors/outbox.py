@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import trio
 
-from actors.event import Event
-from actors.log import Gap, Log
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
 from actors.spawner import CannotSpawn
+from actors.subscription import Subscription
 
 _READ_EVENTS = 512
 _LEFT = -1
 """The cursor of a subscription that was given up: no fan-out stands there, and nothing wakes it."""
 _SLICE_BYTES = 16 * 1024
 """How much is written under one deadline: a peer that takes so much in time is slow, and not gone."""
-
-
-class Encoder(Protocol):
-    """One dialect in one framing. One instance serves every connection, so that an event is encoded once for all."""
-
-    def encode(self, event: Event) -> bytes:
-        """The event as bytes ready for the socket; none of them for one that the dialect leaves out."""
-        ...
 
 
 SpawnWriter: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
@@ -47,51 +38,6 @@ class OutboxStatistics(msgspec.Struct, frozen=True):
     lagging: int
     replies_bytes: int
     rest_bytes: int
-
-
-class Step(Protocol):
-    """The subscriptions of an audience that are written to together, and stand where it stands."""
-
-    def offset_at(self, place: int) -> int:
-        """The cursor of the subscription at a place."""
-        ...
-
-    def fall_out(self, subscription: Subscription) -> None:
-        """From now on the subscription stands for itself."""
-        ...
-
-
-class Subscription:
-    """A cursor into one log on behalf of one connection.
-
-    `gap` is told first. While it keeps up it is `in_step` with others of its audience, at `place` among them.
-    """
-
-    __slots__ = ("_offset", "encoder", "gap", "in_step", "log", "outbox", "place")
-
-    def __init__(self, log: Log, outbox: Outbox, encoder: Encoder, offset: int, gap: Gap | None) -> None:
-        self.log = log
-        self.outbox = outbox
-        self.encoder = encoder
-        self.gap = gap
-        self.in_step: Step | None = None
-        self.place = 0
-        self._offset = offset
-
-    @property
-    def offset(self) -> int:
-        """The last event handed to the connection's socket or to its pending rest."""
-        return self._offset if self.in_step is None else self.in_step.offset_at(self.place)
-
-    @offset.setter
-    def offset(self, offset: int) -> None:
-        self.fall_out()
-        self._offset = offset
-
-    def fall_out(self) -> None:
-        """Idempotent."""
-        if self.in_step is not None:
-            self.in_step.fall_out(self)
 
 
 class Outbox:

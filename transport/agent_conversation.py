@@ -13,9 +13,9 @@ import msgspec
 from actors.commands import ConfirmStep
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey
-from actors.outbox import Encoder
 from actors.principal import Principal
 from actors.rooms import Rooms
+from actors.subscription import Encoder
 from actors.tool import Toolbox
 from transport.agent_rooms import AgentRooms
 from transport.agent_work import AgentWork, WorkOptions

@@ -6,9 +6,10 @@ import msgspec
 
 from actors.connections import Connections
 from actors.feeds import Feeds
-from actors.outbox import Encoder, OutboxOptions, SpawnWriter
+from actors.outbox import OutboxOptions, SpawnWriter
 from actors.principal import Verifier
 from actors.router import Router
+from actors.subscription import Encoder
 from transport.credentials import TicketRedeemer
 
 

@@ -11,9 +11,10 @@ import trio
 
 from actors.connection import Connection
 from actors.errors import CallboardError, CloseCode, ErrorCode
-from actors.outbox import Encoder, Outbox
+from actors.outbox import Outbox
 from actors.principal import Principal
 from actors.rate import TokenBucket
+from actors.subscription import Encoder
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.websocket import PING, WebSocket

@@ -11,9 +11,9 @@ from actors.commands import Start
 from actors.connection import Admission, Connection
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
-from actors.outbox import Encoder
 from actors.position import Position
 from actors.principal import Principal
+from actors.subscription import Encoder
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.connection_edge import Serving

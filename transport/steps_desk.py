@@ -12,9 +12,9 @@ import msgspec
 from actors.commands import Start
 from actors.connection import Admission, Connection
 from actors.errors import CallboardError, ErrorCode
-from actors.outbox import Encoder
 from actors.position import Position
 from actors.principal import Principal
+from actors.subscription import Encoder
 from actors.tool import Toolbox
 from transport.client_services import ClientServices
 from transport.credentials import Authenticator

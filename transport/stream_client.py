@@ -10,7 +10,8 @@ import trio
 
 from actors.connection import Connection
 from actors.errors import CallboardError, CloseCode
-from actors.outbox import Encoder, Outbox
+from actors.outbox import Outbox
+from actors.subscription import Encoder
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.dialects.gateway_events import HEARTBEAT

@@ -10,7 +10,8 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.audience import Audience
 from actors.log import Log
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Outbox, OutboxOptions
+from actors.subscription import Subscription
 from tests.support.drafts import check_tiles, fact, log_of, read_back
 from tests.support.world import Lines, MemorySink
 

@@ -10,7 +10,7 @@ from actors.channel import Channel
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.log import Resumption
-from actors.outbox import Subscription
+from actors.subscription import Subscription
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text
 from tests.support.readers import Fragile, Reader
 from tests.support.spawners import MortalSpawner, NoSpawner, RestartingSpawner

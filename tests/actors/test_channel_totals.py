@@ -10,7 +10,8 @@ from actors.channels import Channels, ChannelsOptions, Follower
 from actors.event import ChannelKey, now_ms
 from actors.event import draft as draft_of
 from actors.log import Retention
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Outbox, OutboxOptions
+from actors.subscription import Subscription
 from tests.support.spawners import NoSpawner
 from tests.support.world import Lines, MemorySink
 

@@ -8,7 +8,8 @@ from actors.channels import Channels, ChannelsOptions, Follower
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft, now_ms
 from actors.log import Retention
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Outbox, OutboxOptions
+from actors.subscription import Subscription
 from tests.support.drafts import Labelled, fact
 from tests.support.spawners import NoSpawner
 from tests.support.world import MemorySink, NurserySpawner

@@ -9,9 +9,10 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.event import ChannelKey
 from actors.log import Log, Resumption, Retention
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.sink import BrokenSink
+from actors.subscription import Subscription
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text, text_of
 from tests.support.readers import answer
 from tests.support.world import Lines, MemorySink

@@ -6,9 +6,10 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Outbox, OutboxOptions
 from actors.sink import BrokenSink
 from actors.spawner import CannotSpawn
+from actors.subscription import Subscription
 from tests.actors.test_outbox import LINES, outbox_on, publish
 from tests.support.drafts import log_of
 from tests.support.readers import answer

@@ -6,7 +6,8 @@ import trio
 
 from actors.channels import Channels
 from actors.event import Event
-from actors.outbox import Outbox, OutboxOptions, Subscription
+from actors.outbox import Outbox, OutboxOptions
+from actors.subscription import Subscription
 from tests.support.drafts import KEY, read_back
 from tests.support.spawners import CrashOnce
 from tests.support.world import Lines, MemorySink

@@ -178,6 +178,7 @@ class Connector:
                 nursery.start_soon(link.keep_alive, self.options.ping_seconds)
                 nursery.start_soon(self._welcome, link, welcomed)
                 await self._listen(link)
+        # Nothing ends here: the nursery's group is raised again, as what it means.
         except BaseExceptionGroup as group:
             ended = told_apart(group)
         finally:
