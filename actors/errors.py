@@ -19,6 +19,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     RATE_LIMITED = "RATE_LIMITED"
     BUSY = "BUSY"
+    UNAVAILABLE = "UNAVAILABLE"
     TIMEOUT = "TIMEOUT"
     EXEC_FAILED = "EXEC_FAILED"
     INTERNAL = "INTERNAL"
@@ -29,7 +30,7 @@ class ErrorCode(StrEnum):
         return self in _RETRY_HELPS
 
 
-_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.TIMEOUT})
+_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
 
 
 class CallboardError(Exception):

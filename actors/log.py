@@ -9,7 +9,7 @@ import msgspec
 from actors.event import ChannelKey, Draft, Event, Merge, now_ms
 from actors.position import Position
 
-_EVENT_OVERHEAD = 200
+EVENT_OVERHEAD = 200
 """Bytes charged for an event beside its body, so that a flood of empty events is bounded too."""
 _DROPPED = Event(ChannelKey("", ""), "", 0, 0, "", b"", Merge.NEVER, "", 0)
 """Stands where an event was: its memory is given back at once, its place in the list later."""
@@ -72,7 +72,7 @@ class Log:
     ) -> None:
         self.key = key
         # Every life of a log has an epoch of its own: a topic that was forgotten and comes back counts from 1 again.
-        self.epoch = epoch or secrets.token_hex(5)
+        self.epoch = epoch or new_epoch()
         self.tail = 0
         self._retention = retention
         self._events: list[Event] = []
@@ -91,8 +91,13 @@ class Log:
 
     def append(self, draft: Draft) -> Event:
         """Gives the draft the next offset, and drops what the bounds on count and bytes no longer allow."""
-        offset = self.tail + 1
-        event = Event(
+        event = self.place(draft, self.tail + 1)
+        self.add(event)
+        return event
+
+    def place(self, draft: Draft, offset: int) -> Event:
+        """The draft as an event at that place, which is not in the log yet."""
+        return Event(
             self.key,
             self.epoch,
             offset,
@@ -103,16 +108,18 @@ class Log:
             draft.merge_key,
             draft.timestamp,
         )
+
+    def add(self, event: Event) -> None:
+        """Adds what `place` made for the offset behind the tail, and drops as `append` does."""
         self._events.append(event)
-        self.tail = offset
-        size = len(event.body) + _EVENT_OVERHEAD
+        self.tail = event.offset
+        size = len(event.body) + EVENT_OVERHEAD
         self._bytes += size
         self._totals.bytes += size
         self._totals.appended += 1
         retention = self._retention
         while len(self._events) - self._head > retention.events or self._bytes > retention.bytes:
             self._drop_oldest()
-        return event
 
     def trim(self, now_ms: int) -> int:
         """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""
@@ -149,7 +156,7 @@ class Log:
         events = self._events[start : start + max_events]
         size = 0
         for count, event in enumerate(events):
-            size += len(event.body) + _EVENT_OVERHEAD
+            size += len(event.body) + EVENT_OVERHEAD
             if size > max_bytes and count:
                 return events[:count]
         return events
@@ -174,7 +181,7 @@ class Log:
         return Resumption(offset if gap is None else gap.last, gap)
 
     def _drop_oldest(self) -> None:
-        size = len(self._events[self._head].body) + _EVENT_OVERHEAD
+        size = len(self._events[self._head].body) + EVENT_OVERHEAD
         self._bytes -= size
         self._totals.bytes -= size
         self._events[self._head] = _DROPPED
@@ -184,3 +191,8 @@ class Log:
         if self._head > 64 and self._head * 2 >= len(self._events):
             del self._events[: self._head]
             self._head = 0
+
+
+def new_epoch() -> str:
+    """A name that no log had before."""
+    return secrets.token_hex(5)

@@ -22,7 +22,42 @@ CREATE TABLE api_key_generation (value INTEGER NOT NULL) STRICT;
 INSERT INTO api_key_generation VALUES (0);
 """
 
-MIGRATIONS: tuple[str, ...] = (_API_KEYS,)
+_LOG = """
+CREATE TABLE life (
+    database BLOB NOT NULL,
+    inode INTEGER NOT NULL,
+    commits INTEGER NOT NULL
+) STRICT;
+INSERT INTO life VALUES (randomblob(16), 0, 0);
+CREATE TABLE topic (
+    id INTEGER PRIMARY KEY,
+    channel TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    floor INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (channel, topic, owner)
+) STRICT;
+CREATE TABLE event (
+    topic INTEGER NOT NULL REFERENCES topic ON DELETE CASCADE,
+    offset INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    body BLOB NOT NULL,
+    merge INTEGER NOT NULL,
+    merge_key TEXT NOT NULL,
+    timestamp INTEGER NOT NULL,
+    PRIMARY KEY (topic, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE record (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+"""
+"""`life`: which database this is, which file it was when it was last used, and how many commits it has had."""
+
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

@@ -1,0 +1,78 @@
+"""The port behind which logs and records outlive the process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from actors.event import ChannelKey, Event
+
+
+class StoreError(Exception):
+    """The store took nothing of what it was given, or cannot read. The text says why; trying again later may help."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What is true of one thing, as bytes; `body` None says that the thing is no more."""
+
+    kind: str
+    id: str
+    body: bytes | None
+
+
+class Floor(msgspec.Struct, frozen=True, gc=False):
+    """The events of a topic up to `offset` are no longer kept."""
+
+    key: ChannelKey
+    offset: int
+
+
+class Opened(msgspec.Struct, frozen=True, gc=False):
+    """A topic begins, so that a position in it may be told before its first event."""
+
+    key: ChannelKey
+    epoch: str
+
+
+class Write(msgspec.Struct, frozen=True):
+    """What is kept together, or not at all. The events of a topic are in order and follow those that are kept."""
+
+    opened: Sequence[Opened] = ()
+    events: Sequence[Event] = ()
+    records: Sequence[Record] = ()
+    floors: Sequence[Floor] = ()
+    dropped: Sequence[ChannelKey] = ()
+    """Topics that are no more, with all that they held. What the write adds to one of them is dropped with it."""
+
+
+class StoredTopic(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of a topic: the events `first` to `tail`, none where `first` is `tail + 1`."""
+
+    key: ChannelKey
+    epoch: str
+    first: int
+    tail: int
+
+
+class Store(Protocol):
+    """Keeps what it is given. One commit at a time; reads may go on beside it. All raise StoreError."""
+
+    async def commit(self, write: Write) -> None:
+        """Returns once all of it will be there after a crash. Raised out of, nothing of it is kept.
+
+        Cancelled meanwhile, it finishes first."""
+        ...
+
+    async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """The kept events after an offset, oldest first: at least one if there is one, then up to both bounds."""
+        ...
+
+    async def topics(self) -> list[StoredTopic]:
+        """All that are kept."""
+        ...
+
+    async def records(self, kind: str) -> list[tuple[str, bytes]]:
+        """All of one kind: id and body, in the order of their ids."""
+        ...

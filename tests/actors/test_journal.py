@@ -1,0 +1,162 @@
+"""The journal: what is kept is delivered, what is not is neither delivered nor acknowledged, and all of it in order."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey, Event, draft
+from actors.journal import Entry, Journal, JournalOptions
+from actors.log import Log, Retention
+from actors.mailbox import Reply
+from actors.position import Position
+from actors.store import Record
+from tests.support.memory_store import MemoryStore
+
+KEY = ChannelKey("task", "task-1", "alice")
+
+
+class Delivered:
+    """A topic that remembers what it was handed."""
+
+    def __init__(self, key: ChannelKey = KEY) -> None:
+        self.log = Log(key, Retention())
+        self.batches: list[list[int]] = []
+
+    def deliver(self, events: list[Event]) -> None:
+        for event in events:
+            self.log.add(event)
+        self.batches.append([event.offset for event in events])
+
+
+def entry(topic: Delivered, *words: str, reply: Reply[Position | None] | None = None) -> Entry:
+    return Entry(topic, tuple(draft("word", word) for word in words), reply=reply)
+
+
+async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> None:
+    store, topic = MemoryStore(seconds=1), Delivered()
+    journal = Journal(store)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        await journal.add(entry(topic, "a", "b"))
+        await journal.add(entry(topic, "c"))
+        await trio.sleep(0.5)
+        assert topic.batches == []
+        assert topic.log.tail == 0
+        reply: Reply[Position | None] = Reply()
+        await journal.add(entry(topic, "d", reply=reply))
+        position = await reply.wait()
+        nursery.cancel_scope.cancel()
+    assert position == Position(topic.log.epoch, 4)
+    assert topic.batches == [[1, 2], [3], [4]]
+    assert [event.data for event in store.events(KEY)] == ["a", "b", "c", "d"]
+
+
+async def test_what_comes_during_a_commit_is_the_next_one(autojump_clock: object) -> None:
+    store, topic = MemoryStore(seconds=1), Delivered()
+    journal = Journal(store)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        await journal.add(entry(topic, "first"))
+        await trio.sleep(0.1)
+        for number in range(50):
+            await journal.add(entry(topic, str(number)))
+        await trio.sleep(3)
+        nursery.cancel_scope.cancel()
+    assert topic.log.tail == 51
+    assert store.commits == 2
+
+
+async def test_a_refused_commit_refuses_clients_and_keeps_the_engines_own_in_order(autojump_clock: object) -> None:
+    changes: list[str | None] = []
+    store, topic = MemoryStore(), Delivered()
+    journal = Journal(store, changed=changes.append)
+    store.fail("disk full")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        reply: Reply[Position | None] = Reply()
+        await journal.add(entry(topic, "mine 1"))
+        await journal.add(entry(topic, "a client's", reply=reply))
+        await journal.add(entry(topic, "mine 2"))
+        with pytest.raises(CallboardError, match="disk full") as refusal:
+            await reply.wait()
+        assert refusal.value.code is ErrorCode.UNAVAILABLE
+        assert refusal.value.retry_after
+        with pytest.raises(CallboardError, match="disk full"):
+            await journal.keep(Record("task", "1", b""))
+        assert topic.log.tail == 0
+        await trio.sleep(10)
+        store.recover()
+        await trio.sleep(10)
+        await journal.keep(Record("task", "1", b"now"))
+        nursery.cancel_scope.cancel()
+    assert [event.data for event in store.events(KEY)] == ["mine 1", "mine 2"]
+    assert topic.log.tail == 2
+    assert changes == ["disk full", None]
+    assert await store.records("task") == [("1", b"now")]
+
+
+async def test_recovers_also_where_nothing_waits(autojump_clock: object) -> None:
+    store, topic = MemoryStore(), Delivered()
+    journal = Journal(store)
+    store.fail("read-only")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        reply: Reply[Position | None] = Reply()
+        await journal.add(entry(topic, "lost", reply=reply))
+        with pytest.raises(CallboardError, match="read-only"):
+            await reply.wait()
+        store.recover()
+        await trio.sleep(5)
+        assert journal.failure is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_waits_is_kept_when_the_engine_stops(autojump_clock: object) -> None:
+    store, topic = MemoryStore(seconds=1), Delivered()
+    journal = Journal(store)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        await journal.add(entry(topic, "first"))
+        await trio.sleep(0.5)
+        await journal.add(entry(topic, "second"))
+        nursery.cancel_scope.cancel()
+    assert [event.data for event in store.events(KEY)] == ["first", "second"]
+    assert topic.log.tail == 2
+
+
+async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: object) -> None:
+    store, topic = MemoryStore(seconds=1), Delivered()
+    journal = Journal(store, JournalOptions(waiting=2, batch=2))
+    added: list[float] = []
+
+    async def publish() -> None:
+        began = trio.current_time()
+        for number in range(8):
+            await journal.add(entry(topic, str(number)))
+            added.append(trio.current_time() - began)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        await publish()
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+    assert topic.log.tail == 8
+    assert added[-1] >= 1
+
+
+async def test_goes_on_after_a_crash_of_its_actor(autojump_clock: object) -> None:
+    store, topic = MemoryStore(), Delivered()
+    journal = Journal(store)
+    store.crash(RuntimeError("a defect"))
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect")):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(journal.run)
+            await journal.add(entry(topic, "before"))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        await journal.add(entry(topic, "after"))
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert [event.data for event in store.events(KEY)] == ["before", "after"]

@@ -1,0 +1,191 @@
+"""Logs and records in SQLite: what is committed is there afterwards, and nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.event import ChannelKey, Event, Merge
+from actors.store import Floor, Opened, Record, StoredTopic, StoreError, Write
+from engine.sqlite_log import SqliteLog
+
+TASK = ChannelKey("task", "task-1", "alice")
+SESSION = ChannelKey("session", "session-1", "alice")
+
+
+def event(key: ChannelKey, offset: int, body: bytes = b"{}", epoch: str = "one") -> Event:
+    return Event(key, epoch, offset, offset, "word", body, Merge.TEXT, "message-1", 1000 + offset)
+
+
+def page(log: SqliteLog, key: ChannelKey, after: int = 0, *, events: int = 100, size: int = 10**6) -> list[Event]:
+    return log.read(key, after, max_events=events, max_bytes=size)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "callboard.db"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[SqliteLog]:
+    log = SqliteLog(path)
+    yield log
+    log.close()
+
+
+def test_reads_back_what_was_committed(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, 1, b'"a"'), event(SESSION, 1), event(TASK, 2, b'"b"')]))
+    assert page(log, TASK) == [event(TASK, 1, b'"a"'), event(TASK, 2, b'"b"')]
+    assert page(log, SESSION) == [event(SESSION, 1)]
+    assert page(log, ChannelKey("task", "task-1", "bob")) == []
+
+
+def test_pages_are_bounded_by_count_and_bytes_and_never_empty_before_the_end(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, offset, b"x" * 1000) for offset in range(1, 11)]))
+    assert [each.offset for each in page(log, TASK, 3, events=2)] == [4, 5]
+    assert [each.offset for each in page(log, TASK, 3, size=3000)] == [4, 5]
+    assert [each.offset for each in page(log, TASK, 3, size=1)] == [4]
+    assert page(log, TASK, 10) == []
+
+
+def test_topics_keep_epoch_and_tail_when_all_their_events_are_dropped(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(opened=[Opened(SESSION, "two")], events=[event(TASK, offset) for offset in (1, 2, 3)]))
+    log.commit(Write(floors=[Floor(TASK, 2)]))
+    assert set(log.topics()) == {StoredTopic(TASK, "one", 3, 3), StoredTopic(SESSION, "two", 1, 0)}
+    log.commit(Write(floors=[Floor(TASK, 3)]))
+    log.close()
+    again = SqliteLog(path)
+    assert again.is_whole
+    assert set(again.topics()) == {StoredTopic(TASK, "one", 4, 3), StoredTopic(SESSION, "two", 1, 0)}
+    again.commit(Write(events=[event(TASK, 4)]))
+    assert page(again, TASK) == [event(TASK, 4)]
+    again.close()
+
+
+def test_records_are_put_replaced_and_dropped(log: SqliteLog) -> None:
+    log.commit(Write(records=[Record("task", "b", b"1"), Record("task", "a", b"2"), Record("session", "a", b"3")]))
+    log.commit(Write(records=[Record("task", "b", b"4"), Record("session", "a", None)]))
+    assert log.records("task") == [("a", b"2"), ("b", b"4")]
+    assert log.records("session") == []
+
+
+def test_a_dropped_topic_is_gone_with_its_events(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, 1), event(SESSION, 1)]))
+    log.commit(Write(dropped=[TASK]))
+    assert page(log, TASK) == []
+    assert [topic.key for topic in log.topics()] == [SESSION]
+    log.commit(Write(events=[event(TASK, 1, epoch="two")]))
+    assert page(log, TASK) == [event(TASK, 1, epoch="two")]
+
+
+def test_a_write_is_kept_whole_or_not_at_all(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    with pytest.raises(StoreError, match="UNIQUE"):
+        log.commit(Write(events=[event(SESSION, 1), event(TASK, 1)], records=[Record("task", "a", b"")]))
+    assert page(log, SESSION) == []
+    assert log.records("task") == []
+    # The rolled back topic is made again by the next one.
+    log.commit(Write(events=[event(SESSION, 1)]))
+    assert page(log, SESSION) == [event(SESSION, 1)]
+
+
+def test_a_locked_database_refuses_and_goes_on_later(path: Path) -> None:
+    log = SqliteLog(path, wait_seconds=0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        log.commit(Write(events=[event(TASK, 1)]))
+    other.execute("ROLLBACK")
+    log.commit(Write(events=[event(TASK, 1)]))
+    assert page(log, TASK) == [event(TASK, 1)]
+    other.close()
+    log.close()
+
+
+def test_a_full_disk_refuses_and_goes_on_later(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.limit_pages(1)
+    with pytest.raises(StoreError, match="full"):
+        log.commit(Write(events=[event(TASK, 2, b"x" * 10**6)]))
+    assert page(log, TASK) == [event(TASK, 1)]
+    log.limit_pages(10**6)
+    log.commit(Write(events=[event(TASK, 2)]))
+    assert page(log, TASK, 1) == [event(TASK, 2)]
+
+
+def test_an_engine_that_was_killed_keeps_its_epochs(log: SqliteLog, path: Path, tmp_path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    # Nothing is closed: the files are as a process leaves them that is killed.
+    kept = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    log.close()
+    for name, content in kept.items():
+        with (tmp_path / name).open("r+b" if (tmp_path / name).exists() else "wb") as file:
+            file.truncate()
+            file.write(content)
+    again = SqliteLog(path)
+    assert again.is_whole
+    assert again.topics() == [StoredTopic(TASK, "one", 1, 1)]
+    again.close()
+
+
+def test_a_database_put_back_from_a_copy_gets_new_epochs(path: Path, tmp_path: Path) -> None:
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.close()
+    copy = path.read_bytes()
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 2)]))
+    log.close()
+    # Into the same file, so that only the number of commits tells.
+    with path.open("r+b") as file:
+        file.truncate()
+        file.write(copy)
+    again = SqliteLog(path)
+    assert not again.is_whole
+    [topic] = again.topics()
+    assert topic.epoch != "one"
+    assert topic.tail == 1
+    again.close()
+    settled = SqliteLog(path)
+    assert settled.is_whole
+    assert settled.topics() == [topic]
+    settled.close()
+
+
+def test_a_database_that_was_moved_with_its_mark_gets_new_epochs(path: Path, tmp_path: Path) -> None:
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.close()
+    elsewhere = tmp_path / "copy"
+    elsewhere.mkdir()
+    for file in (path, path.with_name("callboard.db-mark")):
+        shutil.copy(file, elsewhere)
+    again = SqliteLog(elsewhere / "callboard.db")
+    assert not again.is_whole
+    assert again.topics()[0].epoch != "one"
+    again.close()
+
+
+def test_a_write_ahead_log_that_is_lost_is_noticed(path: Path) -> None:
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.close()
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 2)]))
+    kept = path.read_bytes()
+    log.close()
+    with path.open("r+b") as file:
+        file.truncate()
+        file.write(kept)
+    again = SqliteLog(path)
+    assert not again.is_whole
+    again.close()
+
+
+def test_two_engines_do_not_share_a_database(log: SqliteLog, path: Path) -> None:
+    with pytest.raises(BlockingIOError, match="in use"):
+        SqliteLog(path)

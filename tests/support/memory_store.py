@@ -1,0 +1,98 @@
+"""A store in memory that takes its time, and fails when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors.event import ChannelKey, Event
+from actors.store import StoredTopic, StoreError, Write
+
+
+class MemoryStore:
+    """An actors.store.Store. What it holds outlives the engine above it, as a disk does."""
+
+    def __init__(self, *, seconds: float = 0, pause: Callable[[], float] | None = None) -> None:
+        """A commit takes so many `seconds`, or those that `pause` gives."""
+        self.commits = 0
+        self._pause = pause or (lambda: seconds)
+        self._epochs: dict[ChannelKey, str] = {}
+        self._events: dict[ChannelKey, list[Event]] = {}
+        self._floors: dict[ChannelKey, int] = {}
+        self._records: dict[tuple[str, str], bytes] = {}
+        self._failure: str | None = None
+        self._crash: Exception | None = None
+
+    def fail(self, why: str) -> None:
+        self._failure = why
+
+    def recover(self) -> None:
+        self._failure = None
+
+    def crash(self, error: Exception) -> None:
+        """The next commit raises it."""
+        self._crash = error
+
+    def events(self, key: ChannelKey) -> list[Event]:
+        return self._events.get(key, [])
+
+    async def commit(self, write: Write) -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(self._pause())
+        if self._crash is not None:
+            crash, self._crash = self._crash, None
+            raise crash
+        if self._failure is not None:
+            raise StoreError(self._failure)
+        self._apply(write)
+        self.commits += 1
+
+    async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        await trio.lowlevel.checkpoint()
+        if self._failure is not None:
+            raise StoreError(self._failure)
+        page: list[Event] = []
+        size = 0
+        for event in self._events.get(key, []):
+            size += len(event.body) if event.offset > after else 0
+            if event.offset > after and len(page) < max_events and (size <= max_bytes or not page):
+                page.append(event)
+        return page
+
+    async def topics(self) -> list[StoredTopic]:
+        await trio.lowlevel.checkpoint()
+        return [self._stored(key) for key in self._epochs]
+
+    async def records(self, kind: str) -> list[tuple[str, bytes]]:
+        await trio.lowlevel.checkpoint()
+        return sorted((name, body) for (its_kind, name), body in self._records.items() if its_kind == kind)
+
+    def _apply(self, write: Write) -> None:
+        for opened in write.opened:
+            self._epochs.setdefault(opened.key, opened.epoch)
+        for event in write.events:
+            self._epochs.setdefault(event.key, event.epoch)
+            kept = self._events.setdefault(event.key, [])
+            assert event.offset == self._tail(event.key) + 1, f"{event.key}: {event.offset} is not the next place"
+            kept.append(event)
+        for record in write.records:
+            if record.body is None:
+                self._records.pop((record.kind, record.id), None)
+            else:
+                self._records[record.kind, record.id] = record.body
+        for floor in write.floors:
+            self._floors[floor.key] = max(self._floors.get(floor.key, 0), floor.offset)
+            self._events[floor.key] = [kept for kept in self.events(floor.key) if kept.offset > floor.offset]
+        for key in write.dropped:
+            for held in (self._epochs, self._events, self._floors):
+                held.pop(key, None)
+
+    def _tail(self, key: ChannelKey) -> int:
+        kept = self._events.get(key, [])
+        return kept[-1].offset if kept else self._floors.get(key, 0)
+
+    def _stored(self, key: ChannelKey) -> StoredTopic:
+        tail = self._tail(key)
+        kept = self._events.get(key, [])
+        return StoredTopic(key, self._epochs[key], kept[0].offset if kept else tail + 1, tail)
