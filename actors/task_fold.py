@@ -1,0 +1,102 @@
+"""What the events of a task come to."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors.event import Event
+from actors.fold import Members, Texts, members, text_of
+
+_ENDS = {"task.completed": "completed", "task.failed": "failed", "task.cancelled": "cancelled"}
+
+
+class TaskSnapshot(msgspec.Struct, kw_only=True):
+    """A task as its events tell it. Whatever is keyed is in the order of its first event.
+
+    `messages` and `thinking`: the text so far by the key of its pieces. `plan`: the data of the last `plan.*` event.
+    `steps`, `tool_calls`, `confirmations` (those that are open): what their events said of each, the later over the
+    earlier. `ending`: the data of the last event. `others`: of each other type what its last event held.
+    """
+
+    state: str = "queued"
+    turn: int = 0
+    prompt: str = ""
+    started: Members = {}
+    messages: dict[str, str] = {}
+    thinking: dict[str, str] = {}
+    plan: object = None
+    steps: dict[str, Members] = {}
+    tool_calls: dict[str, Members] = {}
+    confirmations: dict[str, Members] = {}
+    artifacts: list[object] = []
+    ending: Members = {}
+    others: Members = {}
+
+
+class TaskFold:
+    """An actors.fold.Fold of a task's topic."""
+
+    def __init__(self) -> None:
+        self._rest = TaskSnapshot()
+        """All but the texts."""
+        self._messages = Texts()
+        self._thinking = Texts()
+
+    def apply(self, event: Event) -> None:
+        rest, kind, data = self._rest, event.event_type, members(event)
+        match kind:
+            case "agent.message":
+                self._messages.add(event.merge_key, text_of(data, "content"))
+            case "agent.thinking":
+                self._thinking.add(event.merge_key, text_of(data, "content"))
+            case "task.started":
+                rest.started = data
+                self._go_on()
+            case "task.turn_started":
+                turn = data.get("turn")
+                rest.turn = turn if isinstance(turn, int) else rest.turn
+                rest.prompt = text_of(data, "prompt")
+            case "plan.created" | "plan.updated":
+                rest.plan = data
+            case "step.started" | "step.progress" | "step.completed":
+                self._tell_of_step(kind, data)
+            case "step.confirm":
+                rest.confirmations[text_of(data, "step_id")] = data
+                rest.state = "waiting"
+            case "step.confirmed":
+                rest.confirmations.pop(text_of(data, "step_id"), None)
+                self._go_on()
+            case "agent.tool_call" | "agent.tool_result":
+                rest.tool_calls.setdefault(text_of(data, "call_id"), {}).update(data)
+            case "agent.artifact":
+                rest.artifacts.append(data)
+            case "task.completed" | "task.failed" | "task.cancelled":
+                rest.state, rest.ending = _ENDS[kind], data
+                rest.confirmations.clear()
+            case "gap":
+                # It tells a reader what is missing, and says nothing of the task.
+                pass
+            case _:
+                rest.others[kind] = msgspec.json.decode(event.body)
+
+    def snapshot(self) -> TaskSnapshot:
+        messages, thinking = self._messages.joined(), self._thinking.joined()
+        return msgspec.structs.replace(self._rest, messages=messages, thinking=thinking)
+
+    def dump(self) -> bytes:
+        return msgspec.json.encode(self.snapshot())
+
+    def load(self, dumped: bytes) -> None:
+        self._rest = msgspec.json.decode(dumped, type=TaskSnapshot)
+        self._messages, self._thinking = Texts(self._rest.messages), Texts(self._rest.thinking)
+
+    def _go_on(self) -> None:
+        if not self._rest.ending:
+            self._rest.state = "waiting" if self._rest.confirmations else "running"
+
+    def _tell_of_step(self, kind: str, data: Members) -> None:
+        step = self._rest.steps.setdefault(text_of(data, "step_id"), {})
+        step.update(data)
+        step["status"] = "running"
+        if kind == "step.completed":
+            step["status"] = "failed" if data.get("success") is False else "success"
