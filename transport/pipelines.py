@@ -10,11 +10,13 @@ import trio
 
 from actors.commands import CancelTask, CreateSession, ExecStarted, Say
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Json, check_topic, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Resumption, Retention
 from actors.principal import Principal, Scope
+from actors.redaction import TaskRedaction
+from actors.redactor import Redactor
 from actors.router import Router
 from actors.session import Session
 from actors.uploads import Upload, UploadStore
@@ -25,6 +27,7 @@ from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.media_type import sniff
 from transport.pipeline_seats import Seats
 
+_RECALL_DEADLINE_SECONDS = 20.0
 _REPLAY_BYTES = 64 * 1024 * 1024
 _NAME_CHARACTERS = 255
 _GROUP = "\x1dgroup "
@@ -77,6 +80,7 @@ class Pipelines:
         self._router = router
         self._feeds = feeds
         self._uploads = uploads
+        self._redactor = Redactor(router, feeds)
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
 
     def find(self, uuid: PipelineUuid) -> KnownPipeline:
@@ -132,11 +136,12 @@ class Pipelines:
     async def reset(self, room: Room) -> None:
         """Forgets what was said in the room: the next message is number 1. What is being answered is let go."""
         room.session.clear()
-        await self._tell(room, "chat.reset", {"at": now_ms()})
+        await self._tell(room, draft("chat.reset", {"at": now_ms()}))
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
-        """Leaves a tombstone in the message's place. Its author may for some time, admins and moderators at any; an
-        answer that is still to come to it is cancelled.
+        """Leaves a tombstone in the message's place, and its text nowhere. Its author may for some time, admins and
+        moderators at any. With a question goes what was answered to it, which may quote it; what is still being
+        answered is cancelled.
 
         Raises CallboardError NOT_FOUND, CONFLICT where it is recalled already, FORBIDDEN.
         """
@@ -146,10 +151,12 @@ class Pipelines:
         if message.recalled:
             raise CallboardError(ErrorCode.CONFLICT, f"message {message_id} is recalled already")
         self._check_recall(room, user, message)
-        room.session.redact(message.task_id, message.role, message.content if message.is_final else None)
-        told: Json = {"message_id": message_id, "by": user.user_id, "echo": echo}
-        await self._tell(room, "chat.recalled", told)
-        if message.role == "user":
+        redaction = TaskRedaction(message.task_id, asked=message.role == "user")
+        going = [one for one in room.messages.of_task(message.task_id) if redaction.takes_back(one.role)]
+        # Whoever asked for it may go away at once: it is not left half done.
+        with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
+            await self._redactor.redact(room.session, redaction)
+            await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -160,7 +167,7 @@ class Pipelines:
         if message_id <= room.messages.read_by(user.user_id):
             return False
         told: Json = {"message_id": message_id, "user_id": user.user_id, "echo": echo}
-        await self._tell(room, "chat.read", told)
+        await self._tell(room, draft("chat.read", told))
         return True
 
     async def broadcast(self, user: Principal, uuid: PipelineUuid, message: str) -> None:
@@ -179,9 +186,9 @@ class Pipelines:
                 await self._router.channels.publish(session.key, news)
         await trio.lowlevel.checkpoint()
 
-    async def _tell(self, room: Room, event_type: str, data: Json) -> None:
+    async def _tell(self, room: Room, *drafts: Draft) -> None:
         """Returns once it shows in the room."""
-        position = await self._router.channels.publish(room.session.key, draft(event_type, data))
+        position = await self._router.channels.publish(room.session.key, *drafts)
         await room.feed.catch_up(room.session.key, position.offset)
 
     def online(self, room: Room) -> frozenset[str]:
@@ -252,6 +259,17 @@ class Pipelines:
 def upload_path(room: Room, upload: Upload) -> str:
     """Where the file is to be had, on the engine's own port."""
     return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/{upload.key}"
+
+
+def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
+    told: Json = {
+        "message_id": message.id,
+        "by": by.user_id,
+        "echo": echo,
+        "task_id": message.task_id,
+        "role": message.role,
+    }
+    return draft("chat.recalled", told)
 
 
 def _session_key(uuid: PipelineUuid, session_type: SessionType) -> str:
