@@ -14,6 +14,7 @@ from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Resumption, Retention
+from actors.members import MemoryMembers
 from actors.principal import Principal, Scope
 from actors.redaction import TaskRedaction
 from actors.redactor import Redactor
@@ -25,25 +26,18 @@ from transport.dialects.pipeline_elements import encode_chain, text_of, without_
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.media_type import sniff
+from transport.pipeline_groups import KnownPipeline, PipelineGroups, moderates
+from transport.pipeline_presence import RoomsPresence
 from transport.pipeline_seats import Seats
 
 _RECALL_DEADLINE_SECONDS = 20.0
 _REPLAY_BYTES = 64 * 1024 * 1024
 _NAME_CHARACTERS = 255
+NO_MEMBER = "not a member of this group"
 _GROUP = "\x1dgroup "
 """Begins the name that owns a group's sessions: no user's can, since it cannot be printed."""
 
 PipelineUuid: TypeAlias = str
-
-
-class KnownPipeline(msgspec.Struct, frozen=True, kw_only=True):
-    """`agent` answers; empty for the engine's default one. `members` may be in its group, everybody where there are
-    none; `moderators` may recall what others say."""
-
-    uuid: PipelineUuid
-    agent: str = ""
-    members: tuple[str, ...] = ()
-    moderators: tuple[str, ...] = ()
 
 
 class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +51,8 @@ class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
     broadcast_characters: int = 100_000
     recall_seconds: float = 120.0
     """How long an author may recall a message."""
+    presence_seconds: float = 10.0
+    """How long a user who has lost its last connection is still there."""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -70,6 +66,11 @@ class Room(msgspec.Struct, frozen=True):
     feed: Feed
     messages: RoomMessages
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is for several users."""
+        return self.principal.user_id.startswith(_GROUP)
+
 
 class Pipelines:
     """All pipelines of the engine."""
@@ -81,6 +82,8 @@ class Pipelines:
         self._feeds = feeds
         self._uploads = uploads
         self._redactor = Redactor(router, feeds)
+        self._groups = PipelineGroups(MemoryMembers({one.uuid: one.members for one in options.known if one.members}))
+        self._presence = RoomsPresence(router.channels, options.presence_seconds)
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
 
     def find(self, uuid: PipelineUuid) -> KnownPipeline:
@@ -191,26 +194,70 @@ class Pipelines:
         position = await self._router.channels.publish(room.session.key, *drafts)
         await room.feed.catch_up(room.session.key, position.offset)
 
-    def online(self, room: Room) -> frozenset[str]:
-        """The users who are connected to the room."""
-        return self.seats.users(room.pipeline.uuid, room.session_type, room.principal.user_id)
+    async def arrive(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The user is there from now on, and the others in the room are told."""
+        await self._presence.arrive(room.feed.key, user.user_id, connection_id, shared=room.is_shared)
+
+    async def leave(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The client has said goodbye: without another one its user is gone at once."""
+        await self._presence.leave(room.feed.key, user.user_id, connection_id)
+
+    def lose(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The connection is gone: without another one its user stays for the time of grace. Idempotent."""
+        self._presence.lose(room.feed.key, user.user_id, connection_id, trio.current_time())
+
+    async def round(self, now: float) -> None:
+        """Tells who has been gone for longer than the time of grace. `now` is trio's time."""
+        await self._presence.round(now)
+
+    def online(self, room: Room) -> tuple[str, ...]:
+        """The users who are in the room, in the order in which they came."""
+        return self._presence.online(room.feed.key)
 
     def members(self, room: Room) -> tuple[str, ...]:
         """The users who may be in a group; of one that is open, those who are in it or have said something."""
-        if room.pipeline.members:
-            return room.pipeline.members
+        members = self._groups.members(room.pipeline)
+        if members is not None:
+            return members
         spoke = {message.user_id for message in room.messages.all() if message.role == "user"}
-        return tuple(sorted(user for user in spoke | self.online(room) if user))
+        return tuple(sorted(user for user in spoke.union(self.online(room)) if user))
+
+    def is_open(self, pipeline: KnownPipeline) -> bool:
+        """Whether everybody may be in its group."""
+        return self._groups.members(pipeline) is None
+
+    async def add_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
+        """Lets a user into a group. The first one closes it to all others. Idempotent. Raises CallboardError."""
+        pipeline = self.find(uuid)
+        was_open = self.is_open(pipeline)
+        self._groups.add(by, pipeline, user_id)
+        if was_open:
+            await self._expel(pipeline)
+
+    async def remove_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
+        """From now on the user is not served there, neither live nor in history. Raises CallboardError."""
+        pipeline = self.find(uuid)
+        self._groups.remove(by, pipeline, user_id)
+        await self._expel(pipeline)
+
+    async def _expel(self, pipeline: KnownPipeline) -> None:
+        """Ends the connections of those who may not be in the group any more."""
+        expelled = [seat for seat in self.seats.of_group(pipeline.uuid) if not self._admits(seat.user, pipeline)]
+        for seat in expelled:
+            seat.expel()
+        for seat in expelled:
+            await self._presence.leave(seat.place, seat.user.user_id, seat.connection_id)
+        await trio.lowlevel.checkpoint()
 
     def visible_owners(self, user: Principal) -> frozenset[str] | None:
         """Whose rooms the user may see the connections of; None for everybody's."""
         if user.is_admin:
             return None
-        groups = [pipeline.uuid for pipeline in self._known.values() if user.user_id in pipeline.members]
+        groups = [one.uuid for one in self._known.values() if not self.is_open(one) and self._admits(user, one)]
         return frozenset((user.user_id, *(f"{_GROUP}{uuid}" for uuid in groups)))
 
     def _check_recall(self, room: Room, user: Principal, message: RoomMessage) -> None:
-        if user.is_admin or user.user_id in room.pipeline.moderators:
+        if moderates(user, room.pipeline):
             return
         if message.role != "user" or message.user_id != user.user_id:
             raise CallboardError(ErrorCode.FORBIDDEN, "a message is recalled by its author or a moderator")
@@ -229,9 +276,12 @@ class Pipelines:
     def _owner(self, user: Principal, pipeline: KnownPipeline, session_type: SessionType) -> Principal:
         if session_type == "person" or not self.options.auth_required:
             return user
-        if pipeline.members and user.user_id not in pipeline.members and not user.is_admin:
-            raise CallboardError(ErrorCode.FORBIDDEN, "not a member of this group")
+        if not self._admits(user, pipeline):
+            raise CallboardError(ErrorCode.FORBIDDEN, NO_MEMBER)
         return Principal(f"{_GROUP}{pipeline.uuid}")
+
+    def _admits(self, user: Principal, pipeline: KnownPipeline) -> bool:
+        return not self.options.auth_required or self._groups.admits(user, pipeline)
 
     def _open_feed(self, session: Session, session_type: SessionType) -> tuple[Feed, RoomProjection]:
         """A room that was given up for lack of an audience is made again of what its session's log still holds."""

@@ -12,7 +12,8 @@ from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, PipelineClient, pipeline_client
 from tests.support.world import NurserySpawner
 from tests.transport.agents import AGENTS
-from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
+from transport.pipeline_groups import KnownPipeline
+from transport.pipelines import Pipelines, PipelinesOptions
 
 ALICE = PRINCIPALS["alice"]
 OPTIONS = PipelinesOptions(known=(KnownPipeline(uuid=PIPELINE, agent="echo", moderators=("alice",)),))
