@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from actors.router import Router
 from actors.session import Session
 from actors.uploads import Upload, UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
-from transport.dialects.pipeline_elements import encode_chain, text_of, without_base64
+from transport.dialects.pipeline_elements import encode_chain, text_of, urls_of, without_base64
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.media_type import sniff
@@ -130,15 +131,17 @@ class Pipelines:
         """Keeps a file for those who may be in the room. Raises CallboardError TOO_LARGE, INVALID_PAYLOAD."""
         if not data:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, "the file is empty")
-        return self._uploads.put(room.principal.user_id, name[:_NAME_CHARACTERS], sniff(data), data)
+        return self._uploads.put(*_upload_scope(room), name[:_NAME_CHARACTERS], sniff(data), data)
 
     def uploaded(self, room: Room, key: str) -> Upload:
         """Raises CallboardError NOT_FOUND."""
-        return self._uploads.find(room.principal.user_id, key)
+        return self._uploads.find(*_upload_scope(room), key)
 
     async def reset(self, room: Room) -> None:
-        """Forgets what was said in the room: the next message is number 1. What is being answered is let go."""
+        """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
+        let go."""
         room.session.clear()
+        self._uploads.forget_all(*_upload_scope(room))
         await self._tell(room, draft("chat.reset", {"at": now_ms()}))
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
@@ -160,6 +163,7 @@ class Pipelines:
         with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
             await self._redactor.redact(room.session, redaction)
             await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
+            self._forget_files(room, going)
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -256,6 +260,14 @@ class Pipelines:
         groups = [one.uuid for one in self._known.values() if not self.is_open(one) and self._admits(user, one)]
         return frozenset((user.user_id, *(f"{_GROUP}{uuid}" for uuid in groups)))
 
+    def _forget_files(self, room: Room, recalled: Sequence[RoomMessage]) -> None:
+        """Those that came with the messages, and that no other message shows."""
+        shown = {url for one in room.messages.all() for url in urls_of(one.chain)}
+        before = _uploads_path(room)
+        for url in {url for one in recalled for url in urls_of(one.chain)} - shown:
+            if url.startswith(before):
+                self._uploads.forget(*_upload_scope(room), url.removeprefix(before))
+
     def _check_recall(self, room: Room, user: Principal, message: RoomMessage) -> None:
         if moderates(user, room.pipeline):
             return
@@ -308,7 +320,16 @@ class Pipelines:
 
 def upload_path(room: Room, upload: Upload) -> str:
     """Where the file is to be had, on the engine's own port."""
-    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/{upload.key}"
+    return f"{_uploads_path(room)}{upload.key}"
+
+
+def _uploads_path(room: Room) -> str:
+    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/"
+
+
+def _upload_scope(room: Room) -> tuple[str, str]:
+    """Owner and scope of the room's files."""
+    return room.principal.user_id, _session_key(room.pipeline.uuid, room.session_type)
 
 
 def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
