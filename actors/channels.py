@@ -18,6 +18,7 @@ from actors.mailbox import Reply
 from actors.outbox import Outbox
 from actors.pace import Pace
 from actors.position import Position
+from actors.redaction import Redaction
 from actors.spawner import Spawner
 from actors.subscription import Encoder, Subscription
 
@@ -146,6 +147,19 @@ class Channels:
     def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
         return self._open(key).emit(*drafts)
+
+    async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
+        """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
+
+        Subscribers that lag get what is left. Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
+        """
+        if not self.exists(key):
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            await self._open(key).redact(redaction, lasting=lasting)
+        except trio.BrokenResourceError:
+            raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""

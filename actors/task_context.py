@@ -31,6 +31,7 @@ RESERVED_TYPES = frozenset(
         "chat.recalled",
         "chat.read",
         "gap",
+        "redacted",
         "subscribed",
     }
 )

@@ -27,7 +27,7 @@ from transport.door import send_refusal
 from transport.head import RequestHead
 from transport.http_error import error_reply, http_status
 from transport.pipeline_seats import Seat
-from transport.pipelines import Pipelines, Room
+from transport.pipelines import NO_MEMBER, Pipelines, Room
 from transport.upgrade import switching_protocols
 
 _PATH = re.compile(r"/api/v1/pipelines/([^/]+)/ws/connect")
@@ -87,9 +87,18 @@ class PipelineDoor:
             refusal = error_reply(http_status(error.code), error.code, error.message, retry_after=error.retry_after)
             await send_refusal(stream, refusal, self._services.options.close_seconds)
             return
-        entry = None if user is None or room is None else (user, room)
-        speaks = partial(PipelineConversation, pipelines=self._pipelines, wish=wish, entry=entry)
-        await ClientSocket(stream, self._services, self._frames, speaks).serve(answer)
+        connection_id = str(uuid.uuid4())
+        speaks = partial(PipelineConversation, pipelines=self._pipelines, wish=wish, connection_id=connection_id)
+        if user is None or room is None:
+            await ClientSocket(stream, self._services, self._frames, speaks).serve(answer)
+            return
+        # Before it follows the room: others are told that it comes, and it knows.
+        await self._pipelines.arrive(room, user, connection_id)
+        try:
+            socket = ClientSocket(stream, self._services, self._frames, partial(speaks, entry=(user, room)))
+            await socket.serve(answer)
+        finally:
+            self._pipelines.lose(room, user, connection_id)
 
     async def _identify(self, shown: Credentials) -> Principal | None:
         """None for one who is to say who it is in its first frame. Raises CallboardError UNAUTHORIZED."""
@@ -104,14 +113,20 @@ class PipelineConversation:
     __slots__ = ("_client", "_connection_id", "_entry", "_pipelines", "_room", "_seat", "_wish")
 
     def __init__(
-        self, client: ClientSocket, *, pipelines: Pipelines, wish: Wish, entry: tuple[Principal, Room] | None
+        self,
+        client: ClientSocket,
+        *,
+        pipelines: Pipelines,
+        wish: Wish,
+        connection_id: str,
+        entry: tuple[Principal, Room] | None = None,
     ) -> None:
-        """`entry`: who comes, and the room that is open to it; None for one who still has to say who it is."""
+        """`entry`: who comes, and the room where it has arrived; None for one who still has to say who it is."""
         self._client = client
         self._pipelines = pipelines
         self._wish = wish
         self._entry = entry
-        self._connection_id = str(uuid.uuid4())
+        self._connection_id = connection_id
         self._room: Room | None = None
         self._seat: Seat | None = None
 
@@ -124,8 +139,9 @@ class PipelineConversation:
             self._welcome(user, room, {})
 
     def end(self) -> None:
-        if self._seat is not None:
+        if self._seat is not None and self._room is not None:
             self._pipelines.seats.leave(self._seat)
+            self._pipelines.lose(self._room, self._seat.user, self._connection_id)
 
     def answer(self, text: str) -> Awaitable[None] | None:
         """Handles one frame, whatever it holds."""
@@ -149,8 +165,9 @@ class PipelineConversation:
                 self._client.reply(pipeline_replies.pong(echo))
                 return None
             case pipeline.Disconnect():
-                self._client.close(CloseCode.NORMAL, "")
-                return None
+                return self._guarded(request, self._disconnect())
+            case pipeline.Presence():
+                return self._guarded(request, self._tell_presence(echo))
             case pipeline.Authenticate():
                 return self._guarded(request, self._authenticate(command, echo))
             case pipeline.Chat():
@@ -181,6 +198,8 @@ class PipelineConversation:
         try:
             user = await self._client.services.verifier.verify(command.token)
             room = await self._pipelines.room(user, self._wish.pipeline_uuid, self._wish.session_type)
+            self.end()
+            await self._pipelines.arrive(room, user, self._connection_id)
         except CallboardError as error:
             if error.code is ErrorCode.UNAUTHORIZED:
                 self._client.reply(pipeline_replies.unauthorized(echo))
@@ -193,11 +212,8 @@ class PipelineConversation:
 
     def _welcome(self, user: Principal, room: Room, echo: pipeline.Echo) -> None:
         """Into the room, where the client goes on from the place it named. The greeting goes before what it missed."""
-        self.end()
         self._client.identify(user, self._connection_id)
-        owner = room.principal.user_id
-        self._seat = Seat(self._connection_id, room.pipeline.uuid, room.session_type, owner, user.user_id)
-        self._pipelines.seats.take(self._seat)
+        self._sit(room, user)
         if self._room is not None:
             self._client.connection.let_go(self._room.feed.key)
         start = self._wish.start if self._room is None else "live"
@@ -205,11 +221,39 @@ class PipelineConversation:
         admission = self._client.connection.admission(room.feed.key, start)
         self._client.reply(
             pipeline_replies.connected(
-                self._connection_id, room.pipeline.uuid, room.session_type, room.session.id, admission, echo
+                self._connection_id,
+                room.pipeline.uuid,
+                room.session_type,
+                room.session.id,
+                admission,
+                self._pipelines.online(room),
+                echo,
             )
         )
         self._client.flush()
         self._client.connection.hold(admission)
+
+    def _sit(self, room: Room, user: Principal) -> None:
+        place = room.feed.key
+        self._seat = Seat(self._connection_id, room.pipeline.uuid, room.session_type, place, user, self._expelled)
+        self._pipelines.seats.take(self._seat)
+
+    def _expelled(self) -> None:
+        """The user may not be in the room any more: it is told, and nothing after that."""
+        if self._room is not None:
+            self._client.connection.let_go(self._room.feed.key)
+        self._client.push(pipeline_replies.error_frame({}, CallboardError(ErrorCode.FORBIDDEN, NO_MEMBER)))
+        self._client.close(CloseCode.UNAUTHORIZED, NO_MEMBER)
+
+    async def _disconnect(self) -> None:
+        """A goodbye needs no time of grace."""
+        if self._seat is not None and self._room is not None:
+            await self._pipelines.leave(self._room, self._seat.user, self._connection_id)
+        self._client.close(CloseCode.NORMAL, "")
+
+    async def _tell_presence(self, echo: pipeline.Echo) -> None:
+        room = await self._present(self._client.principal)
+        self._client.reply(pipeline_replies.online(room.session_type, self._pipelines.online(room), echo))
 
     async def _say(self, chat: pipeline.Chat, echo: pipeline.Echo) -> None:
         user = self._client.principal
@@ -231,6 +275,9 @@ class PipelineConversation:
         """The room as it is now: one unused for long may have been forgotten, and is made anew."""
         room = await self._pipelines.room(user, self._wish.pipeline_uuid, self._wish.session_type)
         if self._room is not None and room.feed is not self._room.feed:
+            self.end()
+            await self._pipelines.arrive(room, user, self._connection_id)
+            self._sit(room, user)
             self._client.connection.let_go(self._room.feed.key)
             self._client.connection.hold(self._client.connection.admission(room.feed.key, "live"))
         self._room = room

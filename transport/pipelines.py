@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -10,37 +11,34 @@ import trio
 
 from actors.commands import CancelTask, CreateSession, ExecStarted, Say
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Json, check_topic, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Resumption, Retention
+from actors.members import MemoryMembers
 from actors.principal import Principal, Scope
+from actors.redaction import TaskRedaction
+from actors.redactor import Redactor
 from actors.router import Router
 from actors.session import Session
 from actors.uploads import Upload, UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
-from transport.dialects.pipeline_elements import encode_chain, text_of, without_base64
+from transport.dialects.pipeline_elements import encode_chain, text_of, urls_of, without_base64
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.media_type import sniff
+from transport.pipeline_groups import KnownPipeline, PipelineGroups, moderates
+from transport.pipeline_presence import RoomsPresence
 from transport.pipeline_seats import Seats
 
+_RECALL_DEADLINE_SECONDS = 20.0
 _REPLAY_BYTES = 64 * 1024 * 1024
 _NAME_CHARACTERS = 255
+NO_MEMBER = "not a member of this group"
 _GROUP = "\x1dgroup "
 """Begins the name that owns a group's sessions: no user's can, since it cannot be printed."""
 
 PipelineUuid: TypeAlias = str
-
-
-class KnownPipeline(msgspec.Struct, frozen=True, kw_only=True):
-    """`agent` answers; empty for the engine's default one. `members` may be in its group, everybody where there are
-    none; `moderators` may recall what others say."""
-
-    uuid: PipelineUuid
-    agent: str = ""
-    members: tuple[str, ...] = ()
-    moderators: tuple[str, ...] = ()
 
 
 class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +52,8 @@ class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
     broadcast_characters: int = 100_000
     recall_seconds: float = 120.0
     """How long an author may recall a message."""
+    presence_seconds: float = 10.0
+    """How long a user who has lost its last connection is still there."""
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -67,6 +67,11 @@ class Room(msgspec.Struct, frozen=True):
     feed: Feed
     messages: RoomMessages
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is for several users."""
+        return self.principal.user_id.startswith(_GROUP)
+
 
 class Pipelines:
     """All pipelines of the engine."""
@@ -77,6 +82,9 @@ class Pipelines:
         self._router = router
         self._feeds = feeds
         self._uploads = uploads
+        self._redactor = Redactor(router, feeds)
+        self._groups = PipelineGroups(MemoryMembers({one.uuid: one.members for one in options.known if one.members}))
+        self._presence = RoomsPresence(router.channels, options.presence_seconds)
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
 
     def find(self, uuid: PipelineUuid) -> KnownPipeline:
@@ -123,20 +131,23 @@ class Pipelines:
         """Keeps a file for those who may be in the room. Raises CallboardError TOO_LARGE, INVALID_PAYLOAD."""
         if not data:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, "the file is empty")
-        return self._uploads.put(room.principal.user_id, name[:_NAME_CHARACTERS], sniff(data), data)
+        return self._uploads.put(*_upload_scope(room), name[:_NAME_CHARACTERS], sniff(data), data)
 
     def uploaded(self, room: Room, key: str) -> Upload:
         """Raises CallboardError NOT_FOUND."""
-        return self._uploads.find(room.principal.user_id, key)
+        return self._uploads.find(*_upload_scope(room), key)
 
     async def reset(self, room: Room) -> None:
-        """Forgets what was said in the room: the next message is number 1. What is being answered is let go."""
+        """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
+        let go."""
         room.session.clear()
-        await self._tell(room, "chat.reset", {"at": now_ms()})
+        self._uploads.forget_all(*_upload_scope(room))
+        await self._tell(room, draft("chat.reset", {"at": now_ms()}))
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
-        """Leaves a tombstone in the message's place. Its author may for some time, admins and moderators at any; an
-        answer that is still to come to it is cancelled.
+        """Leaves a tombstone in the message's place, and its text nowhere. Its author may for some time, admins and
+        moderators at any. With a question goes what was answered to it, which may quote it; what is still being
+        answered is cancelled.
 
         Raises CallboardError NOT_FOUND, CONFLICT where it is recalled already, FORBIDDEN.
         """
@@ -146,10 +157,13 @@ class Pipelines:
         if message.recalled:
             raise CallboardError(ErrorCode.CONFLICT, f"message {message_id} is recalled already")
         self._check_recall(room, user, message)
-        room.session.redact(message.task_id, message.role, message.content if message.is_final else None)
-        told: Json = {"message_id": message_id, "by": user.user_id, "echo": echo}
-        await self._tell(room, "chat.recalled", told)
-        if message.role == "user":
+        redaction = TaskRedaction(message.task_id, asked=message.role == "user")
+        going = [one for one in room.messages.of_task(message.task_id) if redaction.takes_back(one.role)]
+        # Whoever asked for it may go away at once: it is not left half done.
+        with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
+            await self._redactor.redact(room.session, redaction)
+            await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
+            self._forget_files(room, going)
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -160,7 +174,7 @@ class Pipelines:
         if message_id <= room.messages.read_by(user.user_id):
             return False
         told: Json = {"message_id": message_id, "user_id": user.user_id, "echo": echo}
-        await self._tell(room, "chat.read", told)
+        await self._tell(room, draft("chat.read", told))
         return True
 
     async def broadcast(self, user: Principal, uuid: PipelineUuid, message: str) -> None:
@@ -179,31 +193,83 @@ class Pipelines:
                 await self._router.channels.publish(session.key, news)
         await trio.lowlevel.checkpoint()
 
-    async def _tell(self, room: Room, event_type: str, data: Json) -> None:
+    async def _tell(self, room: Room, *drafts: Draft) -> None:
         """Returns once it shows in the room."""
-        position = await self._router.channels.publish(room.session.key, draft(event_type, data))
+        position = await self._router.channels.publish(room.session.key, *drafts)
         await room.feed.catch_up(room.session.key, position.offset)
 
-    def online(self, room: Room) -> frozenset[str]:
-        """The users who are connected to the room."""
-        return self.seats.users(room.pipeline.uuid, room.session_type, room.principal.user_id)
+    async def arrive(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The user is there from now on, and the others in the room are told."""
+        await self._presence.arrive(room.feed.key, user.user_id, connection_id, shared=room.is_shared)
+
+    async def leave(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The client has said goodbye: without another one its user is gone at once."""
+        await self._presence.leave(room.feed.key, user.user_id, connection_id)
+
+    def lose(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The connection is gone: without another one its user stays for the time of grace. Idempotent."""
+        self._presence.lose(room.feed.key, user.user_id, connection_id, trio.current_time())
+
+    async def round(self, now: float) -> None:
+        """Tells who has been gone for longer than the time of grace. `now` is trio's time."""
+        await self._presence.round(now)
+
+    def online(self, room: Room) -> tuple[str, ...]:
+        """The users who are in the room, in the order in which they came."""
+        return self._presence.online(room.feed.key)
 
     def members(self, room: Room) -> tuple[str, ...]:
         """The users who may be in a group; of one that is open, those who are in it or have said something."""
-        if room.pipeline.members:
-            return room.pipeline.members
+        members = self._groups.members(room.pipeline)
+        if members is not None:
+            return members
         spoke = {message.user_id for message in room.messages.all() if message.role == "user"}
-        return tuple(sorted(user for user in spoke | self.online(room) if user))
+        return tuple(sorted(user for user in spoke.union(self.online(room)) if user))
+
+    def is_open(self, pipeline: KnownPipeline) -> bool:
+        """Whether everybody may be in its group."""
+        return self._groups.members(pipeline) is None
+
+    async def add_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
+        """Lets a user into a group. The first one closes it to all others. Idempotent. Raises CallboardError."""
+        pipeline = self.find(uuid)
+        was_open = self.is_open(pipeline)
+        self._groups.add(by, pipeline, user_id)
+        if was_open:
+            await self._expel(pipeline)
+
+    async def remove_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
+        """From now on the user is not served there, neither live nor in history. Raises CallboardError."""
+        pipeline = self.find(uuid)
+        self._groups.remove(by, pipeline, user_id)
+        await self._expel(pipeline)
+
+    async def _expel(self, pipeline: KnownPipeline) -> None:
+        """Ends the connections of those who may not be in the group any more."""
+        expelled = [seat for seat in self.seats.of_group(pipeline.uuid) if not self._admits(seat.user, pipeline)]
+        for seat in expelled:
+            seat.expel()
+        for seat in expelled:
+            await self._presence.leave(seat.place, seat.user.user_id, seat.connection_id)
+        await trio.lowlevel.checkpoint()
 
     def visible_owners(self, user: Principal) -> frozenset[str] | None:
         """Whose rooms the user may see the connections of; None for everybody's."""
         if user.is_admin:
             return None
-        groups = [pipeline.uuid for pipeline in self._known.values() if user.user_id in pipeline.members]
+        groups = [one.uuid for one in self._known.values() if not self.is_open(one) and self._admits(user, one)]
         return frozenset((user.user_id, *(f"{_GROUP}{uuid}" for uuid in groups)))
 
+    def _forget_files(self, room: Room, recalled: Sequence[RoomMessage]) -> None:
+        """Those that came with the messages, and that no other message shows."""
+        shown = {url for one in room.messages.all() for url in urls_of(one.chain)}
+        before = _uploads_path(room)
+        for url in {url for one in recalled for url in urls_of(one.chain)} - shown:
+            if url.startswith(before):
+                self._uploads.forget(*_upload_scope(room), url.removeprefix(before))
+
     def _check_recall(self, room: Room, user: Principal, message: RoomMessage) -> None:
-        if user.is_admin or user.user_id in room.pipeline.moderators:
+        if moderates(user, room.pipeline):
             return
         if message.role != "user" or message.user_id != user.user_id:
             raise CallboardError(ErrorCode.FORBIDDEN, "a message is recalled by its author or a moderator")
@@ -222,9 +288,12 @@ class Pipelines:
     def _owner(self, user: Principal, pipeline: KnownPipeline, session_type: SessionType) -> Principal:
         if session_type == "person" or not self.options.auth_required:
             return user
-        if pipeline.members and user.user_id not in pipeline.members and not user.is_admin:
-            raise CallboardError(ErrorCode.FORBIDDEN, "not a member of this group")
+        if not self._admits(user, pipeline):
+            raise CallboardError(ErrorCode.FORBIDDEN, NO_MEMBER)
         return Principal(f"{_GROUP}{pipeline.uuid}")
+
+    def _admits(self, user: Principal, pipeline: KnownPipeline) -> bool:
+        return not self.options.auth_required or self._groups.admits(user, pipeline)
 
     def _open_feed(self, session: Session, session_type: SessionType) -> tuple[Feed, RoomProjection]:
         """A room that was given up for lack of an audience is made again of what its session's log still holds."""
@@ -251,7 +320,27 @@ class Pipelines:
 
 def upload_path(room: Room, upload: Upload) -> str:
     """Where the file is to be had, on the engine's own port."""
-    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/{upload.key}"
+    return f"{_uploads_path(room)}{upload.key}"
+
+
+def _uploads_path(room: Room) -> str:
+    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/"
+
+
+def _upload_scope(room: Room) -> tuple[str, str]:
+    """Owner and scope of the room's files."""
+    return room.principal.user_id, _session_key(room.pipeline.uuid, room.session_type)
+
+
+def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
+    told: Json = {
+        "message_id": message.id,
+        "by": by.user_id,
+        "echo": echo,
+        "task_id": message.task_id,
+        "role": message.role,
+    }
+    return draft("chat.recalled", told)
 
 
 def _session_key(uuid: PipelineUuid, session_type: SessionType) -> str:

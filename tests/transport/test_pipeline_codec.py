@@ -44,7 +44,7 @@ elements = st.recursive(
     ),
     max_leaves=5,
 )
-kinds = st.sampled_from(["message", "ping", "disconnect", "authenticate", "recall", "read", "sing"])
+kinds = st.sampled_from(["message", "ping", "disconnect", "authenticate", "recall", "read", "presence", "sing"])
 members = {
     "id": json_values,
     "request_id": json_values,
@@ -158,9 +158,11 @@ def test_bytes_that_are_not_base64_are_refused(media: dict[str, str]) -> None:
 
 def test_the_greeting_is_the_seed_s() -> None:
     admission = Admission(ROOM, "e1", Resumption(7, None), (), named=True, live=True)
-    frame = read_frame(pipeline_replies.connected("c1", "your-pipeline-uuid", "person", "s1", admission, {"id": 1}))
+    frame = read_frame(
+        pipeline_replies.connected("c1", "your-pipeline-uuid", "person", "s1", admission, ["ann"], {"id": 1})
+    )
     assert frame.keys() >= {"type", "connection_id", "pipeline_uuid", "session_type", "timestamp"}
-    assert (frame["position"], frame["session_id"], frame["id"]) == ("e1:7", "s1", 1)
+    assert (frame["position"], frame["session_id"], frame["online"], frame["id"]) == ("e1:7", "s1", ["ann"], 1)
 
 
 @given(st.sampled_from(sorted(PUSHED)) | st.just("task.started"), st.dictionaries(st.text(max_size=5), json_values))

@@ -20,7 +20,8 @@ from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, PipelineClient, pipeline_client
 from tests.support.world import Limits, NurserySpawner
 from transport.client_services import ClientOptions
-from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
+from transport.pipeline_groups import KnownPipeline
+from transport.pipelines import Pipelines, PipelinesOptions
 
 
 async def echo(task: TaskContext) -> Result:

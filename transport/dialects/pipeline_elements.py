@@ -134,6 +134,19 @@ def plain_chain(text: str) -> list[Json]:
     return [{"type": "Plain", "text": text}] if text else []
 
 
+def urls_of(chain: Json) -> frozenset[str]:
+    """The addresses in an encoded chain, of the elements within elements too."""
+    match chain:
+        case list():
+            return frozenset().union(*map(urls_of, chain))
+        case dict():
+            own = chain.get("url")
+            found = frozenset().union(*map(urls_of, chain.values()))
+            return found | {own} if isinstance(own, str) else found
+        case _:
+            return frozenset()
+
+
 def text_of(chain: Chain) -> str:
     """What the message says, in one text."""
     return "".join(map(_text, chain))

@@ -3,7 +3,8 @@ from __future__ import annotations
 import trio
 
 from tests.transport.http.site import Site, open_site, read
-from transport.pipelines import KnownPipeline, PipelinesOptions
+from transport.pipeline_groups import KnownPipeline
+from transport.pipelines import PipelinesOptions
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 BASE = "/api/v1/pipelines/p1/ws/uploads"
