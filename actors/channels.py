@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 import trio
 
-from actors.channel import Channel, Watcher
+from actors.channel import Channel
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
@@ -20,6 +20,7 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.spawner import Spawner
 from actors.subscription import Encoder, Subscription
+from actors.watcher import Watcher
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
@@ -224,6 +225,11 @@ class Channels:
         """Whether somebody is subscribed to the topic or watches it, or an event waits to be added to it."""
         channel = self._live.get(key)
         return channel is not None and not channel.is_deserted
+
+    def is_heard(self, key: ChannelKey) -> bool:
+        """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
+        channel = self._live.get(key)
+        return channel is not None and channel.is_heard
 
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""

@@ -197,4 +197,4 @@ class AgentWork:
 
     def _is_watched(self, task: ChannelKey, session_id: str) -> bool:
         channels = self._client.services.router.channels
-        return channels.is_followed(task) or channels.is_followed(ChannelKey("session", session_id, task.owner))
+        return channels.is_heard(task) or channels.is_heard(ChannelKey("session", session_id, task.owner))
