@@ -64,6 +64,7 @@ class Front:
             gateway_frames=WebSocketEncoder(payload),
             gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
+            spawn_worker=partial(core.connection_actors.start_nowait, "worker"),
             options=_client_options(config),
         )
         identity = WalletIdentity(require_signature=config.wallet_signature_required)

@@ -72,7 +72,7 @@ class AgentWork:
             raise CallboardError(ErrorCode.BUSY, message, retry_after=1.0)
         if not self._working:
             try:
-                self._client.services.spawn_writer(self._work)
+                self._client.services.spawn_worker(self._work)
             except CannotSpawn as error:
                 raise CallboardError(ErrorCode.BUSY, f"the engine starts nothing now: {error}") from error
             self._working = True

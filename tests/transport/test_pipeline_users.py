@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
+from tests.support.credentials import PRINCIPALS
+from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, pipeline_client
 from tests.transport.agents import AGENTS
 from transport.pipelines import KnownPipeline, PipelinesOptions
