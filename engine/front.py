@@ -165,6 +165,7 @@ def _http_options(config: Config) -> HttpOptions:
         version=version("callboard"),
         auth_required=config.auth_required,
         body_bytes=limits.body_bytes,
+        body_seconds=config.timeouts.body_seconds,
         requests_per_second=limits.requests_per_second,
         requests_burst=limits.requests_burst,
         cors_origins=config.server.cors_origins,
