@@ -68,7 +68,18 @@ class LogTotals:
 class Log:
     """An append-only sequence of events. Sync, without a clock of its own; one actor appends, anyone reads."""
 
-    __slots__ = ("_bytes", "_events", "_head", "_redactions", "_retention", "_totals", "epoch", "key", "tail")
+    __slots__ = (
+        "_bytes",
+        "_events",
+        "_head",
+        "_redactions",
+        "_retention",
+        "_totals",
+        "epoch",
+        "key",
+        "last_type",
+        "tail",
+    )
 
     def __init__(
         self, key: ChannelKey, retention: Retention, *, epoch: str | None = None, totals: LogTotals | None = None
@@ -77,6 +88,8 @@ class Log:
         # Every life of a log has an epoch of its own: a topic that was forgotten and comes back counts from 1 again.
         self.epoch = epoch or new_epoch()
         self.tail = 0
+        self.last_type = ""
+        """The type of the newest event, also where that is no longer retained."""
         self._retention = retention
         self._events: list[Event] = []
         self._head = 0
@@ -120,6 +133,7 @@ class Log:
         """Adds what `place` made for the offset behind the tail, and drops as `append` does."""
         self._events.append(event)
         self.tail = event.offset
+        self.last_type = event.event_type
         size = len(event.body) + EVENT_OVERHEAD
         self._bytes += size
         self._totals.bytes += size

@@ -72,7 +72,7 @@ class AgentWork:
             raise CallboardError(ErrorCode.BUSY, message, retry_after=1.0)
         if not self._working:
             try:
-                self._client.services.spawn_writer(self._work)
+                self._client.services.spawn_worker(self._work)
             except CannotSpawn as error:
                 raise CallboardError(ErrorCode.BUSY, f"the engine starts nothing now: {error}") from error
             self._working = True
@@ -197,4 +197,4 @@ class AgentWork:
 
     def _is_watched(self, task: ChannelKey, session_id: str) -> bool:
         channels = self._client.services.router.channels
-        return channels.is_followed(task) or channels.is_followed(ChannelKey("session", session_id, task.owner))
+        return channels.is_heard(task) or channels.is_heard(ChannelKey("session", session_id, task.owner))

@@ -201,4 +201,4 @@ class World:
     def watch(self, connection: Connection, channel: str, *topics: str, start: Start = "oldest") -> None:
         """Subscribes to topics, from their beginning if no other start is given, or to the whole channel."""
         admissions = connection.admit(channel, dict.fromkeys(topics, start), everything=not topics)
-        connection.enter(channel, admissions, everything=not topics)
+        assert connection.enter(channel, admissions, everything=not topics) is None, "there are few topics"
