@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +14,7 @@ from actors.event import ChannelKey, Draft, Event, draft, now_ms
 from actors.feed import Feed, NothingHeldBack
 from actors.feeds import Feeds
 from actors.log import Retention
+from actors.redaction import TaskRedaction
 from tests.support.world import Lines, MemorySink, NurserySpawner, World
 
 FEED = ChannelKey("feed", "all", "alice")
@@ -23,6 +24,9 @@ ENDS = ("task.completed", "task.failed", "task.cancelled")
 class Echo(NothingHeldBack):
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         return (draft("seen", f"{event.key.topic} {event.event_type}"),)
+
+    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
+        return lambda event: False
 
 
 class Scene:
