@@ -13,6 +13,9 @@ from actors.channel import Channel
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
+from actors.journal import Journal
+from actors.journal_entries import Kept
+from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Resumption, Retention
 from actors.mailbox import Reply
 from actors.outbox import Outbox
@@ -21,6 +24,7 @@ from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
 from actors.subscription import Encoder, Subscription
+from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
 
 
@@ -35,6 +39,14 @@ class ChannelsOptions(msgspec.Struct, frozen=True):
     topics: int = 100_000
     publish_seconds: float = 10.0
     in_place: int = 32
+
+
+class Keeping(msgspec.Struct, frozen=True):
+    """Topics that `keeps` names go through the journal. Of their events those within `window` stay in memory."""
+
+    journal: Journal
+    keeps: Callable[[ChannelKey], bool]
+    window: Retention
 
 
 class ChannelsStatistics(msgspec.Struct, frozen=True):
@@ -63,9 +75,15 @@ class Channels:
     """All topics of the engine. Sync but for publishing: one task at a time runs, so a decision needs no lock."""
 
     def __init__(
-        self, supervisor: Spawner, retention: Mapping[str, Retention], options: ChannelsOptions | None = None
+        self,
+        supervisor: Spawner,
+        retention: Mapping[str, Retention],
+        options: ChannelsOptions | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
+        """`keeping`: which topics outlive the process, and how; without it none does."""
         self._supervisor = supervisor
+        self._keeping = keeping
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
@@ -179,6 +197,8 @@ class Channels:
                 follower.detach(key)
         if log is not None:
             log.leave_totals()
+            if self._keeping is not None and self._keeping.keeps(key):
+                self._keeping.journal.put_nowait(Kept(dropped=(key,)))
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
@@ -255,12 +275,18 @@ class Channels:
         channel = self._live.get(key)
         if channel is None:
             log = self._take_from_shelf(key) or self._new_log(key, retention)
-            channel = Channel(log, self._options.mailbox, self._supervisor, self._options.in_place)
+            channel = self._make(log)
             self._live[key] = channel
             self._keys.add((key.channel, key.owner), key)
             for follower in self._followers_of(key):
                 follower.attach(key)
         return channel
+
+    def _make(self, log: Log) -> Channel:
+        options = self._options
+        if self._keeping is not None and self._keeping.keeps(log.key):
+            return KeptChannel(log, self._keeping.journal, self._supervisor, options.in_place)
+        return VolatileChannel(log, options.mailbox, self._supervisor, options.in_place)
 
     def _new_log(self, key: ChannelKey, retention: Retention | None) -> Log:
         kept = retention or self._retention.get(key.channel, Retention())

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable
 
 import msgspec
 import trio
 
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Event
-from actors.log import Log
-from actors.mailbox import Mailbox, Reply
-from actors.position import Position
-from actors.store import Floor, Opened, Record, Store, StoreError, Write
+from actors.journal_batch import Batch
+from actors.journal_entries import Appended, Entry, Kept, Redacted
+from actors.mailbox import Reply
+from actors.pace import Pace
+from actors.store import Opened, Record, Store, StoreError
 
 _LAST_SECONDS = 5.0
 """How long what waits may take to be kept when the engine stops."""
 
 
 class JournalOptions(msgspec.Struct, frozen=True):
-    """`waiting`: entries in the mailbox; who adds beyond it waits. `batch`: entries in one commit. `retry_seconds`:
+    """`waiting`: entries in the queue; who publishes beyond it waits. `batch`: entries in one commit. `retry_seconds`:
     the wait after a failed commit, doubled from the first up to the second."""
 
     waiting: int = 1024
@@ -34,31 +34,6 @@ class JournalStatistics(msgspec.Struct, frozen=True):
     events: int
     failure: str | None
     """Why the last commit was refused; None where it was not."""
-
-
-class Topic(Protocol):
-    """A topic whose events are kept before they are delivered."""
-
-    log: Log
-
-    def deliver(self, events: list[Event]) -> None:
-        """They are kept: adds them to the log and hands them to the readers. Never blocks, never fails."""
-        ...
-
-
-class Entry(msgspec.Struct, frozen=True, eq=False):
-    """What is kept together. With a `reply` it is refused when the store fails; without one it waits for better days.
-
-    Its position is that of the topic's last event once this one's are in it.
-    """
-
-    topic: Topic | None = None
-    drafts: tuple[Draft, ...] = ()
-    records: tuple[Record, ...] = ()
-    opened: tuple[Opened, ...] = ()
-    floors: tuple[Floor, ...] = ()
-    dropped: tuple[ChannelKey, ...] = ()
-    reply: Reply[Position | None] | None = None
 
 
 class Journal:
@@ -79,10 +54,11 @@ class Journal:
         self._store = store
         self._options = options or JournalOptions()
         self._changed = changed
-        self._mailbox: Mailbox[Entry] = Mailbox(self._options.waiting)
-        self._ref = self._mailbox.ref
+        self._waiting: deque[Entry] = deque()
+        self._news = trio.Event()
+        self._room = trio.Event()
         self._gathered: list[Entry] = []
-        """Taken from the mailbox and not yet kept."""
+        """Taken from the queue and not yet kept."""
         self._commits = 0
         self._events = 0
         self._failure: str | None = None
@@ -98,19 +74,30 @@ class Journal:
         if self._failure is not None:
             raise _unavailable(self._failure)
 
-    async def add(self, entry: Entry) -> None:
-        """Hands over, waiting while the mailbox is full; cancelled meanwhile, nothing is kept.
+    async def wait_for_room(self) -> None:
+        """Returns when an entry may be put. A checkpoint."""
+        await trio.lowlevel.checkpoint()
+        while len(self._waiting) >= self._options.waiting:
+            await self._room.wait()
 
-        Raises CallboardError UNAVAILABLE, at once, for an entry with a reply while nothing can be kept.
-        """
-        if entry.reply is not None:
+    def put_nowait(self, entry: Entry) -> None:
+        """In order behind all that waits. Whoever publishes waits for room first; what the engine puts of itself at a
+        bounded rate, as the end of a topic, need not. Raises CallboardError UNAVAILABLE for an entry with a reply while
+        nothing can be kept."""
+        if _is_refusable(entry):
             self.check()
-        await self._ref.send(entry)
+        self._waiting.append(entry)
+        self._news.set()
+
+    async def add(self, entry: Entry) -> None:
+        """Waits for room and puts the entry; cancelled meanwhile, nothing is kept. Raises as `put_nowait`."""
+        await self.wait_for_room()
+        self.put_nowait(entry)
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
         """Returns once the records are kept. Raises CallboardError UNAVAILABLE where they are not."""
-        reply: Reply[Position | None] = Reply()
-        await self.add(Entry(records=records, opened=opened, reply=reply))
+        reply: Reply[None] = Reply()
+        await self.add(Kept(records=records, opened=opened, reply=reply))
         await reply.wait()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -120,7 +107,7 @@ class Journal:
             while True:
                 # While the store fails, clients' entries are refused: an empty commit tells when it works again.
                 if not self._gathered and self._failure is None:
-                    self._gathered.append(await self._mailbox.receive())
+                    await self._some_news()
                 self._gather()
                 if not await self._commit():
                     await trio.sleep(self._next_pause())
@@ -129,7 +116,7 @@ class Journal:
                 await self._finish()
 
     def statistics(self) -> JournalStatistics:
-        waiting = self._mailbox.statistics().waiting + len(self._gathered)
+        waiting = len(self._waiting) + len(self._gathered)
         return JournalStatistics(waiting, self._commits, self._events, self._failure)
 
     async def _finish(self) -> None:
@@ -138,37 +125,48 @@ class Journal:
         while self._gathered and await self._commit():
             self._gather()
 
+    async def _some_news(self) -> None:
+        if not self._waiting:
+            self._news = trio.Event()
+            await self._news.wait()
+
     def _gather(self) -> None:
-        try:
-            while len(self._gathered) < self._options.batch:
-                self._gathered.append(self._mailbox.receive_nowait())
-        except trio.WouldBlock:
-            pass
+        # A topic that is dropped may begin anew: what follows belongs to the next commit.
+        while self._waiting and len(self._gathered) < self._options.batch:
+            if self._gathered and _drops(self._gathered[-1]):
+                break
+            self._gathered.append(self._waiting.popleft())
+        if len(self._waiting) < self._options.waiting:
+            self._room.set()
+            self._room = trio.Event()
 
     async def _commit(self) -> bool:
-        batch = self._gathered
-        numbered = _number(batch)
+        batch = Batch(self._gathered)
         try:
-            await self._store.commit(_write(batch, numbered))
+            await self._store.commit(batch.write)
         except StoreError as error:
             self._refuse(str(error))
             return False
         self._gathered = []
         self._commits += 1
         self._recover()
-        for entry, events in zip(batch, numbered, strict=True):
-            self._events += len(events)
-            _deliver(entry, events)
+        pace = Pace()
+        for topic, delivery in batch.deliveries.items():
+            self._events += len(delivery.events)
+            topic.deliver(delivery.events, delivery.entries)
+            if pace.is_due():
+                await pace.step_aside()
+        batch.answer()
         return True
 
     def _refuse(self, failure: str) -> None:
-        kept: list[Entry] = []
+        waiting: list[Entry] = []
         for entry in self._gathered:
-            if entry.reply is None:
-                kept.append(entry)
+            if _is_refusable(entry):
+                _fail(entry, _unavailable(failure))
             else:
-                entry.reply.fail(_unavailable(failure))
-        self._gathered = kept
+                waiting.append(entry)
+        self._gathered = waiting
         was, self._failure = self._failure, failure
         if was != failure:
             self._changed(failure)
@@ -185,40 +183,21 @@ class Journal:
         return pause
 
 
-def _number(batch: Sequence[Entry]) -> list[list[Event]]:
-    """The events of each entry, at the places that they will have once all before them are kept."""
-    tails: dict[Log, int] = {}
-    numbered: list[list[Event]] = []
-    for entry in batch:
-        events: list[Event] = []
-        if entry.topic is not None:
-            log = entry.topic.log
-            offset = tails.get(log, log.tail)
-            for draft in entry.drafts:
-                offset += 1
-                events.append(log.place(draft, offset))
-            tails[log] = offset
-        numbered.append(events)
-    return numbered
+def _is_refusable(entry: Entry) -> bool:
+    return not isinstance(entry, Redacted) and entry.reply is not None
 
 
-def _write(batch: Sequence[Entry], numbered: Sequence[Sequence[Event]]) -> Write:
-    return Write(
-        opened=[opened for entry in batch for opened in entry.opened],
-        events=[event for events in numbered for event in events],
-        records=[record for entry in batch for record in entry.records],
-        floors=[floor for entry in batch for floor in entry.floors],
-        dropped=[key for entry in batch for key in entry.dropped],
-    )
+def _drops(entry: Entry) -> bool:
+    return isinstance(entry, Kept) and bool(entry.dropped)
 
 
-def _deliver(entry: Entry, events: list[Event]) -> None:
-    position: Position | None = None
-    if entry.topic is not None:
-        entry.topic.deliver(events)
-        position = entry.topic.log.position
+def _fail(entry: Entry, error: CallboardError) -> None:
+    if isinstance(entry, Redacted):
+        return
+    if isinstance(entry, Appended):
+        entry.topic.give_up(1)
     if entry.reply is not None:
-        entry.reply.answer(position)
+        entry.reply.fail(error)
 
 
 def _unavailable(failure: str) -> CallboardError:

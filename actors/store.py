@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from actors.event import ChannelKey, Event
+from actors.redaction import Redaction
 
 
 class StoreError(Exception):
@@ -29,6 +30,13 @@ class Floor(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
+class Rewrite(msgspec.Struct, frozen=True):
+    """Of the kept events of a topic only what the redaction leaves of each is kept."""
+
+    key: ChannelKey
+    redaction: Redaction
+
+
 class Opened(msgspec.Struct, frozen=True, gc=False):
     """A topic begins, so that a position in it may be told before its first event."""
 
@@ -42,6 +50,8 @@ class Write(msgspec.Struct, frozen=True):
     opened: Sequence[Opened] = ()
     events: Sequence[Event] = ()
     records: Sequence[Record] = ()
+    rewrites: Sequence[Rewrite] = ()
+    """Of the events that the write adds, too."""
     floors: Sequence[Floor] = ()
     dropped: Sequence[ChannelKey] = ()
     """Topics that are no more, with all that they held. What the write adds to one of them is dropped with it."""

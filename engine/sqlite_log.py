@@ -8,13 +8,14 @@ from pathlib import Path
 
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, new_epoch
-from actors.store import Floor, StoredTopic, StoreError, Write
+from actors.store import Floor, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
 from engine.store_mark import Mark, MarkFile
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
 _FIND_TOPIC = "SELECT id, epoch FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
 _ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
 _PAGE = """
@@ -27,6 +28,9 @@ SELECT channel, topic, owner, epoch, floor,
     (SELECT max(offset) FROM event WHERE event.topic = topic.id)
 FROM topic
 """
+
+
+_REWRITE_EVENTS = 512
 
 
 class SqliteLog:
@@ -127,6 +131,8 @@ class SqliteLog:
                 db.execute(_DROP_RECORD, (record.kind, record.id))
             else:
                 db.execute(_PUT_RECORD, (record.kind, record.id, record.body))
+        for rewrite in write.rewrites:
+            self._rewrite(rewrite, fresh)
         for floor in write.floors:
             self._raise_floor(floor, fresh)
         for key in write.dropped:
@@ -138,31 +144,45 @@ class SqliteLog:
         return topic, event.offset, event.event_type, event.body, merge, event.merge_key, event.timestamp
 
     def _topic_id(self, key: ChannelKey, epoch: str, fresh: dict[ChannelKey, int]) -> int:
-        known = self._ids.get(key) or fresh.get(key)
+        known = self._find_topic(key, fresh)
         if known is None:
-            found = self._db.execute(_FIND_TOPIC, _named(key)).fetchone()
-            if found is None:
-                cursor = self._db.execute(_ADD_TOPIC, (*_named(key), epoch))
-                found = (cursor.lastrowid,)
+            known = fresh[key] = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
+        return known
+
+    def _find_topic(self, key: ChannelKey, fresh: dict[ChannelKey, int]) -> int | None:
+        known = self._ids.get(key) or fresh.get(key)
+        if known is None and (found := self._db.execute(_FIND_TOPIC, _named(key)).fetchone()) is not None:
             known = fresh[key] = found[0]
         return known
 
+    def _rewrite(self, rewrite: Rewrite, fresh: dict[ChannelKey, int]) -> None:
+        topic = self._find_topic(rewrite.key, fresh)
+        after = 0
+        while topic is not None and (rows := self._db.execute(_PAGE, (topic, after, _REWRITE_EVENTS)).fetchall()):
+            for event in (_event(rewrite.key, "", row) for row in rows):
+                left = rewrite.redaction.apply(event)
+                if left is not event:
+                    changed = (left.event_type, left.body, left.merge.value, left.merge_key)
+                    self._db.execute(_CHANGE_EVENT, (*changed, topic, event.offset))
+                after = event.offset
+
     def _raise_floor(self, floor: Floor, fresh: dict[ChannelKey, int]) -> None:
-        known = self._ids.get(floor.key) or fresh.get(floor.key)
-        if known is not None:
-            self._db.execute("DELETE FROM event WHERE topic = ? AND offset <= ?", (known, floor.offset))
-            self._db.execute("UPDATE topic SET floor = max(floor, ?) WHERE id = ?", (floor.offset, known))
+        topic = self._find_topic(floor.key, fresh)
+        if topic is not None:
+            self._db.execute("DELETE FROM event WHERE topic = ? AND offset <= ?", (topic, floor.offset))
+            self._db.execute("UPDATE topic SET floor = max(floor, ?) WHERE id = ?", (floor.offset, topic))
 
     def _page(
         self, key: ChannelKey, topic: int, epoch: str, after: int, *, max_events: int, max_bytes: int
     ) -> list[Event]:
         events: list[Event] = []
         size = 0
-        for offset, kind, body, merge, merge_key, timestamp in self._reader.execute(_PAGE, (topic, after, max_events)):
-            size += len(body) + EVENT_OVERHEAD
+        for row in self._reader.execute(_PAGE, (topic, after, max_events)):
+            event = _event(key, epoch, row)
+            size += len(event.body) + EVENT_OVERHEAD
             if size > max_bytes and events:
                 break
-            events.append(Event(key, epoch, offset, offset, kind, body, Merge(merge), merge_key, timestamp))
+            events.append(event)
         return events
 
     def _roll_back(self) -> None:
@@ -174,6 +194,11 @@ class SqliteLog:
 
 def _named(key: ChannelKey) -> tuple[str, str, str]:
     return key.channel, key.topic, key.owner
+
+
+def _event(key: ChannelKey, epoch: str, row: tuple[int, str, bytes, int, str, int]) -> Event:
+    offset, event_type, body, merge, merge_key, timestamp = row
+    return Event(key, epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
 
 
 def _stored(

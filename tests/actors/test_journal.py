@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, draft
-from actors.journal import Entry, Journal, JournalOptions
+from actors.journal import Journal, JournalOptions
+from actors.journal_entries import Appended
 from actors.log import Log, Retention
 from actors.mailbox import Reply
 from actors.position import Position
@@ -23,15 +26,19 @@ class Delivered:
     def __init__(self, key: ChannelKey = KEY) -> None:
         self.log = Log(key, Retention())
         self.batches: list[list[int]] = []
+        self.refused = 0
 
-    def deliver(self, events: list[Event]) -> None:
+    def deliver(self, events: Sequence[Event], entries: int) -> None:
         for event in events:
             self.log.add(event)
         self.batches.append([event.offset for event in events])
 
+    def give_up(self, entries: int) -> None:
+        self.refused += entries
 
-def entry(topic: Delivered, *words: str, reply: Reply[Position | None] | None = None) -> Entry:
-    return Entry(topic, tuple(draft("word", word) for word in words), reply=reply)
+
+def entry(topic: Delivered, *words: str, reply: Reply[Position] | None = None) -> Appended:
+    return Appended(topic, tuple(draft("word", word) for word in words), reply)
 
 
 async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> None:
@@ -44,12 +51,12 @@ async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> Non
         await trio.sleep(0.5)
         assert topic.batches == []
         assert topic.log.tail == 0
-        reply: Reply[Position | None] = Reply()
+        reply: Reply[Position] = Reply()
         await journal.add(entry(topic, "d", reply=reply))
         position = await reply.wait()
         nursery.cancel_scope.cancel()
     assert position == Position(topic.log.epoch, 4)
-    assert topic.batches == [[1, 2], [3], [4]]
+    assert topic.batches == [[1, 2, 3], [4]]
     assert [event.data for event in store.events(KEY)] == ["a", "b", "c", "d"]
 
 
@@ -75,7 +82,7 @@ async def test_a_refused_commit_refuses_clients_and_keeps_the_engines_own_in_ord
     store.fail("disk full")
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        reply: Reply[Position | None] = Reply()
+        reply: Reply[Position] = Reply()
         await journal.add(entry(topic, "mine 1"))
         await journal.add(entry(topic, "a client's", reply=reply))
         await journal.add(entry(topic, "mine 2"))
@@ -86,6 +93,7 @@ async def test_a_refused_commit_refuses_clients_and_keeps_the_engines_own_in_ord
         with pytest.raises(CallboardError, match="disk full"):
             await journal.keep(Record("task", "1", b""))
         assert topic.log.tail == 0
+        assert topic.refused == 1
         await trio.sleep(10)
         store.recover()
         await trio.sleep(10)
@@ -103,7 +111,7 @@ async def test_recovers_also_where_nothing_waits(autojump_clock: object) -> None
     store.fail("read-only")
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        reply: Reply[Position | None] = Reply()
+        reply: Reply[Position] = Reply()
         await journal.add(entry(topic, "lost", reply=reply))
         with pytest.raises(CallboardError, match="read-only"):
             await reply.wait()

@@ -81,6 +81,8 @@ class MemoryStore:
                 self._records.pop((record.kind, record.id), None)
             else:
                 self._records[record.kind, record.id] = record.body
+        for rewrite in write.rewrites:
+            self._events[rewrite.key] = [rewrite.redaction.apply(kept) for kept in self.events(rewrite.key)]
         for floor in write.floors:
             self._floors[floor.key] = max(self._floors.get(floor.key, 0), floor.offset)
             self._events[floor.key] = [kept for kept in self.events(floor.key) if kept.offset > floor.offset]

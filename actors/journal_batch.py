@@ -1,0 +1,92 @@
+"""What is committed as one: entries, their events at their places, and what they come to for the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from actors.event import ChannelKey, Event
+from actors.journal_entries import Appended, Entry, Kept, Redacted, Topic
+from actors.mailbox import Reply
+from actors.position import Position
+from actors.store import Floor, Opened, Record, Rewrite, Write
+
+
+class Delivery:
+    """What one topic gets of a batch."""
+
+    __slots__ = ("entries", "events")
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.events: list[Event] = []
+
+
+class Batch:
+    """Numbered behind what the logs hold: no other batch may be under way."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.deliveries: dict[Topic, Delivery] = {}
+        self._events: list[Event] = []
+        self._records: list[Record] = []
+        self._opened: list[Opened] = []
+        self._rewrites: list[Rewrite] = []
+        self._floors: list[Floor] = []
+        self._dropped: list[ChannelKey] = []
+        self._positions: list[tuple[Reply[Position], Position]] = []
+        self._replies: list[Reply[None]] = []
+        for entry in entries:
+            self._take(entry)
+
+    @property
+    def write(self) -> Write:
+        return Write(
+            opened=self._opened,
+            events=self._events,
+            records=self._records,
+            rewrites=self._rewrites,
+            floors=self._floors,
+            dropped=self._dropped,
+        )
+
+    def answer(self) -> None:
+        """All of it is kept and delivered."""
+        for reply, position in self._positions:
+            reply.answer(position)
+        for done in self._replies:
+            done.answer(None)
+
+    def _take(self, entry: Entry) -> None:
+        match entry:
+            case Appended():
+                self._append(entry)
+            case Redacted(topic, redaction):
+                self._delivery(topic)
+                self._rewrites.append(Rewrite(topic.log.key, redaction))
+            case Kept():
+                self._records += entry.records
+                self._opened += entry.opened
+                self._floors += entry.floors
+                self._dropped += entry.dropped
+                if entry.reply is not None:
+                    self._replies.append(entry.reply)
+            case _:
+                assert_never(entry)
+
+    def _append(self, entry: Appended) -> None:
+        log, delivery = entry.topic.log, self._delivery(entry.topic)
+        offset = log.tail + len(delivery.events)
+        for draft in entry.drafts:
+            offset += 1
+            delivery.events.append(log.place(draft, offset))
+        self._events += delivery.events[len(delivery.events) - len(entry.drafts) :]
+        self._records += entry.records
+        if entry.reply is not None:
+            self._positions.append((entry.reply, Position(log.epoch, offset)))
+
+    def _delivery(self, topic: Topic) -> Delivery:
+        delivery = self.deliveries.get(topic)
+        if delivery is None:
+            delivery = self.deliveries[topic] = Delivery()
+        delivery.entries += 1
+        return delivery
