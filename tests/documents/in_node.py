@@ -1,0 +1,70 @@
+"""Samples in JavaScript, run in Node."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.node_process import NodeProcess, node_process
+
+
+class Running:
+    """A sample that runs, and the lines of what it has done so far (`tests/node/run_sample.mjs`)."""
+
+    def __init__(self, script: NodeProcess) -> None:
+        self._script = script
+        self.lines: list[tuple[str, Any]] = []
+
+    def until(self, kind: str, met: Callable[[Any], bool] = lambda _: True) -> Any:  # whatever the sample has shown
+        """The first line of this kind that fits, once it is there."""
+        for told in self._of(kind):
+            if met(told):
+                return told
+        while True:
+            ((name, told),) = self._script.read().items()
+            self.lines.append((name, told))
+            if name == kind and met(told):
+                return told
+
+    def until_log(self, text: str) -> None:
+        self.until("log", lambda logged: logged == text)
+
+    def until_type(self, kind: str, frame_type: str) -> dict[str, Any]:
+        """The first frame of this type that was `sent` or `received`."""
+        frame: dict[str, Any] = self.until(kind, lambda told: told["type"] == frame_type)
+        return frame
+
+    def happens(self, what: str) -> None:
+        """Has something happen around it."""
+        self._script.write(what)
+
+    def logged(self) -> list[str]:
+        return self._of("log")
+
+    def errors(self) -> list[str]:
+        return self._of("error")
+
+    def _of(self, kind: str) -> list[Any]:
+        return [told for name, told in self.lines if name == kind]
+
+
+@contextmanager
+def running(source: Path, *, words: Mapping[str, str] | None = None, socket: str | None = None) -> Iterator[Running]:
+    """Runs a module: `words` are replaced on the wire, `socket` is opened for a sample that only says `ws`."""
+    surroundings: dict[str, Any] = {"words": dict(words or {})}
+    if socket is not None:
+        surroundings["socket"] = socket
+    with node_process("run_sample.mjs", str(source), json.dumps(surroundings)) as script:
+        yield Running(script)
+
+
+@contextmanager
+def running_text(text: str, folder: Path, **surroundings: Any) -> Iterator[Running]:
+    """Runs a text as a module of its own, word for word."""
+    source = folder / "sample.mjs"
+    source.write_text(text)
+    with running(source, **surroundings) as sample:
+        yield sample
