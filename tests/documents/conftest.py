@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def sample(request: pytest.FixtureRequest) -> Block:
 @contextmanager
 def _only_one() -> Iterator[None]:
     """Waits for another run of these tests on this machine."""
-    with (Path(tempfile.gettempdir()) / "callboard-documents.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / f"callboard-documents-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

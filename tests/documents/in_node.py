@@ -24,8 +24,7 @@ class Running:
             if met(told):
                 return told
         while True:
-            ((name, told),) = self._script.read().items()
-            self.lines.append((name, told))
+            name, told = self._next()
             if name == kind and met(told):
                 return told
 
@@ -37,6 +36,13 @@ class Running:
         frame: dict[str, Any] = self.until(kind, lambda told: told["type"] == frame_type)
         return frame
 
+    def next_type(self, kind: str, frame_type: str) -> dict[str, Any]:
+        """As `until_type`, of what was not told so far."""
+        while True:
+            name, frame = self._next()
+            if name == kind and frame["type"] == frame_type:
+                return dict(frame)
+
     def happens(self, what: str) -> None:
         """Has something happen around it."""
         self._script.write(what)
@@ -46,6 +52,11 @@ class Running:
 
     def errors(self) -> list[str]:
         return self._of("error")
+
+    def _next(self) -> tuple[str, Any]:
+        ((name, told),) = self._script.read().items()
+        self.lines.append((name, told))
+        return name, told
 
     def _of(self, kind: str) -> list[Any]:
         return [told for name, told in self.lines if name == kind]
