@@ -18,7 +18,7 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 FOLDER = _ROOT / "tests" / "node"
 _UI_FOLDER = _ROOT / "tests" / "node_ui"
-_PACKAGE = _ROOT / "clients" / "js"
+PACKAGE = _ROOT / "clients" / "js"
 _MAJOR = 20
 _HINT = f"Node {_MAJOR} or later with npm is needed: https://nodejs.org, or `nvm install {_MAJOR}`"
 
@@ -78,9 +78,9 @@ def _ui_installed() -> str:
 @cache
 def _built() -> tuple[str, str]:
     """The module's path and what is wrong with it."""
-    with _locked(_PACKAGE):
-        problem = _installed(_PACKAGE) or _npm(_PACKAGE, "run", "build")
-        return str(_PACKAGE / "dist" / "index.js"), problem
+    with _locked(PACKAGE):
+        problem = _installed(PACKAGE) or _npm(PACKAGE, "run", "build")
+        return str(PACKAGE / "dist" / "index.js"), problem
 
 
 @contextmanager
