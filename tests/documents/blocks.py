@@ -48,7 +48,11 @@ class Block(msgspec.Struct, frozen=True):
             case "typescript":
                 if not re.search(r"^(import|const|realtimeAgent)\b", self.text, re.MULTILINE):
                     return Kind.EXAMPLE
-                return Kind.CLIENT if re.search(r"import \{ \w+Client \} from '[^']+/realtime'", self.text) else Kind.SERVER
+                return (
+                    Kind.CLIENT
+                    if re.search(r"import \{ \w+Client \} from '[^']+/realtime'", self.text)
+                    else Kind.SERVER
+                )
             case "python":
                 return Kind.CLIENT if "import websockets" in self.text else Kind.SERVER
             case "bash":
@@ -75,7 +79,5 @@ def blocks(number: str) -> tuple[Block, ...]:
 
 def client(number: str, opening: str) -> Block:
     """The one client of the document whose first line begins so."""
-    (found,) = (
-        block for block in blocks(number) if block.kind is Kind.CLIENT and block.opening.startswith(opening)
-    )
+    (found,) = (block for block in blocks(number) if block.kind is Kind.CLIENT and block.opening.startswith(opening))
     return found

@@ -38,7 +38,9 @@ def test_its_types(sample: Block, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("panel", [ours, theirs])
-def test_a_person_submits_a_task(engine: EngineProcess, sample: Block, tmp_path: Path, panel: Callable[[], Path]) -> None:
+def test_a_person_submits_a_task(
+    engine: EngineProcess, sample: Block, tmp_path: Path, panel: Callable[[], Path]
+) -> None:
     source = tmp_path / "sample.tsx"
     source.write_text(sample.text + SHOWN)
     module = build(source, {UI: panel()})
