@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tests.e2e.node_process import NodeProcess, node_process
 
@@ -62,20 +63,29 @@ class Running:
         return [told for name, told in self.lines if name == kind]
 
 
+class Surroundings(msgspec.Struct, frozen=True):
+    """`words` are replaced in what a sample sends, and back in what it receives; `hosts` are where the hosts of its
+    addresses really are; `socket` is opened for a sample that only says `ws`."""
+
+    words: dict[str, str] = {}
+    hosts: dict[str, str] = {}
+    socket: str | msgspec.UnsetType = msgspec.UNSET
+
+
+AS_IT_IS = Surroundings()
+
+
 @contextmanager
-def running(source: Path, *, words: Mapping[str, str] | None = None, socket: str | None = None) -> Iterator[Running]:
-    """Runs a module: `words` are replaced on the wire, `socket` is opened for a sample that only says `ws`."""
-    surroundings: dict[str, Any] = {"words": dict(words or {})}
-    if socket is not None:
-        surroundings["socket"] = socket
-    with node_process("run_sample.mjs", str(source), json.dumps(surroundings)) as script:
+def running(source: Path, surroundings: Surroundings = AS_IT_IS) -> Iterator[Running]:
+    """Runs a module."""
+    with node_process("run_sample.mjs", str(source), msgspec.json.encode(surroundings).decode()) as script:
         yield Running(script)
 
 
 @contextmanager
-def running_text(text: str, folder: Path, **surroundings: Any) -> Iterator[Running]:
+def running_text(text: str, folder: Path, surroundings: Surroundings = AS_IT_IS) -> Iterator[Running]:
     """Runs a text as a module of its own, word for word."""
     source = folder / "sample.mjs"
     source.write_text(text)
-    with running(source, **surroundings) as sample:
+    with running(source, surroundings) as sample:
         yield sample

@@ -17,13 +17,14 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.documents.blocks import Block
-from tests.documents.in_node import running_text
+from tests.documents.in_node import Surroundings, running_text
 from tests.documents.shell import bash
 from tests.e2e.engine_process import PATIENCE, EngineProcess, environment
 
 pytestmark = pytest.mark.needs_seeds
 
 ADDRESS = "ws://localhost:8003/ws/agent"
+OPEN = Surroundings(socket=ADDRESS)
 
 
 @contextmanager
@@ -85,9 +86,17 @@ def test_the_javascript_client(engine: EngineProcess, sample: Block, tmp_path: P
         assert client.errors() == []
 
 
+@pytest.mark.sample("001", "const ws = new WebSocket(")
+def test_the_javascript_client_where_nobody_is(sample: Block, tmp_path: Path) -> None:
+    with running_text(sample.text, tmp_path, Surroundings(hosts={"localhost:8003": "127.0.0.1:1"})) as client:
+        client.until_log("Disconnected")
+        (error,) = client.errors()
+        assert error.startswith("WebSocket error:")
+
+
 @pytest.mark.sample("001", "// 发送消息")
 def test_a_live_conversation(engine: EngineProcess, sample: Block, tmp_path: Path) -> None:
-    with running_text(sample.text, tmp_path, socket=ADDRESS) as client:
+    with running_text(sample.text, tmp_path, OPEN) as client:
         client.until_type("received", "stream_end")
         shown = [told for name, told in client.lines if name == "shown"]
         assert len(shown) > 1
@@ -96,14 +105,14 @@ def test_a_live_conversation(engine: EngineProcess, sample: Block, tmp_path: Pat
 
 @pytest.mark.sample("001", "// 调用计算器工具")
 def test_a_call_of_a_tool(engine: EngineProcess, sample: Block, tmp_path: Path) -> None:
-    with running_text(sample.text, tmp_path, socket=ADDRESS) as client:
+    with running_text(sample.text, tmp_path, OPEN) as client:
         result = client.until_type("received", "tool_result")
         assert (result["tool_name"], result["result"]) == ("calculator", 579)
 
 
 @pytest.mark.sample("001", "// 定时发送心跳")
 def test_a_heartbeat(engine: EngineProcess, sample: Block, tmp_path: Path) -> None:
-    with running_text(sample.text, tmp_path, socket=ADDRESS) as client:
+    with running_text(sample.text, tmp_path, OPEN) as client:
         assert client.until("every") == 30_000
         client.happens("tick")
         client.happens("tick")

@@ -9,7 +9,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.documents.blocks import Block
-from tests.documents.in_node import running_text
+from tests.documents.in_node import Surroundings, running_text
 from tests.e2e.clients import rest
 from tests.e2e.engine_process import EngineProcess
 
@@ -29,7 +29,8 @@ def test_the_class_and_its_use(engine: EngineProcess, sample: Block, tmp_path: P
     with rest(engine.url, key) as api:
         task_id = api.post("/api/v1/tasks", json={"agent": "patient", "prompt": "hello"}).json()["id"]
         # The key and the task are the reader's own.
-        with running_text(sample.text, tmp_path, words={"ab_xxx...": key, "task-123": task_id}) as client:
+        yours = Surroundings(words={"ab_xxx...": key, "task-123": task_id})
+        with running_text(sample.text, tmp_path, yours) as client:
             assert client.until_type("received", "auth.result")["payload"]["user_id"] == "reader"
             assert client.until_type("received", "subscribed")["payload"]["topics"] == ["task-123"]
             client.until("done")

@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.documents.blocks import Block, client
-from tests.documents.in_node import running_text
+from tests.documents.in_node import Surroundings, running_text
 from tests.documents.requests import filled, send
 from tests.documents.shell import bash
 from tests.e2e.engine_process import PATIENCE, ROOT, EngineProcess
@@ -97,6 +97,15 @@ def test_the_javascript_client(engine: EngineProcess, sample: Block, tmp_path: P
         chat.happens("close")
         chat.until_log("WebSocket 连接已关闭")
         assert chat.errors() == []
+
+
+@pytest.mark.sample("003", "// 建立 WebSocket 连接")
+def test_the_javascript_client_where_nobody_is(sample: Block, tmp_path: Path) -> None:
+    with running_text(sample.text, tmp_path, Surroundings(hosts={"localhost:8000": "127.0.0.1:1"})) as chat:
+        chat.until_log("WebSocket 连接已关闭")
+        (error,) = chat.errors()
+        assert error.startswith("WebSocket 错误:")
+        assert chat.logged() == ["WebSocket 连接已关闭"]
 
 
 @pytest.mark.sample("003", "GET /api/v1/pipelines/<pipeline_uuid>/ws/messages/")

@@ -1,6 +1,6 @@
 // Runs a module that a document gives as an example, word for word: node run_sample.mjs FILE SURROUNDINGS
 // SURROUNDINGS (JSON): "words" are replaced in what its WebSockets send, and in what they receive the other way round;
-// "socket" is the address of an open WebSocket that it finds as `ws`.
+// "socket" is the address of an open WebSocket that it finds as `ws`; "hosts" are where hosts of addresses really are.
 // A line for all that it does: {"log"}, {"error"} (of the console), {"shown"} (by displayText), {"every"} (an interval,
 // in ms), {"sent"}, {"received"}, {"done"} once its last statement has run. A line of standard input is what happens
 // around it: "tick" (all intervals are over), "close" (its connections end), "release" (the calls held back are made).
@@ -10,7 +10,7 @@ import { format } from "node:util";
 import { WebSocket as PlainWebSocket } from "ws";
 
 const [file, surroundings] = process.argv.slice(2);
-const { words = {}, socket } = JSON.parse(surroundings);
+const { words = {}, hosts = {}, socket } = JSON.parse(surroundings);
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 const replaced = (text, pairs) => pairs.reduce((done, [from, to]) => done.replaceAll(from, to), text);
 const outward = Object.entries(words);
@@ -22,7 +22,7 @@ const held = [];
 
 class WebSocket extends PlainWebSocket {
   constructor(url) {
-    super(url);
+    super(replaced(url, Object.entries(hosts)));
     sockets.push(this);
   }
 
