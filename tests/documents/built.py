@@ -14,7 +14,7 @@ CONFIG = Path(__file__).with_name("sample.vite.config.mjs")
 REALTIME = "@gtc-tech/agent-core/realtime"
 UI = "@gtc-tech/agent-core-ui"
 
-_REACT = PACKAGE / "node_modules"
+_MODULES = PACKAGE / "node_modules"
 
 
 def assert_typed(source: Path) -> None:
@@ -23,8 +23,8 @@ def assert_typed(source: Path) -> None:
     types = {
         REALTIME: PACKAGE / "dist" / "index.d.ts",
         UI: PACKAGE / "dist" / "react" / "index.d.ts",
-        "react": _REACT / "@types" / "react" / "index.d.ts",
-        "react/jsx-runtime": _REACT / "@types" / "react" / "jsx-runtime.d.ts",
+        "react": _MODULES / "@types" / "react" / "index.d.ts",
+        "react/jsx-runtime": _MODULES / "@types" / "react" / "jsx-runtime.d.ts",
     }
     options = {
         "paths": {name: [str(path)] for name, path in types.items()},
@@ -41,8 +41,9 @@ def assert_typed(source: Path) -> None:
 
 def build(source: Path, packages: Mapping[str, str | Path]) -> Path:
     """The sample and all that it imports as one module; `packages` says where those are that it names."""
+    client_package()
     folder = source.with_name("built")
-    react = {name: _REACT / name for name in ("react", "react-dom")}
+    react = {name: _MODULES / name for name in ("react", "react-dom")}
     found = {name: str(path) for name, path in {**packages, **react}.items()}
     chosen = {"SAMPLE": str(source), "OUT": str(folder), "PACKAGES": json.dumps(found)}
     _run(_tool("vite/bin/vite.js"), "build", "--config", str(CONFIG), **chosen)
@@ -51,7 +52,7 @@ def build(source: Path, packages: Mapping[str, str | Path]) -> Path:
 
 
 def _tool(path: str) -> str:
-    return str(PACKAGE / "node_modules" / path)
+    return str(_MODULES / path)
 
 
 def _run(script: str, *arguments: str, **chosen: str) -> None:
@@ -60,7 +61,7 @@ def _run(script: str, *arguments: str, **chosen: str) -> None:
         cwd=PACKAGE,
         env={**os.environ, **chosen},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=60,
         check=False,
     )

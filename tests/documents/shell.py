@@ -17,7 +17,7 @@ def bash(commands: str, folder: Path, tools: Path) -> str:
         cwd=folder,
         env=surroundings(tools),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=3 * PATIENCE,
         check=False,
     )
@@ -39,4 +39,4 @@ def surroundings(tools: Path) -> dict[str, str]:
         script.write_text(f"#!/bin/sh\n{text}\n")
         script.chmod(0o755)
     found = environment()
-    return {**found, "PATH": os.pathsep.join((str(tools), found["PATH"]))}
+    return {**found, "PYTHONUTF8": "1", "PATH": os.pathsep.join((str(tools), found["PATH"]))}

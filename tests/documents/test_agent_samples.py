@@ -55,9 +55,8 @@ def test_the_python_client(engine: EngineProcess, sample: Block, tmp_path: Path)
     script.write_text(sample.text)
     done = subprocess.run(
         [sys.executable, script],
-        env=environment(),
+        env={**environment(), "PYTHONUTF8": "1"},
         capture_output=True,
-        text=True,
         encoding="utf-8",
         timeout=PATIENCE,
         check=True,

@@ -46,6 +46,8 @@ def test_a_person_submits_a_task(
     module = build(source, {UI: panel()})
     with node_process(str(ui_folder() / "show_app.mjs"), str(module), "http://localhost:8080/") as page:
         page.write({"submit": "6*7"})
-        text, result = page.read()["log"]
+        line = page.read()
+        assert "log" in line, line
+        text, result = line["log"]
         assert (text, result["success"]) == ("完成:", True)
         assert "42" in result["output"]
