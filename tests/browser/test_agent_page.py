@@ -161,7 +161,7 @@ def test_where_credentials_are_required_a_token_opens_it(page: Page, tmp_path: P
         page.open(engine.url + PAGE)
         page.role("region", "Statistics").see_text("No statistics")
         page.role("button", "Connect").click()
-        page.role("status", text="Connection lost").see()
+        page.role("status", text="Could not connect").see()
         page.label("Token").fill(engine.token("ann"))
         connect(page)
         page.role("button", "Query").click()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.browser.chromium import Page
 from tests.browser.conftest import Arrive
-from tests.e2e.engine_process import EngineProcess, engine_process
+from tests.e2e.engine_process import ROOT, EngineProcess, engine_process
 from tests.support.wallets import Wallet
 
 PAGE = "/samples/websocket_client_example.html"
@@ -123,6 +123,11 @@ def delay_of(page: Page, attempt: int) -> float:
         page.pass_time(30_000)
     said = page.role("status", text=f"attempt {attempt} in ").see().text
     return float(re.findall(r"in ([\d.]+) s", said)[0])
+
+
+def test_opened_from_a_file_it_says_where_it_is_served(page: Page) -> None:
+    page.open((ROOT / "samples" / "websocket_client_example.html").as_uri())
+    page.role("status", text="http://localhost:18080" + PAGE).see()
 
 
 def test_a_wrong_key_is_refused_and_said_so(page: Page, engine: EngineProcess) -> None:
