@@ -129,6 +129,7 @@ def test_a_task_is_submitted_confirmed_and_seen_to_its_end(panel: Panel) -> None
     for step in ("Ask for confirmation", "Calculate", "Write the report"):
         panel.see(step)
     panel.see("42")
+    assert "undefined" not in panel.all.text
     assert {"connected", "tools:list", "plan:created", "step:complete", "task:complete"} <= set(panel.page.received)
 
 
