@@ -27,6 +27,10 @@ run: $(VENV)/.run ## Make the environment and serve the offline agent on http://
 .PHONY: test
 test: check test-clients pytest pytest-3.13 ## Linters, types, import direction, and all tests on two Pythons and in Node
 
+.PHONY: chromium
+chromium: ## Debian's Chromium, which the tests of the pages drive, where there is none (as root)
+	command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
+
 .PHONY: check
 check: $(VENV)/.test ## Linters, types and import direction only
 	$(BIN)/ruff check .
@@ -121,7 +125,8 @@ COMPILE := $(COMPILE_WITH) "make lock"
 .PHONY: clean
 clean: ## Remove the environments, caches and build directories
 	rm -rf $(VENV) $(VENV_313) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache tests/node/node_modules tests/node_ui/node_modules $(JS)/node_modules $(JS)/dist
+		.import_linter_cache tests/node/node_modules tests/node_ui/node_modules tests/node_browser/node_modules \
+		$(JS)/node_modules $(JS)/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/$(MADE):
