@@ -23,6 +23,7 @@ TYPES = (
     "task.started",
     "task.turn_started",
     "task.turn_completed",
+    "task.waiting",
     "task.completed",
     "task.failed",
     "task.cancelled",
@@ -149,6 +150,47 @@ def test_the_other_states() -> None:
     failed = Told()
     failed.task("task.failed", {"error": "no"})
     assert (failed.states, failed.frames[-1]["task"]["status"]["message"]) == (["failed"], "no")
+
+
+def test_an_agent_that_waits_for_the_next_turn_requires_input() -> None:
+    told = Told()
+    told.task("task.started", {})
+    told.task("agent.message", {"content": "Which city?"})
+    told.task("task.waiting", {"turn": 1})
+    told.task("task.turn_started", {"prompt": "Rome"})
+    told.task("task.completed", {"result": "sunny"})
+    assert told.states == ["working", "input-required", "working", "completed"]
+    asked = told.frames[1]["task"]
+    assert (asked["status"]["message"], texts(asked, "agent")) == ("Which city?", ["Which city?"])
+    assert texts(told.frames[2]["task"], "user") == ["Rome"]
+
+
+def test_a_turn_that_begins_settles_no_open_question() -> None:
+    told = Told()
+    told.task("task.started", {})
+    told.task("step.confirm", {"step_id": "a", "reason": "May I?"})
+    told.task("task.waiting", {"turn": 1})
+    told.task("task.turn_started", {"prompt": "go on"})
+    told.task("step.confirmed", {"step_id": "a"})
+    assert told.states == ["working", "input-required", "input-required", "working"]
+
+
+def test_open_questions_are_told_with_their_steps() -> None:
+    told = Told()
+    told.task("step.confirm", {"step_id": "a", "reason": "May I?"})
+    told.task("step.confirm", {"step_id": "b", "reason": "And this?"})
+    told.task("step.confirmed", {"step_id": "b"}, now=1.0)
+    told.task("step.confirmed", {"step_id": "never"}, now=2.0)
+    told.task("step.confirmed", {"step_id": "a"}, now=2.0)
+    a, b = {"step_id": "a", "reason": "May I?"}, {"step_id": "b", "reason": "And this?"}
+    assert [frame["task"].get("questions") for frame in told.frames] == [[a], [a, b], [a], None]
+    assert told.frames[2]["task"]["status"]["message"] == "May I?"
+
+
+def test_a_task_of_which_only_a_part_is_known_is_unknown() -> None:
+    told = Told()
+    told.task("agent.artifact", {"name": "page", "content": "<p>"})
+    assert told.states == ["unknown"]
 
 
 def test_a_task_that_grows_is_told_at_intervals() -> None:

@@ -54,18 +54,6 @@ async def test_a_conversation_from_its_start_to_its_messages(site: Site) -> None
     assert [entry["role"] for entry in found["task"]["history"]] == ["user", "agent", "agent"]
 
 
-async def test_a_task_is_cancelled(site: Site) -> None:
-    made = await ask(site, "POST", "/api/conversations", b'{"agent":"asking"}', status=201)
-    path = f"/api/conversations/{made['id']}/messages"
-    sent = await ask(site, "POST", path, b'{"content":"deploy"}', status=202)
-    await wait_all_tasks_blocked()
-    task = f"/api/tasks/{sent['task_id']}"
-    assert (await ask(site, "GET", task))["task"]["status"]["state"] == "input-required"
-    await ask(site, "POST", f"{task}/cancel")
-    await wait_all_tasks_blocked()
-    assert (await ask(site, "GET", task))["task"]["status"]["state"] == "canceled"
-
-
 async def test_another_wallet_finds_nothing(site: Site) -> None:
     made = await ask(site, "POST", "/api/conversations", status=201)
     path = f"/api/conversations/{made['id']}/messages"
