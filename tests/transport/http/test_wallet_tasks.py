@@ -106,7 +106,7 @@ async def test_a_task_of_many_events_is_told_to_its_end(site: Site) -> None:
     await wait_all_tasks_blocked()
     key = site.world.tasks.find(USER, view.id).key
     for number in range(12):
-        artifact = {"name": f"part-{number}", "content": str(number) * 150_000}
+        artifact: Json = {"name": f"part-{number}", "content": str(number) * 150_000}
         await site.world.channels.emit(key, draft("agent.artifact", artifact))
     assert (await found(site, view.id))["artifacts"][-1]["name"] == "part-11"
     await site.world.router.command_task(USER, CancelTask(view.id))
