@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
+from actors.merge import merge_events
 from transport.dialects.wallet_projection import UPDATE_SECONDS, WalletProjection
 from transport.dialects.wallet_task import TEXT_CHARACTERS
 
@@ -203,6 +204,22 @@ def test_a_task_that_grows_is_told_at_intervals() -> None:
     told.flush(told.projection.due)
     assert [len(frame["task"]["artifacts"]) for frame in told.frames] == [0, 20]
     assert told.projection.due == math.inf
+
+
+def test_who_lags_is_told_each_state_and_of_what_grows_the_last() -> None:
+    projection = WalletProjection(0)
+    sources = Log(TASK, Retention())
+    feed = Log(ChannelKey("feed", "wallet", "w"), Retention())
+    told: list[tuple[str, Json]] = [("task.started", {})]
+    told += [("agent.artifact", {"name": str(number), "content": "x"}) for number in range(5)]
+    told += [("step.confirm", {"step_id": "a"}), ("step.confirmed", {"step_id": "a"}), ("task.completed", {})]
+    for number, (kind, data) in enumerate(told):
+        for one in projection.project(sources.append(draft(kind, data)), number * 10.0):
+            feed.append(one)
+    assert feed.tail == len(told)
+    merged = [json.loads(event.body)["task"] for event in merge_events(feed.read(0, max_events=99, max_bytes=1 << 20))]
+    states = [(task["status"]["state"], len(task["artifacts"])) for task in merged]
+    assert states == [("working", 0), ("working", 5), ("input-required", 5), ("working", 5), ("completed", 5)]
 
 
 def test_tokens_alone_are_not_told() -> None:
