@@ -35,7 +35,7 @@ from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
 from transport.pipeline_conversation import PipelineDoor
 from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
-from transport.realtime_agent import RealtimeOptions
+from transport.realtime_agent import RealtimeAgent, RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
 from transport.steps_desk import StepsDesk
@@ -92,6 +92,10 @@ class Front:
         ]
         streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(self._steps, origins)]
         return ClientHandlers(options, origins, sockets, streams)
+
+    def realtime_agent(self, user_id: str) -> RealtimeAgent:
+        """Raises CallboardError BUSY."""
+        return self._steps.agents.of(user_id)
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""

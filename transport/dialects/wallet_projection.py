@@ -73,7 +73,8 @@ class WalletProjection:
         return min(self._held.values(), default=math.inf)
 
     def flush(self, now: float) -> Sequence[Draft]:
-        return [self._tell(self._tasks[task_id], now) for task_id, due in tuple(self._held.items()) if due <= now]
+        grown = [self._tasks[task_id] for task_id, due in tuple(self._held.items()) if due <= now]
+        return [self._tell(task, Change.CONTENT, now) for task in grown]
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         match event.key.channel:
@@ -95,7 +96,8 @@ class WalletProjection:
             return ()
         if message is None:
             return ()
-        return (_draft("new_message", _NewMessage(event.key.topic, message), event.timestamp),)
+        body = msgspec.json.encode(_NewMessage(event.key.topic, message))
+        return (Draft("new_message", body, Merge.NEVER, "", event.timestamp),)
 
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
         if event.event_type != "task.created":
@@ -113,7 +115,7 @@ class WalletProjection:
         told: Sequence[Draft] = ()
         if change is not Change.NOTHING and event.timestamp >= self._since:
             if change is Change.STATE or now >= self._quiet_until.get(task.id, 0.0):
-                told = (self._tell(task, now),)
+                told = (self._tell(task, change, now),)
             else:
                 self._held.setdefault(task.id, self._quiet_until[task.id])
         if task.ended:
@@ -123,10 +125,13 @@ class WalletProjection:
             self._held.pop(task.id, None)
         return told
 
-    def _tell(self, task: TaskFold, now: float) -> Draft:
+    def _tell(self, task: TaskFold, change: Change, now: float) -> Draft:
         self._held.pop(task.id, None)
         self._quiet_until[task.id] = now + UPDATE_SECONDS
-        return _draft("task_update", _TaskUpdate(task.session_id, task.snapshot()), task.timestamp)
+        body = msgspec.json.encode(_TaskUpdate(task.session_id, task.snapshot()))
+        # Each holds the whole task: who lags is told each state, and of what has only grown the last.
+        merge = Merge.LAST if change is Change.CONTENT else Merge.NEVER
+        return Draft("task_update", body, merge, task.id, task.timestamp)
 
     def _task(self, task_id: str, timestamp: int) -> TaskFold:
         task = self._tasks.get(task_id)
@@ -148,7 +153,3 @@ def _message_of(event: Event) -> ConversationMessage | None:
             return None
     named = f"{conversation_id}-e{event.offset}" if index is None else message_id(conversation_id, index)
     return ConversationMessage(named, role, (TextPart(text),))
-
-
-def _draft(event_type: str, message: _NewMessage | _TaskUpdate, timestamp: int) -> Draft:
-    return Draft(event_type, msgspec.json.encode(message), Merge.NEVER, "", timestamp)
