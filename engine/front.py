@@ -33,7 +33,7 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
-from transport.pipeline_conversation import PipelineDoor
+from transport.pipeline_door import PipelineDoor
 from transport.pipeline_groups import KnownPipeline
 from transport.pipelines import Pipelines, PipelinesOptions
 from transport.realtime_agent import RealtimeOptions
