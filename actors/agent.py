@@ -14,12 +14,14 @@ from actors.tool import ToolSpec
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message of a conversation. `role` is user or assistant; `timestamp` is Unix milliseconds."""
+    """One message of a conversation. `role` is user or assistant; `timestamp` is Unix milliseconds. One that was taken
+    back is `redacted`: it keeps its place and says nothing."""
 
     role: str
     content: str
     task_id: str
     timestamp: int
+    redacted: bool = False
 
 
 class PlanStep(msgspec.Struct, frozen=True):

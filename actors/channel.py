@@ -17,6 +17,7 @@ from actors.event import ChannelKey, Draft, Event
 from actors.log import Log
 from actors.mailbox import Mailbox, Reply
 from actors.position import Position
+from actors.redaction import Redaction
 from actors.spawner import Spawner, spawn
 from actors.subscription import Encoder, Subscription
 
@@ -29,6 +30,12 @@ class Append(msgspec.Struct, frozen=True, gc=False):
 
     drafts: tuple[Draft, ...]
     reply: Reply[Position] | None
+
+
+class Redact(msgspec.Struct, frozen=True, gc=False):
+    """Take back also what was appended from the messages ahead of this one."""
+
+    redaction: Redaction
 
 
 class Park(msgspec.Struct, frozen=True, gc=False):
@@ -95,7 +102,7 @@ class Channel:
         self._supervisor = supervisor
         self._in_place = in_place
         self._turn = Turn.FREE
-        self._mailbox: Mailbox[Append | Park | Fail] = Mailbox(mailbox_size)
+        self._mailbox: Mailbox[Append | Redact | Park | Fail] = Mailbox(mailbox_size)
         self._ref = self._mailbox.ref
         self._audiences: dict[Encoder, Audience] = {}
         self._watchers: dict[Watcher, None] = {}
@@ -138,6 +145,16 @@ class Channel:
     def emit(self, *drafts: Draft) -> Awaitable[None]:
         """As `submit`, without a reply; in order with every other call from the same task."""
         return self._publish(Append(drafts, None))
+
+    async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
+        """Takes back what is in the log, at once, and what waits to be appended; `lasting`, also all that is published
+        later."""
+        self.log.redact(redaction, lasting=lasting)
+        if self._turn is Turn.ACTOR and not lasting:
+            self.start()
+            await self._ref.send(Redact(redaction))
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
 
     def subscribe(self, subscription: Subscription) -> None:
         """From its cursor on, the subscription gets everything. Nothing is sent before this call."""
@@ -191,6 +208,8 @@ class Channel:
             match message:
                 case Append():
                     await self._fan_out(*self._append_waiting(message))
+                case Redact():
+                    self.log.redact(message.redaction)
                 case Park():
                     if self._mailbox.statistics().waiting == 0:
                         self._turn = Turn.FREE
@@ -274,6 +293,8 @@ class Channel:
                 message = self._mailbox.receive_nowait()
                 if isinstance(message, Append):
                     return message
+                if isinstance(message, Redact):
+                    self.log.redact(message.redaction)
         return None
 
     async def _fan_out(self, before: int, events: list[Event]) -> None:

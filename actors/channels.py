@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
@@ -18,6 +19,7 @@ from actors.mailbox import Reply
 from actors.outbox import Outbox
 from actors.pace import Pace
 from actors.position import Position
+from actors.redaction import Redaction
 from actors.spawner import Spawner
 from actors.subscription import Encoder, Subscription
 
@@ -146,6 +148,18 @@ class Channels:
     def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
         return self._open(key).emit(*drafts)
+
+    async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
+        """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
+
+        Subscribers that lag get what is left.
+        """
+        if not self.exists(key):
+            await trio.lowlevel.checkpoint()
+            return
+        # Where the topic is forgotten meanwhile, nothing is left of it.
+        with contextlib.suppress(trio.BrokenResourceError):
+            await self._open(key).redact(redaction, lasting=lasting)
 
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -12,6 +12,7 @@ from actors.attendance import Attendance
 from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Event
 from actors.reader import Reader
+from actors.redaction import Drop, TaskRedaction
 
 _CATCH_UP_SECONDS = 5.0
 _ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
@@ -31,6 +32,10 @@ class Projection(Protocol):
 
     def flush(self, now: float) -> Sequence[Draft]:
         """What was held back and is due."""
+        ...
+
+    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
+        """Forgets the texts that are taken back, and returns which of the feed's own events hold some of them."""
         ...
 
 
@@ -79,6 +84,10 @@ class Feed:
         with trio.move_on_after(_CATCH_UP_SECONDS):
             while not self._closed and self.reader.is_behind(source, offset):
                 await self._progress.wait()
+
+    async def redact(self, redaction: TaskRedaction) -> None:
+        """Takes back what the feed has said of it."""
+        await self._channels.redact(self.key, Drop(self.projection.redact(redaction)))
 
     def _make_progress(self) -> None:
         self._progress.set()

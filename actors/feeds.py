@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+import trio
 
 from actors.channels import Channels, Follower
 from actors.childspec import ChildSpec, Restart
@@ -12,6 +13,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey
 from actors.feed import Feed, Projection
 from actors.log import Retention
+from actors.redaction import TaskRedaction
 from actors.spawner import Spawner, spawn
 
 FEED_CHANNEL = "feed"
@@ -68,6 +70,12 @@ class Feeds:
         self._channels.follow(follower)
         # A task that has ended and is looked up again later has been read before.
         replaying = False
+
+    async def redact(self, owner: str, redaction: TaskRedaction) -> None:
+        """Takes back what the owner's feeds have said of a task of that owner."""
+        await trio.lowlevel.checkpoint()
+        for feed in [feed for key, feed in self._feeds.items() if key.owner == owner]:
+            await feed.redact(redaction)
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the feeds' actors."""

@@ -8,9 +8,12 @@ import msgspec
 
 from actors.event import ChannelKey, Draft, Event, Merge, now_ms
 from actors.position import Position
+from actors.redaction import Redaction
 
 _EVENT_OVERHEAD = 200
 """Bytes charged for an event beside its body, so that a flood of empty events is bounded too."""
+_LASTING = 64
+"""Redactions of what is still being said: few, since who is taken back is stopped. The oldest goes."""
 _DROPPED = Event(ChannelKey("", ""), "", 0, 0, "", b"", Merge.NEVER, "", 0)
 """Stands where an event was: its memory is given back at once, its place in the list later."""
 
@@ -65,7 +68,7 @@ class LogTotals:
 class Log:
     """An append-only sequence of events. Sync, without a clock of its own; one actor appends, anyone reads."""
 
-    __slots__ = ("_bytes", "_events", "_head", "_retention", "_totals", "epoch", "key", "tail")
+    __slots__ = ("_bytes", "_events", "_head", "_redactions", "_retention", "_totals", "epoch", "key", "tail")
 
     def __init__(
         self, key: ChannelKey, retention: Retention, *, epoch: str | None = None, totals: LogTotals | None = None
@@ -79,6 +82,7 @@ class Log:
         self._head = 0
         self._bytes = 0
         self._totals = totals or LogTotals()
+        self._redactions: tuple[Redaction, ...] = ()
 
     @property
     def first(self) -> int:
@@ -103,6 +107,8 @@ class Log:
             draft.merge_key,
             draft.timestamp,
         )
+        for redaction in self._redactions:
+            event = redaction.apply(event)
         self._events.append(event)
         self.tail = offset
         size = len(event.body) + _EVENT_OVERHEAD
@@ -113,6 +119,20 @@ class Log:
         while len(self._events) - self._head > retention.events or self._bytes > retention.bytes:
             self._drop_oldest()
         return event
+
+    def redact(self, redaction: Redaction, *, lasting: bool = False) -> None:
+        """Leaves of the events concerned only what the redaction leaves, in their places. `lasting`: also of events to
+        come. Who has been sent an event keeps it; who reads it from now on does not get it."""
+        if lasting and redaction not in self._redactions:
+            self._redactions = (*self._redactions, redaction)[-_LASTING:]
+        for index in range(self._head, len(self._events)):
+            event = self._events[index]
+            left = redaction.apply(event)
+            if left is not event:
+                self._events[index] = left
+                saved = len(event.body) - len(left.body)
+                self._bytes -= saved
+                self._totals.bytes -= saved
 
     def trim(self, now_ms: int) -> int:
         """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""

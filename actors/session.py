@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias, assert_never
 
 import msgspec
@@ -15,6 +15,7 @@ from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, Json, draft, now_ms
 from actors.mailbox import Mailbox, Reply
 from actors.position import Position
+from actors.redaction import TaskRedaction
 
 
 class Enter(msgspec.Struct, frozen=True):
@@ -74,8 +75,8 @@ class Session:
         """The tasks that have not left yet: to come, waiting, or at their turn."""
         self._disowned: set[str] = set()
         """Of the expected tasks those whose words are not to join the conversation any more."""
-        self._redacted: set[tuple[str, str, str | None]] = set()
-        """Of the expected tasks those words that are not to join it."""
+        self._redactions: dict[str, TaskRedaction] = {}
+        """Of the expected tasks those whose words are taken back before they have joined it."""
         self._current: str | None = None
         self._waiting: deque[Enter] = deque()
         self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
@@ -123,13 +124,13 @@ class Session:
         self._updated_at = now_ms()
         self._used(self)
 
-    def redact(self, task_id: str, role: str, content: str | None) -> None:
-        """Forgets what was said in that role by or to a task, now or once it leaves. `content` picks one message among
-        several; None for all of them."""
-        redaction = (task_id, role, content)
-        if task_id in self._expected:
-            self._redacted.add(redaction)
-        self.messages = [message for message in self.messages if not _is_redacted(message, {redaction})]
+    def redact(self, redaction: TaskRedaction) -> None:
+        """Takes back what was said by a task, or also to it, now or once it leaves. The messages keep their places, and
+        no agent reads them."""
+        earlier = self._redactions.get(redaction.task_id)
+        if redaction.task_id in self._expected and (earlier is None or not earlier.asked):
+            self._redactions[redaction.task_id] = redaction
+        self.messages = [_unsaid(message, redaction) for message in self.messages]
 
     def close(self) -> None:
         self._mailbox.close()
@@ -168,23 +169,25 @@ class Session:
             del self.messages[:excess]
             self.forgotten += excess
 
-    def _unredacted(self, leave: Leave) -> list[Message]:
-        said = [message for message in leave.said if not _is_redacted(message, self._redacted)]
-        self._redacted = {redaction for redaction in self._redacted if redaction[0] != leave.task_id}
-        return said
+    def _left_of(self, leave: Leave) -> list[Message]:
+        """What it has said, but for what was taken back meanwhile."""
+        redaction = self._redactions.pop(leave.task_id, None)
+        if leave.task_id in self._disowned:
+            return []
+        return list(leave.said) if redaction is None else [_unsaid(message, redaction) for message in leave.said]
 
     def _admit_next(self) -> None:
         if self._current is None and self._waiting:
             entry = self._waiting.popleft()
             self._current = entry.task_id
-            entry.reply.answer(tuple(self.messages))
+            entry.reply.answer(tuple(message for message in self.messages if not message.redacted))
 
     async def _take_leave(self, leave: Leave) -> None:
         if leave.task_id not in self._expected:
             leave.reply.answer(None)
             return
         self._expected.discard(leave.task_id)
-        said = [] if leave.task_id in self._disowned else self._unredacted(leave)
+        said = self._left_of(leave)
         self._disowned.discard(leave.task_id)
         self._used(self)
         if self._current == leave.task_id:
@@ -197,12 +200,8 @@ class Session:
         leave.reply.answer(None)
         self._admit_next()
         drafts = [
-            draft(
-                "message",
-                {"role": m.role, "content": m.content, "task_id": m.task_id, "index": first + count},
-                timestamp=m.timestamp,
-            )
-            for count, m in enumerate(said)
+            draft("message", _told(message, first + count), timestamp=message.timestamp)
+            for count, message in enumerate(said)
         ]
         done: dict[str, Json] = {"exec_id": leave.task_id, "state": leave.state}
         if leave.error is not None:
@@ -211,6 +210,17 @@ class Session:
         await self._channels.emit(self.key, *drafts)
 
 
-def _is_redacted(message: Message, redacted: Collection[tuple[str, str, str | None]]) -> bool:
-    named = (message.task_id, message.role)
-    return (*named, message.content) in redacted or (*named, None) in redacted
+def _unsaid(message: Message, redaction: TaskRedaction) -> Message:
+    if message.task_id != redaction.task_id or not redaction.takes_back(message.role):
+        return message
+    return msgspec.structs.replace(message, content="", redacted=True)
+
+
+def _told(message: Message, index: int) -> Json:
+    told: dict[str, Json] = {
+        "role": message.role,
+        "content": message.content,
+        "task_id": message.task_id,
+        "index": index,
+    }
+    return {**told, "redacted": True} if message.redacted else told

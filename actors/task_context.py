@@ -32,6 +32,7 @@ RESERVED_TYPES = frozenset(
         "chat.recalled",
         "chat.read",
         "gap",
+        "redacted",
         "subscribed",
     }
 )

@@ -11,6 +11,7 @@ from actors.commands import CreateTask, TaskError, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Json, now_ms
 from actors.position import Position
+from actors.redaction import TaskRedaction
 
 
 class Confirmation:
@@ -61,6 +62,7 @@ class TaskRecord:
         self.confirmations: dict[str, Confirmation] = {}
         self._answered: set[str] = set()
         self._max_turns = max_turns
+        self._is_redacted = False
         self._turns: deque[str] = deque([command.prompt])
         self._takes_turns = True
         self._turn_arrived = trio.Event()
@@ -155,8 +157,14 @@ class TaskRecord:
         self._turns.clear()
         self.confirmations.clear()
 
+    def redact(self, redaction: TaskRedaction) -> None:
+        """From now on nothing is told of what the task came to, or also of what was asked."""
+        self._is_redacted = True
+        if redaction.asked:
+            self.command = msgspec.structs.replace(self.command, prompt="", context={})
+
     def view(self) -> TaskView:
-        ending = self.ending or Ending(self.state)
+        ending = Ending(self.state) if self.ending is None or self._is_redacted else self.ending
         return TaskView(
             id=self.id,
             agent=self.command.agent,

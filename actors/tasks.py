@@ -135,6 +135,10 @@ class Tasks:
             raise task_not_found(task_id)
         return task
 
+    def named(self, task_id: str) -> TaskHandle | None:
+        """Whoever's it is; None for one that is forgotten or never was."""
+        return self._all.get(task_id)
+
     def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
         """The confirmations that the task of this topic waits for, as they stand in its log."""
         task = self._running.get(key.topic)

@@ -166,6 +166,8 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """A person's answer to a confirmation."""
     lease_seconds: Seconds = 60
     """A claimed task of an agent elsewhere, between two posts."""
+    presence_seconds: Seconds = 10
+    """How long a user who has lost its last connection to a chat room is still there."""
     recall_seconds: Seconds = 120
     """How long an author may recall a chat message."""
     ticket_seconds: Seconds = 60

@@ -67,9 +67,9 @@ class Pipeline(Section, frozen=True, kw_only=True):
     agent: str = ""
     """Answers; empty for `engine.default_agent`."""
     members: tuple[Text, ...] = ()
-    """Users who may be in its group; empty for everybody."""
+    """Users who are in its group from the start; empty for everybody."""
     moderators: tuple[Text, ...] = ()
-    """Users who may recall what others say."""
+    """Users who may recall what others say, and add and remove members."""
 
 
 class Wallet(Section, frozen=True, kw_only=True):

@@ -33,8 +33,9 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
-from transport.pipeline_conversation import PipelineDoor
-from transport.pipelines import KnownPipeline, Pipelines, PipelinesOptions
+from transport.pipeline_door import PipelineDoor
+from transport.pipeline_groups import KnownPipeline
+from transport.pipelines import Pipelines, PipelinesOptions
 from transport.realtime_agent import RealtimeAgent, RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
@@ -68,7 +69,7 @@ class Front:
         )
         identity = WalletIdentity(require_signature=config.wallet_signature_required)
         self._wallets = Wallets(core.channels, core.feeds, identity, config.timeouts.heartbeat_seconds)
-        self._pipelines = Pipelines(
+        self.pipelines = Pipelines(
             core.router, core.feeds, MemoryUploads(_uploads_options(config)), _pipelines_options(config)
         )
         tally = Tally()
@@ -88,7 +89,7 @@ class Front:
             AgentDoor(services, self._agent),
             StepsDoor(self._steps),
             WalletDoor(services, self._wallets),
-            PipelineDoor(services, self._pipelines),
+            PipelineDoor(services, self.pipelines),
         ]
         streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(self._steps, origins)]
         return ClientHandlers(options, origins, sockets, streams)
@@ -120,7 +121,7 @@ class Front:
             wallets=self._wallets,
             listener=self.listener,
             steps=self._steps,
-            pipelines=self._pipelines,
+            pipelines=self.pipelines,
             readiness=lambda: self._readiness,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
@@ -201,6 +202,7 @@ def _pipelines_options(config: Config) -> PipelinesOptions:
         ),
         room=RoomOptions(config.limits.session_messages),
         recall_seconds=config.timeouts.recall_seconds,
+        presence_seconds=config.timeouts.presence_seconds,
     )
 
 

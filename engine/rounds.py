@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import trio
 
@@ -13,19 +15,21 @@ from engine.core import Core
 _EVERY_SECONDS = 1.0
 _SWEEP_EVERY = 5
 _STATS_EVERY = 5
+Round: TypeAlias = Callable[[float], Awaitable[None]]
 _STATS = ChannelKey("system", "stats", EVERYTHING)
 
 
 class Rounds:
     """One task for all that a timer drives: a timer each would cost more than the work."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, others: Sequence[Round]) -> None:
+        """`others` are called every second, with trio's time."""
         self._router = core.router
         self._channels = core.channels
         self._sessions = core.sessions
         self._feeds = core.feeds
         self._connections = core.connections
-        self._rooms = core.rooms
+        self._others = others
         self._reporter = core.reporter
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -41,7 +45,8 @@ class Rounds:
                 await trio.sleep(_EVERY_SECONDS)
                 count += 1
                 await self._connections.round(trio.current_time(), time.time())
-                await self._rooms.round(trio.current_time())
+                for each in self._others:
+                    await each(trio.current_time())
                 if count % _SWEEP_EVERY == 0:
                     await self._channels.sweep()
                 if count % _STATS_EVERY == 0:

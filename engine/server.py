@@ -49,7 +49,7 @@ class Engine:
             trio.current_time, seconds=config.timeouts.ticket_seconds, capacity=config.limits.tickets
         )
         self._front = Front(config, self._core, extensions.verifier, tickets)
-        rounds = Rounds(self._core)
+        rounds = Rounds(self._core, (self._core.rooms.round, self._front.pipelines.round))
         self._tree = make_tree(self._core, self._front, rounds)
 
     async def serve(self) -> int:

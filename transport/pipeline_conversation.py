@@ -1,12 +1,9 @@
-"""A client's conversation in the pipeline dialect, and the door it comes in by."""
+"""A client's conversation in the pipeline dialect."""
 
 from __future__ import annotations
 
 import logging
-import re
-import uuid
 from collections.abc import Awaitable
-from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -14,25 +11,12 @@ import msgspec
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import now_ms
-from actors.position import Position
-from actors.principal import ANONYMOUS, Principal
-from transport.byte_stream import ByteStream
-from transport.client_services import ClientServices
+from actors.principal import Principal
 from transport.client_socket import ClientSocket
-from transport.connection_edge import Serving
-from transport.credentials import Authenticator, Credentials
 from transport.dialects import pipeline, pipeline_replies
-from transport.dialects.pipeline_replies import PipelineFrames
-from transport.door import send_refusal
-from transport.head import RequestHead
-from transport.http_error import error_reply, http_status
+from transport.pipeline_room import Room
 from transport.pipeline_seats import Seat
-from transport.pipelines import Pipelines, Room
-from transport.upgrade import switching_protocols
-
-_PATH = re.compile(r"/api/v1/pipelines/([^/]+)/ws/connect")
-
-_NOTHING_SHOWN = Credentials(authorization=None, access_token=None, ticket=None)
+from transport.pipelines import NO_MEMBER, Pipelines
 
 _log = logging.getLogger("callboard.pipeline")
 
@@ -45,73 +29,26 @@ class Wish(msgspec.Struct, frozen=True):
     start: Start
 
 
-class PipelineDoor:
-    """Lets in the clients of pipelines."""
-
-    def __init__(self, services: ClientServices, pipelines: Pipelines) -> None:
-        self._services = services
-        self._pipelines = pipelines
-        self._frames = PipelineFrames()
-        options = services.options
-        self._authenticator = Authenticator(services.verifier, services.tickets, auth_required=options.auth_required)
-
-    def serves(self, head: RequestHead) -> bool:
-        return _PATH.fullmatch(head.path) is not None
-
-    def open(self, stream: ByteStream, head: RequestHead) -> Serving:
-        shown = Credentials(
-            authorization=head.header("authorization"),
-            access_token=head.query("access_token"),
-            ticket=head.query("ticket"),
-        )
-        found = _PATH.fullmatch(head.path)
-        uuid_, session_type = found[1] if found else "", head.query("session_type") or "person"
-        return partial(self._serve, stream, uuid_, session_type, head.query("since"), shown, switching_protocols(head))
-
-    async def _serve(
-        self,
-        stream: ByteStream,
-        pipeline_uuid: str,
-        session_type: str,
-        since: str | None,
-        shown: Credentials,
-        answer: bytes,
-    ) -> None:
-        try:
-            self._pipelines.find(pipeline_uuid)
-            start: Start = "live" if since is None else "oldest" if since == "0" else Position.parse(since)
-            wish = Wish(pipeline_uuid, pipeline.session_type_of(session_type), start)
-            user = await self._identify(shown)
-            room = None if user is None else await self._pipelines.room(user, pipeline_uuid, wish.session_type)
-        except CallboardError as error:
-            refusal = error_reply(http_status(error.code), error.code, error.message, retry_after=error.retry_after)
-            await send_refusal(stream, refusal, self._services.options.close_seconds)
-            return
-        entry = None if user is None or room is None else (user, room)
-        speaks = partial(PipelineConversation, pipelines=self._pipelines, wish=wish, entry=entry)
-        await ClientSocket(stream, self._services, self._frames, speaks).serve(answer)
-
-    async def _identify(self, shown: Credentials) -> Principal | None:
-        """None for one who is to say who it is in its first frame. Raises CallboardError UNAUTHORIZED."""
-        if shown == _NOTHING_SHOWN:
-            return None if self._services.options.auth_required else ANONYMOUS
-        return await self._authenticator.identify(shown, reads=False)
-
-
 class PipelineConversation:
     """A client in a room, or on its way into one."""
 
     __slots__ = ("_client", "_connection_id", "_entry", "_pipelines", "_room", "_seat", "_wish")
 
     def __init__(
-        self, client: ClientSocket, *, pipelines: Pipelines, wish: Wish, entry: tuple[Principal, Room] | None
+        self,
+        client: ClientSocket,
+        *,
+        pipelines: Pipelines,
+        wish: Wish,
+        connection_id: str,
+        entry: tuple[Principal, Room] | None = None,
     ) -> None:
-        """`entry`: who comes, and the room that is open to it; None for one who still has to say who it is."""
+        """`entry`: who comes, and the room where it has arrived; None for one who still has to say who it is."""
         self._client = client
         self._pipelines = pipelines
         self._wish = wish
         self._entry = entry
-        self._connection_id = str(uuid.uuid4())
+        self._connection_id = connection_id
         self._room: Room | None = None
         self._seat: Seat | None = None
 
@@ -124,8 +61,9 @@ class PipelineConversation:
             self._welcome(user, room, {})
 
     def end(self) -> None:
-        if self._seat is not None:
+        if self._seat is not None and self._room is not None:
             self._pipelines.seats.leave(self._seat)
+            self._pipelines.lose(self._room, self._seat.user, self._connection_id)
 
     def answer(self, text: str) -> Awaitable[None] | None:
         """Handles one frame, whatever it holds."""
@@ -149,8 +87,9 @@ class PipelineConversation:
                 self._client.reply(pipeline_replies.pong(echo))
                 return None
             case pipeline.Disconnect():
-                self._client.close(CloseCode.NORMAL, "")
-                return None
+                return self._guarded(request, self._disconnect())
+            case pipeline.Presence():
+                return self._guarded(request, self._tell_presence(echo))
             case pipeline.Authenticate():
                 return self._guarded(request, self._authenticate(command, echo))
             case pipeline.Chat():
@@ -181,6 +120,8 @@ class PipelineConversation:
         try:
             user = await self._client.services.verifier.verify(command.token)
             room = await self._pipelines.room(user, self._wish.pipeline_uuid, self._wish.session_type)
+            self.end()
+            await self._pipelines.arrive(room, user, self._connection_id)
         except CallboardError as error:
             if error.code is ErrorCode.UNAUTHORIZED:
                 self._client.reply(pipeline_replies.unauthorized(echo))
@@ -193,11 +134,8 @@ class PipelineConversation:
 
     def _welcome(self, user: Principal, room: Room, echo: pipeline.Echo) -> None:
         """Into the room, where the client goes on from the place it named. The greeting goes before what it missed."""
-        self.end()
         self._client.identify(user, self._connection_id)
-        owner = room.principal.user_id
-        self._seat = Seat(self._connection_id, room.pipeline.uuid, room.session_type, owner, user.user_id)
-        self._pipelines.seats.take(self._seat)
+        self._sit(room, user)
         if self._room is not None:
             self._client.connection.let_go(self._room.feed.key)
         start = self._wish.start if self._room is None else "live"
@@ -205,11 +143,40 @@ class PipelineConversation:
         admission = self._client.connection.admission(room.feed.key, start)
         self._client.reply(
             pipeline_replies.connected(
-                self._connection_id, room.pipeline.uuid, room.session_type, room.session.id, admission, echo
+                self._connection_id,
+                room.pipeline.uuid,
+                room.session_type,
+                room.session.id,
+                admission,
+                self._pipelines.online(room),
+                echo,
             )
         )
         self._client.flush()
         self._client.connection.hold(admission)
+
+    def _sit(self, room: Room, user: Principal) -> None:
+        place = room.feed.key
+        self._seat = Seat(self._connection_id, room.pipeline.uuid, room.session_type, place, user, self._expelled)
+        self._pipelines.seats.take(self._seat)
+
+    def _expelled(self) -> None:
+        """The user may not be in the room any more: it is told, and nothing after that."""
+        if self._room is not None:
+            self._client.connection.let_go(self._room.feed.key)
+        self._client.push(pipeline_replies.error_frame({}, CallboardError(ErrorCode.FORBIDDEN, NO_MEMBER)))
+        self._client.close(CloseCode.UNAUTHORIZED, NO_MEMBER)
+
+    async def _disconnect(self) -> None:
+        """A goodbye needs no time of grace."""
+        if self._seat is not None and self._room is not None:
+            self._client.connection.let_go(self._room.feed.key)
+            await self._pipelines.leave(self._room, self._seat.user, self._connection_id)
+        self._client.close(CloseCode.NORMAL, "")
+
+    async def _tell_presence(self, echo: pipeline.Echo) -> None:
+        room = await self._present(self._client.principal)
+        self._client.reply(pipeline_replies.online(room.session_type, self._pipelines.online(room), echo))
 
     async def _say(self, chat: pipeline.Chat, echo: pipeline.Echo) -> None:
         user = self._client.principal
@@ -231,6 +198,9 @@ class PipelineConversation:
         """The room as it is now: one unused for long may have been forgotten, and is made anew."""
         room = await self._pipelines.room(user, self._wish.pipeline_uuid, self._wish.session_type)
         if self._room is not None and room.feed is not self._room.feed:
+            self.end()
+            await self._pipelines.arrive(room, user, self._connection_id)
+            self._sit(room, user)
             self._client.connection.let_go(self._room.feed.key)
             self._client.connection.hold(self._client.connection.admission(room.feed.key, "live"))
         self._room = room

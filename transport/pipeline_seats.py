@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
-from actors.event import Json, now_ms
+from actors.event import ChannelKey, Json, now_ms
+from actors.principal import Principal
 from transport.dialects.pipeline import SessionType
 from transport.dialects.pipeline_replies import iso
 
@@ -14,17 +16,33 @@ from transport.dialects.pipeline_replies import iso
 class Seat:
     """One connection in one room. Times are Unix milliseconds."""
 
-    __slots__ = ("connection_id", "created_at", "last_active", "owner", "pipeline_uuid", "session_type", "user_id")
+    __slots__ = (
+        "connection_id",
+        "created_at",
+        "expel",
+        "last_active",
+        "pipeline_uuid",
+        "place",
+        "session_type",
+        "user",
+    )
 
     def __init__(
-        self, connection_id: str, pipeline_uuid: str, session_type: SessionType, owner: str, user_id: str
+        self,
+        connection_id: str,
+        pipeline_uuid: str,
+        session_type: SessionType,
+        place: ChannelKey,
+        user: Principal,
+        expel: Callable[[], None],
     ) -> None:
+        """`place` is the room's feed. `expel` ends the connection, which may not be there any more."""
         self.connection_id = connection_id
         self.pipeline_uuid = pipeline_uuid
         self.session_type = session_type
-        self.user_id = user_id
-        self.owner = owner
-        """Of the room."""
+        self.place = place
+        self.user = user
+        self.expel = expel
         self.created_at = self.last_active = now_ms()
 
     def data(self) -> dict[str, Json]:
@@ -60,16 +78,15 @@ class Seats:
         """Idempotent."""
         self._seats.pop(seat.connection_id, None)
 
-    def users(self, pipeline_uuid: str, session_type: SessionType, owner: str) -> frozenset[str]:
-        """Who is connected to that room."""
-        room = (pipeline_uuid, session_type, owner)
-        return frozenset(
-            seat.user_id for seat in self._seats.values() if (seat.pipeline_uuid, seat.session_type, seat.owner) == room
-        )
+    def of_group(self, pipeline_uuid: str) -> list[Seat]:
+        """The connections to a pipeline's group."""
+        return [
+            seat for seat in self._seats.values() if (seat.pipeline_uuid, seat.session_type) == (pipeline_uuid, "group")
+        ]
 
-    def report(self, pipeline_uuid: str, owners: frozenset[str] | None) -> SeatsReport:
-        """`owners`: whose rooms are seen; None for all."""
-        seen = [seat for seat in self._seats.values() if owners is None or seat.owner in owners]
+    def report(self, pipeline_uuid: str, sees: Callable[[Seat], bool]) -> SeatsReport:
+        """Counts the connections that whoever asks sees."""
+        seen = list(filter(sees, self._seats.values()))
         by_pipeline = Counter(seat.pipeline_uuid for seat in seen)
         by_type: Counter[str] = Counter({"person": 0, "group": 0})
         by_type.update(seat.session_type for seat in seen)

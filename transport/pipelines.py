@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 from typing import TypeAlias
-from urllib.parse import quote
 
 import msgspec
 import trio
 
 from actors.commands import CancelTask, CreateSession, ExecStarted, Say
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Json, check_topic, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Resumption, Retention
+from actors.members import MemoryMembers
 from actors.principal import Principal, Scope
+from actors.redaction import TaskRedaction
+from actors.redactor import Redactor
 from actors.router import Router
 from actors.session import Session
-from actors.uploads import Upload, UploadStore
+from actors.uploads import UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
 from transport.dialects.pipeline_elements import encode_chain, text_of, without_base64
-from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
+from transport.dialects.pipeline_messages import RoomMessage
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
-from transport.media_type import sniff
-from transport.pipeline_seats import Seats
+from transport.pipeline_files import RoomFiles, address
+from transport.pipeline_groups import KnownPipeline, PipelineGroups, moderates
+from transport.pipeline_presence import RoomsPresence
+from transport.pipeline_room import GROUP, Room, session_key
+from transport.pipeline_seats import Seat, Seats, SeatsReport
 
+_RECALL_DEADLINE_SECONDS = 20.0
 _REPLAY_BYTES = 64 * 1024 * 1024
-_NAME_CHARACTERS = 255
-_GROUP = "\x1dgroup "
-"""Begins the name that owns a group's sessions: no user's can, since it cannot be printed."""
+NO_MEMBER = "not a member of this group"
 
 PipelineUuid: TypeAlias = str
-
-
-class KnownPipeline(msgspec.Struct, frozen=True, kw_only=True):
-    """`agent` answers; empty for the engine's default one. `members` may be in its group, everybody where there are
-    none; `moderators` may recall what others say."""
-
-    uuid: PipelineUuid
-    agent: str = ""
-    members: tuple[str, ...] = ()
-    moderators: tuple[str, ...] = ()
 
 
 class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,18 +48,8 @@ class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
     broadcast_characters: int = 100_000
     recall_seconds: float = 120.0
     """How long an author may recall a message."""
-
-
-class Room(msgspec.Struct, frozen=True):
-    """The conversation of one pipeline and session type, for one user or one group."""
-
-    pipeline: KnownPipeline
-    session_type: SessionType
-    principal: Principal
-    """Acts for the room: its session's owner."""
-    session: Session
-    feed: Feed
-    messages: RoomMessages
+    presence_seconds: float = 10.0
+    """How long a user who has lost its last connection is still there."""
 
 
 class Pipelines:
@@ -76,7 +60,10 @@ class Pipelines:
         self.seats = Seats()
         self._router = router
         self._feeds = feeds
-        self._uploads = uploads
+        self.files = RoomFiles(uploads)
+        self._redactor = Redactor(router, feeds)
+        self._groups = PipelineGroups(MemoryMembers({one.uuid: one.members for one in options.known if one.members}))
+        self._presence = RoomsPresence(router.channels, options.presence_seconds)
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
 
     def find(self, uuid: PipelineUuid) -> KnownPipeline:
@@ -100,7 +87,7 @@ class Pipelines:
         pipeline = self.find(uuid)
         principal = self._owner(user, pipeline, session_type)
         command = CreateSession(
-            title=f"{uuid} ({session_type})", agent=pipeline.agent, key=_session_key(uuid, session_type)
+            title=f"{uuid} ({session_type})", agent=pipeline.agent, key=session_key(uuid, session_type)
         )
         session = await self._router.open_session(principal, command)
         feed, projection = self._open_feed(session, session_type)
@@ -108,7 +95,7 @@ class Pipelines:
 
     async def say(self, room: Room, user: Principal, connection_id: str, chat: Chat, echo: Echo) -> ExecStarted:
         """Bytes in the message move to the store first. Raises CallboardError, as BUSY where too many tasks run."""
-        chain = without_base64(chat.chain, lambda data, name: upload_path(room, self.upload(room, name, data)))
+        chain = without_base64(chat.chain, lambda data, name: address(room, self.files.keep(room, name, data)))
         details: dict[str, Json] = {
             "user_id": user.user_id,
             "connection_id": connection_id,
@@ -119,24 +106,17 @@ class Pipelines:
         command = Say(session_id=room.session.id, content=text_of(chain), details=details)
         return await self._router.say(room.principal, command)
 
-    def upload(self, room: Room, name: str, data: bytes) -> Upload:
-        """Keeps a file for those who may be in the room. Raises CallboardError TOO_LARGE, INVALID_PAYLOAD."""
-        if not data:
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "the file is empty")
-        return self._uploads.put(room.principal.user_id, name[:_NAME_CHARACTERS], sniff(data), data)
-
-    def uploaded(self, room: Room, key: str) -> Upload:
-        """Raises CallboardError NOT_FOUND."""
-        return self._uploads.find(room.principal.user_id, key)
-
     async def reset(self, room: Room) -> None:
-        """Forgets what was said in the room: the next message is number 1. What is being answered is let go."""
+        """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
+        let go."""
         room.session.clear()
-        await self._tell(room, "chat.reset", {"at": now_ms()})
+        self.files.forget_all(room)
+        await self._tell(room, draft("chat.reset", {"at": now_ms()}))
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
-        """Leaves a tombstone in the message's place. Its author may for some time, admins and moderators at any; an
-        answer that is still to come to it is cancelled.
+        """Leaves a tombstone in the message's place, and its text nowhere. Its author may for some time, admins and
+        moderators at any. With a question goes what was answered to it, which may quote it; what is still being
+        answered is cancelled.
 
         Raises CallboardError NOT_FOUND, CONFLICT where it is recalled already, FORBIDDEN.
         """
@@ -146,10 +126,13 @@ class Pipelines:
         if message.recalled:
             raise CallboardError(ErrorCode.CONFLICT, f"message {message_id} is recalled already")
         self._check_recall(room, user, message)
-        room.session.redact(message.task_id, message.role, message.content if message.is_final else None)
-        told: Json = {"message_id": message_id, "by": user.user_id, "echo": echo}
-        await self._tell(room, "chat.recalled", told)
-        if message.role == "user":
+        redaction = TaskRedaction(message.task_id, asked=message.role == "user")
+        going = [one for one in room.messages.of_task(message.task_id) if redaction.takes_back(one.role)]
+        # Whoever asked for it may go away at once: it is not left half done.
+        with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
+            await self._redactor.redact(room.session, redaction)
+            await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
+            self.files.forget(room, going)
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -160,7 +143,7 @@ class Pipelines:
         if message_id <= room.messages.read_by(user.user_id):
             return False
         told: Json = {"message_id": message_id, "user_id": user.user_id, "echo": echo}
-        await self._tell(room, "chat.read", told)
+        await self._tell(room, draft("chat.read", told))
         return True
 
     async def broadcast(self, user: Principal, uuid: PipelineUuid, message: str) -> None:
@@ -175,35 +158,82 @@ class Pipelines:
             raise CallboardError(ErrorCode.FORBIDDEN, "broadcasting needs the scope `publish`")
         news = draft("broadcast", {"message": message})
         for session_type in SESSION_TYPES:
-            for session in self._router.sessions.keyed(_session_key(pipeline.uuid, session_type)):
+            for session in self._router.sessions.keyed(session_key(pipeline.uuid, session_type)):
                 await self._router.channels.publish(session.key, news)
         await trio.lowlevel.checkpoint()
 
-    async def _tell(self, room: Room, event_type: str, data: Json) -> None:
+    async def _tell(self, room: Room, *drafts: Draft) -> None:
         """Returns once it shows in the room."""
-        position = await self._router.channels.publish(room.session.key, draft(event_type, data))
+        position = await self._router.channels.publish(room.session.key, *drafts)
         await room.feed.catch_up(room.session.key, position.offset)
 
-    def online(self, room: Room) -> frozenset[str]:
-        """The users who are connected to the room."""
-        return self.seats.users(room.pipeline.uuid, room.session_type, room.principal.user_id)
+    async def arrive(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The user is there from now on, and the others in the room are told."""
+        await self._presence.arrive(room.feed.key, user.user_id, connection_id, shared=room.is_shared)
+
+    async def leave(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The client has said goodbye: without another one its user is gone at once."""
+        await self._presence.leave(room.feed.key, user.user_id, connection_id)
+
+    def lose(self, room: Room, user: Principal, connection_id: str) -> None:
+        """The connection is gone: without another one its user stays for the time of grace. Idempotent."""
+        self._presence.lose(room.feed.key, user.user_id, connection_id, trio.current_time())
+
+    async def round(self, now: float) -> None:
+        """Tells who has been gone for longer than the time of grace. `now` is trio's time."""
+        await self._presence.round(now)
+
+    def online(self, room: Room) -> tuple[str, ...]:
+        """The users who are in the room, in the order in which they came."""
+        return self._presence.online(room.feed.key)
 
     def members(self, room: Room) -> tuple[str, ...]:
         """The users who may be in a group; of one that is open, those who are in it or have said something."""
-        if room.pipeline.members:
-            return room.pipeline.members
+        members = self._groups.members(room.pipeline)
+        if members is not None:
+            return members
         spoke = {message.user_id for message in room.messages.all() if message.role == "user"}
-        return tuple(sorted(user for user in spoke | self.online(room) if user))
+        return tuple(sorted(user for user in spoke.union(self.online(room)) if user))
 
-    def visible_owners(self, user: Principal) -> frozenset[str] | None:
-        """Whose rooms the user may see the connections of; None for everybody's."""
-        if user.is_admin:
-            return None
-        groups = [pipeline.uuid for pipeline in self._known.values() if user.user_id in pipeline.members]
-        return frozenset((user.user_id, *(f"{_GROUP}{uuid}" for uuid in groups)))
+    def is_open(self, pipeline: KnownPipeline) -> bool:
+        """Whether everybody may be in its group."""
+        return self._groups.members(pipeline) is None
+
+    async def add_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
+        """Lets a user into a group. The first one closes it to all others. Idempotent. Raises CallboardError."""
+        pipeline = self.find(uuid)
+        was_open = self.is_open(pipeline)
+        self._groups.add(by, pipeline, user_id)
+        if was_open:
+            await self._expel(pipeline)
+
+    async def remove_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
+        """From now on the user is not served there, neither live nor in history. Raises CallboardError."""
+        pipeline = self.find(uuid)
+        self._groups.remove(by, pipeline, user_id)
+        await self._expel(pipeline)
+
+    async def _expel(self, pipeline: KnownPipeline) -> None:
+        """Ends the connections of those who may not be in the group any more."""
+        expelled = [seat for seat in self.seats.of_group(pipeline.uuid) if not self._admits(seat.user, pipeline)]
+        for seat in expelled:
+            seat.expel()
+        for seat in expelled:
+            await self._presence.leave(seat.place, seat.user.user_id, seat.connection_id)
+        await trio.lowlevel.checkpoint()
+
+    def connections(self, user: Principal, uuid: PipelineUuid) -> SeatsReport:
+        """Who is connected to the pipeline, of the rooms that the user may be in. Raises CallboardError NOT_FOUND."""
+        pipeline = self.find(uuid)
+        return self.seats.report(pipeline.uuid, lambda seat: self._sees(user, seat))
+
+    def _sees(self, user: Principal, seat: Seat) -> bool:
+        if user.is_admin or user.user_id == seat.user.user_id:
+            return True
+        return seat.session_type == "group" and self._admits(user, self.find(seat.pipeline_uuid))
 
     def _check_recall(self, room: Room, user: Principal, message: RoomMessage) -> None:
-        if user.is_admin or user.user_id in room.pipeline.moderators:
+        if moderates(user, room.pipeline):
             return
         if message.role != "user" or message.user_id != user.user_id:
             raise CallboardError(ErrorCode.FORBIDDEN, "a message is recalled by its author or a moderator")
@@ -222,16 +252,19 @@ class Pipelines:
     def _owner(self, user: Principal, pipeline: KnownPipeline, session_type: SessionType) -> Principal:
         if session_type == "person" or not self.options.auth_required:
             return user
-        if pipeline.members and user.user_id not in pipeline.members and not user.is_admin:
-            raise CallboardError(ErrorCode.FORBIDDEN, "not a member of this group")
-        return Principal(f"{_GROUP}{pipeline.uuid}")
+        if not self._admits(user, pipeline):
+            raise CallboardError(ErrorCode.FORBIDDEN, NO_MEMBER)
+        return Principal(f"{GROUP}{pipeline.uuid}")
+
+    def _admits(self, user: Principal, pipeline: KnownPipeline) -> bool:
+        return not self.options.auth_required or self._groups.admits(user, pipeline)
 
     def _open_feed(self, session: Session, session_type: SessionType) -> tuple[Feed, RoomProjection]:
         """A room that was given up for lack of an audience is made again of what its session's log still holds."""
         made: list[RoomProjection] = []
 
         def make() -> RoomProjection:
-            owner = "" if session.user_id.startswith(_GROUP) else session.user_id
+            owner = "" if session.user_id.startswith(GROUP) else session.user_id
             projection = RoomProjection(session_type, owner, self.options.room)
             log = self._router.log(session.key)
             for event in log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
@@ -249,10 +282,12 @@ class Pipelines:
         return feed, feed.projection
 
 
-def upload_path(room: Room, upload: Upload) -> str:
-    """Where the file is to be had, on the engine's own port."""
-    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/{upload.key}"
-
-
-def _session_key(uuid: PipelineUuid, session_type: SessionType) -> str:
-    return f"pipeline {session_type} {uuid}"
+def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
+    told: Json = {
+        "message_id": message.id,
+        "by": by.user_id,
+        "echo": echo,
+        "task_id": message.task_id,
+        "role": message.role,
+    }
+    return draft("chat.recalled", told)

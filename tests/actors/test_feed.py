@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import trio
@@ -18,6 +18,7 @@ from actors.feed import NothingHeldBack
 from actors.feeds import Feeds, FeedsOptions
 from actors.log import Resumption, Retention
 from actors.reader import Reader
+from actors.redaction import REDACTED, TaskRedaction
 from tests.support.world import NurserySpawner
 
 SOURCE = ChannelKey("task", "one", "alice")
@@ -25,14 +26,21 @@ FEED = ChannelKey("feed", "all", "alice")
 FROM_THE_START = Resumption(0, None)
 
 
-class Echo(NothingHeldBack):
+class Tells:
+    """Begins what it says with the name of the task."""
+
+    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
+        return lambda event: str(event.data).startswith(redaction.task_id)
+
+
+class Echo(NothingHeldBack, Tells):
     """Says of each event where it came from."""
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         return (draft("seen", f"{event.key.topic} {event.event_type} {event.offset}"),)
 
 
-class Late:
+class Late(Tells):
     """Says after ten seconds how many events came meanwhile."""
 
     def __init__(self) -> None:
@@ -180,4 +188,22 @@ async def test_a_replay_begins_with_what_is_there_and_nothing_is_read_again(auto
         await channels.publish(SOURCE, fact(3))
         await wait_all_tasks_blocked()
         assert said(channels) == ["one fact 1", "one task.completed 2", "one fact 3"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_a_feed_has_said_of_a_task_is_taken_back_in_its_place(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        channels = Channels(NurserySpawner(nursery), {})
+        feeds = Feeds(NurserySpawner(nursery), channels)
+        feed = feeds.open(FEED, Retention(), Echo)
+        for topic in ("one", "two"):
+            key = ChannelKey("task", topic, "alice")
+            feed.reader.add(key, FROM_THE_START)
+            await channels.publish(key, fact(1))
+        await wait_all_tasks_blocked()
+        await feeds.redact("bob", TaskRedaction("one", asked=True))
+        assert REDACTED not in [event.event_type for event in channels.log(FEED).read(0, max_events=9, max_bytes=999)]
+        await feeds.redact("alice", TaskRedaction("one", asked=True))
+        assert said(channels) == [{}, "two fact 1"]
+        assert [event.offset for event in channels.log(FEED).read(0, max_events=9, max_bytes=999)] == [1, 2]
         nursery.cancel_scope.cancel()

@@ -9,6 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.commands import CreateSession, Say
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
+from actors.redaction import TaskRedaction
 from actors.session import Session
 from actors.sessions import SessionsOptions
 from tests.support.agents import AGENTS
@@ -53,9 +54,9 @@ async def test_what_was_cleared_or_redacted_is_not_joined_by_a_late_answer(
     world = World(nursery, AGENTS)
     session = await world.router.open_session(ALICE, CreateSession(agent="echo", key="k"))
     started = await world.router.say(ALICE, Say(session_id=session.id, content="secret"))
-    session.redact(started.exec_id, "user", "secret")
+    session.redact(TaskRedaction(started.exec_id, asked=True))
     await wait_all_tasks_blocked()
-    assert [message.content for message in session.messages] == ["SECRET"]
+    assert [(message.content, message.redacted) for message in session.messages] == [("", True), ("", True)]
     await world.router.say(ALICE, Say(session_id=session.id, content="more"))
     session.clear()
     await wait_all_tasks_blocked()

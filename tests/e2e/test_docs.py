@@ -51,7 +51,9 @@ def test_a_page_and_all_that_it_loads_come_from_here(api: httpx2.Client, path: s
             assert api.get(link).status_code == 200, link
 
 
-def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str, Any]) -> None:
+def test_every_example_of_a_request_works(
+    engine: EngineProcess, token: Token, api: httpx2.Client, document: dict[str, Any]
+) -> None:
     examples = {
         path: operation["post"]["requestBody"]["content"]["application/json"]["example"]
         for path, operation in document["paths"].items()
@@ -59,9 +61,11 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     }
     sent: set[str] = set()
 
-    def post(path: str, changes: dict[str, str] | None = None, **names: str) -> dict[str, Any]:
+    def post(
+        path: str, changes: dict[str, str] | None = None, by: httpx2.Client = api, **names: str
+    ) -> dict[str, Any]:
         sent.add(path)
-        answer = api.post(path.format(**names), json={**examples[path], **(changes or {})}, headers=proof())
+        answer = by.post(path.format(**names), json={**examples[path], **(changes or {})}, headers=proof())
         assert str(answer.status_code) in document["paths"][path]["post"]["responses"], answer.text
         assert answer.is_success, answer.text
         decoded: dict[str, Any] = answer.json()
@@ -80,7 +84,11 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     assert post("/api/v1/batches")["task_ids"]
     assert post("/api/v1/sessions")["title"] == examples["/api/v1/sessions"]["title"]
     assert post("/api/v1/publish")["position"]
-    assert post("/api/v1/pipelines/{pipeline_uuid}/ws/broadcast", pipeline_uuid="p1")["code"] == 0
+    pipeline = "/api/v1/pipelines/{pipeline_uuid}/ws"
+    assert post(f"{pipeline}/broadcast", pipeline_uuid="p1")["code"] == 0
+    with rest(engine.url, token("moderator", "admin")) as admin:
+        assert post(f"{pipeline}/members", by=admin, pipeline_uuid="p1")["data"]["members"][0]["user_id"] == "ann"
+        assert post(f"{pipeline}/members/remove", by=admin, pipeline_uuid="p1")["code"] == 0
 
     patient = start("patient", "wait")
     last_event(patient, "agent.message")

@@ -31,7 +31,7 @@ async def running_engine(directory: Path, limits: Limits) -> AsyncIterator[tuple
         extensions = msgspec.structs.replace(opened, agents={**opened.agents, "quits": quits})
         core = Core(config, extensions)
         front = Front(config, core, extensions.verifier, TicketOffice(trio.current_time))
-        await nursery.start(make_tree(core, front, Rounds(core)).run)
+        await nursery.start(make_tree(core, front, Rounds(core, (core.rooms.round, front.pipelines.round))).run)
         (address, *_) = front.listener.addresses
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{address[1]}", trust_env=False) as client:
             yield client, core

@@ -44,7 +44,7 @@ elements = st.recursive(
     ),
     max_leaves=5,
 )
-kinds = st.sampled_from(["message", "ping", "disconnect", "authenticate", "recall", "read", "sing"])
+kinds = st.sampled_from(["message", "ping", "disconnect", "authenticate", "recall", "read", "presence", "sing"])
 members = {
     "id": json_values,
     "request_id": json_values,
@@ -156,11 +156,46 @@ def test_bytes_that_are_not_base64_are_refused(media: dict[str, str]) -> None:
     assert refused.value.code is ErrorCode.INVALID_PAYLOAD
 
 
+@pytest.mark.parametrize(
+    "url", ["", "/a/b.png", "https://example.org/a.png", "HTTP://example.org/", "data:x;base64,AA=="]
+)
+def test_addresses_of_files(url: str) -> None:
+    (image,) = decode_chain([{"type": "Image", "url": url}])
+    assert getattr(image, "url", None) == url
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"url": "javascript:alert(1)"},
+        {"url": " javascript:alert(1)"},
+        {"url": "file:///etc/passwd"},
+        {"url": "/a\njavascript:1"},
+        {"url": "https://x/" + "A" * 5000},
+        {"path": "data:image/png;base64,AAAA"},
+        {"path": "A" * 5000},
+    ],
+)
+def test_what_a_browser_would_run_and_hidden_bytes_are_refused(member: dict[str, str]) -> None:
+    with pytest.raises(CallboardError) as refused:
+        decode_chain([{"type": "File", "name": "a", **member}])
+    assert refused.value.code is ErrorCode.INVALID_PAYLOAD
+
+
+def test_bytes_in_an_address_are_found_however_it_is_written() -> None:
+    (image,) = without_base64(
+        decode_chain([{"type": "Image", "url": "DATA:image/png;BASE64,AAAA"}]), lambda *_: "/kept"
+    )
+    assert getattr(image, "url", None) == "/kept"
+
+
 def test_the_greeting_is_the_seed_s() -> None:
     admission = Admission(ROOM, "e1", Resumption(7, None), (), named=True, live=True)
-    frame = read_frame(pipeline_replies.connected("c1", "your-pipeline-uuid", "person", "s1", admission, {"id": 1}))
+    frame = read_frame(
+        pipeline_replies.connected("c1", "your-pipeline-uuid", "person", "s1", admission, ["ann"], {"id": 1})
+    )
     assert frame.keys() >= {"type", "connection_id", "pipeline_uuid", "session_type", "timestamp"}
-    assert (frame["position"], frame["session_id"], frame["id"]) == ("e1:7", "s1", 1)
+    assert (frame["position"], frame["session_id"], frame["online"], frame["id"]) == ("e1:7", "s1", ["ann"], 1)
 
 
 @given(st.sampled_from(sorted(PUSHED)) | st.just("task.started"), st.dictionaries(st.text(max_size=5), json_values))

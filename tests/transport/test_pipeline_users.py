@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import trio
+
 from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, pipeline_client
 from tests.transport.agents import AGENTS
-from transport.pipelines import KnownPipeline, PipelinesOptions
+from transport.pipeline_groups import KnownPipeline
+from transport.pipelines import PipelinesOptions
 
 KNOWN = KnownPipeline(uuid=PIPELINE, agent="echo", members=("alice", "paul"), moderators=("paul",))
 
@@ -40,7 +43,7 @@ async def test_the_members_of_a_group_and_who_of_them_is_there() -> None:
     async with closed_gateway() as gateway, pipeline_client(gateway, "group", token="alice"):
         room = await gateway.pipelines.room(PRINCIPALS["paul"], PIPELINE, "group")
         assert gateway.pipelines.members(room) == ("alice", "paul")
-        assert gateway.pipelines.online(room) == {"alice"}
+        assert gateway.pipelines.online(room) == ("alice",)
 
 
 async def test_the_members_of_an_open_group_are_those_who_came_or_spoke() -> None:
@@ -52,7 +55,8 @@ async def test_the_members_of_an_open_group_are_those_who_came_or_spoke() -> Non
         await gateway.settled(1)
         room = await gateway.pipelines.room(PRINCIPALS["bob"], PIPELINE, "group")
         assert gateway.pipelines.members(room) == ("alice", "bob")
-        assert gateway.pipelines.online(room) == {"bob"}
+        await gateway.pipelines.round(trio.current_time() + 60)
+        assert gateway.pipelines.online(room) == ("bob",)
 
 
 async def test_a_bad_token_is_unauthorized_and_closed() -> None:
@@ -84,22 +88,29 @@ async def test_a_message_is_recalled_by_its_author_or_a_moderator() -> None:
         pipeline_client(gateway, "group", token="alice") as alice,
         pipeline_client(gateway, "group", token="paul") as paul,
     ):
-        await alice.say("oops")
-        await alice.until("response")
-        await paul.until("response")
+        for _ in range(2):
+            await alice.say("oops")
+            await alice.until("response")
+            await paul.until("response")
         await alice.send({"type": "recall", "message_id": 2})
         assert (await alice.receive())["code"] == "FORBIDDEN"
         await alice.send({"type": "recall", "message_id": 1, "id": "r"})
-        recalled = await paul.receive()
-        assert (recalled["type"], recalled["data"]["id"], recalled["data"]["by"]) == ("recalled", 1, "alice")
-        assert (await alice.receive())["id"] == "r"
-        await paul.send({"type": "recall", "message_id": 2})
-        assert (await alice.receive())["data"]["by"] == "paul"
-        await paul.send({"type": "recall", "message_id": 2})
+        for message_id in (1, 2):
+            recalled = await paul.receive()
+            assert (recalled["type"], recalled["data"]["id"], recalled["data"]["by"]) == (
+                "recalled",
+                message_id,
+                "alice",
+            )
+            assert (await alice.receive())["id"] == "r"
+        await paul.send({"type": "recall", "message_id": 4})
+        told = (await alice.receive())["data"]
+        assert (told["id"], told["by"]) == (4, "paul")
+        await paul.send({"type": "recall", "message_id": 4})
         await paul.until("recalled")
         assert (await paul.receive())["code"] == "CONFLICT"
         session = gateway.world.sessions.keyed(f"pipeline group {PIPELINE}")[0]
-        assert session.messages == []
+        assert [message.content for message in session.messages] == ["", "", "oops", ""]
 
 
 async def test_read_markers_never_go_back() -> None:
@@ -119,3 +130,17 @@ async def test_read_markers_never_go_back() -> None:
         assert (again["id"], again["data"]["message_id"]) == (5, 2)
         await alice.send({"type": "read", "message_id": 1})
         assert (await alice.receive())["data"] == {"user_id": "alice", "message_id": 1}
+
+
+async def test_who_may_be_in_a_group_sees_its_connections() -> None:
+    async with (
+        running_gateway(AGENTS) as gateway,
+        pipeline_client(gateway, "group", token="alice"),
+        pipeline_client(gateway, "group", token="bob"),
+        pipeline_client(gateway, token="bob"),
+    ):
+        for name, seen in (("alice", 2), ("bob", 3), ("root", 3)):
+            report = gateway.pipelines.connections(PRINCIPALS[name], PIPELINE)
+            assert len(report.connections) == report.stats["total_connections"] == seen
+        await gateway.pipelines.add_member(PRINCIPALS["root"], PIPELINE, "alice")
+        assert len(gateway.pipelines.connections(PRINCIPALS["paul"], PIPELINE).connections) == 0

@@ -43,6 +43,10 @@ class Read(msgspec.Struct, frozen=True):
     message_id: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST)]
 
 
+class Presence(msgspec.Struct, frozen=True):
+    """Who is there?"""
+
+
 class Ping(msgspec.Struct, frozen=True):
     pass
 
@@ -51,7 +55,7 @@ class Disconnect(msgspec.Struct, frozen=True):
     pass
 
 
-Command: TypeAlias = Chat | Authenticate | Recall | Read | Ping | Disconnect
+Command: TypeAlias = Chat | Authenticate | Recall | Read | Presence | Ping | Disconnect
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -116,6 +120,8 @@ def _command(frame: dict[str, Any]) -> Command:
             return _chat(body)
         case "ping":
             return Ping()
+        case "presence":
+            return Presence()
         case "disconnect":
             return Disconnect()
         case "authenticate":

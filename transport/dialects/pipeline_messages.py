@@ -85,6 +85,10 @@ class RoomMessages:
     def find(self, message_id: int) -> RoomMessage | None:
         return self._messages.get(message_id)
 
+    def of_task(self, task_id: str) -> tuple[RoomMessage, ...]:
+        """Oldest first."""
+        return tuple(message for message in self._messages.values() if message.task_id == task_id)
+
     def all(self) -> tuple[RoomMessage, ...]:
         """Oldest first."""
         return tuple(self._messages.values())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from actors.event import Draft, Event, Json, Merge, draft
+from actors.redaction import TaskRedaction
 from transport.dialects.pipeline import Echo, SessionType
 from transport.dialects.pipeline_elements import plain_chain
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
@@ -25,6 +26,7 @@ from transport.dialects.pipeline_session_events import (
 )
 
 _GROWTH_CHARACTERS = 16 * 1024
+_MESSAGES = frozenset({"user_message", "response"})
 
 
 class RoomOptions(msgspec.Struct, frozen=True):
@@ -33,6 +35,17 @@ class RoomOptions(msgspec.Struct, frozen=True):
 
     messages: int = 1_000
     growth_seconds: float = 0.05
+
+
+class _ToldMessage(msgspec.Struct):
+    task_id: str
+    role: str
+
+
+class _Told(msgspec.Struct):
+    """What a frame of the room is about."""
+
+    data: _ToldMessage
 
 
 class _Answer:
@@ -103,6 +116,19 @@ class RoomProjection:
                 drafts += self._say_so_far(task_id, answer)
         return drafts
 
+    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
+        answer = self._answers.get(redaction.task_id)
+        if answer is not None:
+            answer.text, answer.final_text = "", None
+
+        def concerns(event: Event) -> bool:
+            if event.event_type not in _MESSAGES or redaction.task_id.encode() not in event.body:
+                return False
+            told = msgspec.json.decode(event.body, type=_Told).data
+            return told.task_id == redaction.task_id and redaction.takes_back(told.role)
+
+        return concerns
+
     def _said(self, said: Said | None, timestamp: int) -> Sequence[Draft]:
         if said is None:
             return ()
@@ -148,7 +174,7 @@ class RoomProjection:
 
     def _grow(self, output: Output | None, timestamp: int, now: float) -> Sequence[Draft]:
         answer = None if output is None else self._answers.get(output.exec_id)
-        if output is None or answer is None or not output.content:
+        if output is None or answer is None or not (output.content or output.redacted):
             return ()
         answer.text += output.content
         if not answer.stream or answer.recalled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -23,9 +24,16 @@ def iso(timestamp: int) -> str:
 
 
 def connected(
-    connection_id: str, pipeline_uuid: str, session_type: SessionType, session_id: str, admission: Admission, echo: Echo
+    connection_id: str,
+    pipeline_uuid: str,
+    session_type: SessionType,
+    session_id: str,
+    admission: Admission,
+    users: Sequence[str],
+    echo: Echo,
 ) -> bytes:
-    """`session_id` names the room to the other dialects; `position` is where the client comes in, for `?since=`."""
+    """`session_id` names the room to the other dialects; `position` is where the client comes in, for `?since=`;
+    `online` are the users who are there."""
     return _frame(
         "connected",
         echo,
@@ -37,6 +45,7 @@ def connected(
             "session_id": session_id,
             "position": f"{admission.epoch}:{admission.start.offset}",
             "recovered": admission.recovered,
+            "online": list(users),
         },
     )
 
@@ -49,6 +58,12 @@ def read_already(session_type: SessionType, user_id: str, message_id: int, echo:
     """The user's read marker, which stands at or behind what was asked: it never goes back."""
     data: Json = {"user_id": user_id, "message_id": message_id}
     return _frame("read", echo, {"session_type": session_type, "data": data, "timestamp": iso(now_ms())})
+
+
+def online(session_type: SessionType, users: Sequence[str], echo: Echo) -> bytes:
+    """The users who are in the room."""
+    data: Json = {"online": list(users)}
+    return _frame("presence", echo, {"session_type": session_type, "data": data, "timestamp": iso(now_ms())})
 
 
 def error_frame(echo: Echo, error: CallboardError) -> bytes:

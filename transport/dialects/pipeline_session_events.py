@@ -28,6 +28,7 @@ class Input(msgspec.Struct):
 class Output(msgspec.Struct):
     exec_id: str
     content: str
+    redacted: bool = False
 
 
 class Spoken(msgspec.Struct):

@@ -10,6 +10,7 @@ from actors.connection import Admission
 from actors.errors import CallboardError
 from actors.event import Draft, Event, Json, now_ms
 from actors.position import Position
+from actors.redaction import REDACTED
 from actors.tool import ToolSpec
 from transport.dialects.steps import Echo
 from transport.text_frame import text_frame
@@ -41,7 +42,7 @@ class FrameEncoder:
     __slots__ = ()
 
     def encode(self, event: Event) -> bytes:
-        return text_frame(event_body(event))
+        return b"" if event.event_type == REDACTED else text_frame(event_body(event))
 
 
 class BlockEncoder:
@@ -50,6 +51,8 @@ class BlockEncoder:
     __slots__ = ()
 
     def encode(self, event: Event) -> bytes:
+        if event.event_type == REDACTED:
+            return b""
         return _block(event.event_type, b"%b:%d" % (event.epoch.encode(), event.offset), event_body(event))
 
 

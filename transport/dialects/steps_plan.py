@@ -30,6 +30,11 @@ class StepsPlan:
         found = [each for each in steps if isinstance(each, dict)] if isinstance(steps, list) else []
         self._steps = {step_id: _shown(step_id, each) for each in found if (step_id := step_id_of(each.get("id")))}
 
+    def forget_texts(self) -> None:
+        """Leaves the steps, by their ids, and how they stand."""
+        self._goal = ""
+        self._steps = {key: _shown(key, {"status": step["status"]}) for key, step in self._steps.items()}
+
     def name_of(self, step_id: str) -> str:
         name = self._steps.get(step_id, {}).get("name")
         return name if isinstance(name, str) else step_id

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from actors.event import Draft, Event, Json
+from actors.redaction import TaskRedaction
 from transport.dialects.steps_plan import step_id_of
 from transport.dialects.steps_task import State, StepsTask, status_draft
 
@@ -67,6 +68,21 @@ class StepsProjection:
             said += task.flush(now)
             self._note(task_id, task)
         return said
+
+    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
+        """What is told here are answers: how the task went on. That it did stays."""
+        task = self._tasks.get(redaction.task_id)
+        if task is not None:
+            task.redact()
+            self._note(redaction.task_id, task)
+
+        def concerns(event: Event) -> bool:
+            if event.event_type == "status" or redaction.task_id.encode() not in event.body:
+                return False
+            data = event.data
+            return isinstance(data, dict) and data.get("taskId") == redaction.task_id
+
+        return concerns
 
     def status(self, at: int) -> Draft:
         """Of the task begun last that runs."""

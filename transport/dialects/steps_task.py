@@ -84,6 +84,13 @@ class StepsTask:
             yield self.plan.created(at)
         yield from self._questions.values()
 
+    def redact(self) -> None:
+        """Forgets all texts. What is told later stands."""
+        self.plan.forget_texts()
+        self._questions.clear()
+        for step_id, step in self._running.items():
+            step.name, step.held = step_id, None
+
     def enter(self, state: State, at: int) -> Iterator[Draft]:
         if self.state is not state:
             self.state = state

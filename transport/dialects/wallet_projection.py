@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from actors.event import Draft, Event, Merge
+from actors.redaction import TaskRedaction
 from transport.dialects.wallet_task import Change, TaskFold, TextPart, WalletTask
 
 _REMEMBERED = 256
@@ -25,9 +26,12 @@ class ConversationMessage(msgspec.Struct, frozen=True):
     content: tuple[TextPart, ...]
 
 
-class _NewMessage(msgspec.Struct, tag_field="type", tag="new_message"):
+class _NewMessage(msgspec.Struct, tag_field="type", tag="new_message", omit_defaults=True):
+    """`task_id`: in which it was said, where it was in one."""
+
     conversation_id: str
     message: ConversationMessage
+    task_id: str = ""
 
 
 class _TaskUpdate(msgspec.Struct, tag_field="type", tag="task_update"):
@@ -39,6 +43,24 @@ class _MessageData(msgspec.Struct):
     role: str
     content: str
     index: int | None = None
+    task_id: str = ""
+    redacted: bool = False
+
+
+class _ToldMessage(msgspec.Struct):
+    role: str
+
+
+class _ToldTask(msgspec.Struct):
+    id: str
+
+
+class _Told(msgspec.Struct):
+    """What a message of the feed is about."""
+
+    message: _ToldMessage | None = None
+    task: _ToldTask | None = None
+    task_id: str = ""
 
 
 class _BroadcastData(msgspec.Struct):
@@ -86,6 +108,21 @@ class WalletProjection:
             case _:
                 return self._project_creation(event, now)
 
+    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
+        task = self._tasks.get(redaction.task_id)
+        if task is not None:
+            task.redact(asked=redaction.asked)
+
+        def concerns(event: Event) -> bool:
+            if redaction.task_id.encode() not in event.body:
+                return False
+            told = msgspec.json.decode(event.body, type=_Told)
+            if told.message is not None:
+                return told.task_id == redaction.task_id and redaction.takes_back(told.message.role)
+            return told.task is not None and told.task.id == redaction.task_id
+
+        return concerns
+
     def _project_message(self, event: Event) -> Sequence[Draft]:
         """Published from outside, an event may have a form of its own: it is passed over."""
         if event.timestamp < self._since:
@@ -96,8 +133,7 @@ class WalletProjection:
             return ()
         if message is None:
             return ()
-        body = msgspec.json.encode(_NewMessage(event.key.topic, message))
-        return (Draft("new_message", body, Merge.NEVER, "", event.timestamp),)
+        return (Draft("new_message", msgspec.json.encode(message), Merge.NEVER, "", event.timestamp),)
 
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
         if event.event_type != "task.created":
@@ -140,16 +176,18 @@ class WalletProjection:
         return task
 
 
-def _message_of(event: Event) -> ConversationMessage | None:
-    """What is said in a conversation. Raises msgspec.DecodeError."""
-    conversation_id = event.key.topic
+def _message_of(event: Event) -> _NewMessage | None:
+    """What is said in a conversation, and stands. Raises msgspec.DecodeError."""
+    conversation_id, task_id = event.key.topic, ""
     match event.event_type:
         case "message":
             data = msgspec.json.decode(event.body, type=_MessageData)
-            role, text, index = data.role, data.content, data.index
+            if data.redacted:
+                return None
+            role, text, index, task_id = data.role, data.content, data.index, data.task_id
         case "broadcast":
             role, text, index = "system", msgspec.json.decode(event.body, type=_BroadcastData).message, None
         case _:
             return None
     named = f"{conversation_id}-e{event.offset}" if index is None else message_id(conversation_id, index)
-    return ConversationMessage(named, role, (TextPart(text),))
+    return _NewMessage(conversation_id, ConversationMessage(named, role, (TextPart(text),)), task_id)

@@ -146,6 +146,18 @@ class TaskFold:
             tuple(self._questions.values()),
         )
 
+    def redact(self, *, asked: bool) -> None:
+        """Forgets what was answered, `asked` also what was asked. What is added later stands."""
+        kept = [] if asked else [entry for entry in self._history if entry.role == "user"]
+        self._history = deque(kept)
+        self._history_size = sum(len(part.text) for entry in kept for part in entry.parts)
+        self._artifacts.clear()
+        self._artifacts_size = 0
+        self._pieces.clear()
+        self._pieces_size = 0
+        self._said.clear()
+        self._message = ""
+
     def _apply(self, event: Event) -> Change:
         match event.event_type:
             case "task.started":
@@ -176,7 +188,7 @@ class TaskFold:
     def _begin_turn(self, event: Event) -> Change:
         self._finish_messages()
         self._said.clear()
-        if (turn := _data(event, _Turn)) is not None:
+        if (turn := _data(event, _Turn)) is not None and turn.prompt:
             self._add("user", turn.prompt)
         if self._questions or self._turn_to("working", "", event.timestamp) is Change.NOTHING:
             return Change.CONTENT

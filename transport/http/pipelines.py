@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from actors.principal import Principal
 from transport.dialects.pipeline import session_type_of
 from transport.http.errors import CodedRefusal
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
-from transport.pipelines import Pipelines, Room
+from transport.pipeline_room import Room
+from transport.pipelines import Pipelines
 
 _TAG = "pipelines"
 _BASE = "/api/v1/pipelines/{pipeline_uuid}/ws"
@@ -72,6 +74,22 @@ class MembersAnswer(msgspec.Struct, frozen=True, kw_only=True):
     data: Members
 
 
+class Online(msgspec.Struct, frozen=True):
+    """In the order in which they came; who has lost its last connection is there for some seconds more."""
+
+    online: list[str]
+
+
+class OnlineAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    code: int = 0
+    msg: str = "ok"
+    data: Online
+
+
+class GroupMember(msgspec.Struct, frozen=True):
+    user_id: str
+
+
 class NewBroadcast(msgspec.Struct, frozen=True):
     message: str = ""
 
@@ -90,15 +108,30 @@ class PipelinesApi:
         return Answer(NoteAnswer(data=Note("Session reset successfully")))
 
     async def connections(self, call: Call[Nothing, Nothing]) -> Answer[ConnectionsAnswer]:
-        pipeline = self._pipelines.find(call.path["pipeline_uuid"])
-        report = self._pipelines.seats.report(pipeline.uuid, self._pipelines.visible_owners(call.principal))
+        report = self._pipelines.connections(call.principal, call.path["pipeline_uuid"])
         return Answer(ConnectionsAnswer(data=RoomConnections(report.stats, report.connections)))
 
     async def members(self, call: Call[Nothing, Nothing]) -> Answer[MembersAnswer]:
-        room = await self._pipelines.room(call.principal, call.path["pipeline_uuid"], "group")
+        return Answer(await self._members(call.principal, call.path["pipeline_uuid"]))
+
+    async def add_member(self, call: Call[GroupMember, Nothing]) -> Answer[MembersAnswer]:
+        uuid = call.path["pipeline_uuid"]
+        await self._pipelines.add_member(call.principal, uuid, call.body.user_id)
+        return Answer(await self._members(call.principal, uuid))
+
+    async def remove_member(self, call: Call[GroupMember, Nothing]) -> Answer[NoteAnswer]:
+        await self._pipelines.remove_member(call.principal, call.path["pipeline_uuid"], call.body.user_id)
+        return Answer(NoteAnswer(data=Note("Member removed successfully")))
+
+    async def presence(self, call: Call[Nothing, Nothing]) -> Answer[OnlineAnswer]:
+        room = await self._room(call)
+        return Answer(OnlineAnswer(data=Online(list(self._pipelines.online(room)))))
+
+    async def _members(self, principal: Principal, uuid: str) -> MembersAnswer:
+        room = await self._pipelines.room(principal, uuid, "group")
         online, moderators = self._pipelines.online(room), room.pipeline.moderators
         told = [MemberJson(user, user in moderators, user in online) for user in self._pipelines.members(room)]
-        return Answer(MembersAnswer(data=Members(not room.pipeline.members, told)))
+        return MembersAnswer(data=Members(self._pipelines.is_open(room.pipeline), told))
 
     async def broadcast(self, call: Call[NewBroadcast, Nothing]) -> Answer[NoteAnswer]:
         await self._pipelines.broadcast(call.principal, call.path["pipeline_uuid"], call.body.message)
@@ -156,6 +189,44 @@ class PipelinesApi:
                 body=Nothing,
                 query=Nothing,
                 answer=MembersAnswer,
+                errors=(403, 404, 503),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="POST",
+                path=f"{_BASE}/members",
+                handler=self.add_member,
+                tag=_TAG,
+                summary="Let a user into a pipeline's group (moderators); the first one closes an open group",
+                body=GroupMember,
+                example={"user_id": "ann"},
+                query=Nothing,
+                answer=MembersAnswer,
+                errors=(403, 404, 413, 503),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="POST",
+                path=f"{_BASE}/members/remove",
+                handler=self.remove_member,
+                tag=_TAG,
+                summary="Take a user out of a pipeline's group (moderators, and users themselves)",
+                body=GroupMember,
+                example={"user_id": "ann"},
+                query=Nothing,
+                answer=NoteAnswer,
+                errors=(403, 404),
+                refusal=CodedRefusal,
+            ),
+            Route(
+                method="GET",
+                path=f"{_BASE}/presence/{{session_type}}",
+                handler=self.presence,
+                tag=_TAG,
+                summary="Read who is in a room",
+                body=Nothing,
+                query=Nothing,
+                answer=OnlineAnswer,
                 errors=(403, 404, 503),
                 refusal=CodedRefusal,
             ),

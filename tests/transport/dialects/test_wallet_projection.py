@@ -125,6 +125,7 @@ def test_a_message_in_the_form_of_the_seed() -> None:
             "type": "new_message",
             "conversation_id": "s1",
             "message": {"id": "s1-4", "role": "user", "content": [{"type": "text", "text": "hi"}]},
+            "task_id": "t1",
         }
     ]
 

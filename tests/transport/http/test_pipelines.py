@@ -7,7 +7,8 @@ from trio.testing import wait_all_tasks_blocked
 from actors.commands import ExecSession
 from tests.support.world import ADMIN
 from tests.transport.http.site import Site, open_site
-from transport.pipelines import KnownPipeline, PipelinesOptions
+from transport.pipeline_groups import KnownPipeline
+from transport.pipelines import PipelinesOptions
 
 BASE = "/api/v1/pipelines/your-pipeline-uuid/ws"
 
