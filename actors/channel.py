@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable
 from enum import Enum
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import msgspec
 import trio
@@ -20,6 +20,7 @@ from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner, spawn
 from actors.subscription import Encoder, Subscription
+from actors.watcher import Watcher
 
 _BATCH_BYTES = 256 * 1024
 """Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""
@@ -57,14 +58,6 @@ class Turn(Enum):
     """Taken in place just now. Who emits before that task has stepped aside is joined with its like by the actor."""
     ACTOR = 2
     """Messages wait, or the actor is in the midst of a turn: whoever emits queues up."""
-
-
-class Watcher(Protocol):
-    """Somebody inside the engine who reads the topic's log by itself."""
-
-    def notice(self, key: ChannelKey) -> None:
-        """Something was appended. Never blocks, never fails."""
-        ...
 
 
 class Channel:
@@ -119,6 +112,11 @@ class Channel:
     def is_deserted(self) -> bool:
         """No reader and nothing to append: the topic can be put away without anyone noticing."""
         return not self._audiences and not self._watchers and self._mailbox.statistics().waiting == 0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether what is said here reaches somebody now: a subscriber, or the audience of one who watches."""
+        return bool(self._audiences) or any(watcher.is_heard for watcher in self._watchers)
 
     @property
     def has_work(self) -> bool:

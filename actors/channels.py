@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
 import trio
 
-from actors.channel import Channel, Watcher
+from actors.channel import Channel
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
@@ -22,6 +22,7 @@ from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
 from actors.subscription import Encoder, Subscription
+from actors.watcher import Watcher
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
@@ -114,11 +115,16 @@ class Channels:
 
     def follow(self, follower: Follower) -> None:
         """Attaches the follower to every live topic it may see, and to each that opens later."""
+        for log, _ in self.follow_what_comes(follower):
+            follower.attach(log.key)
+
+    def follow_what_comes(self, follower: Follower) -> list[tuple[Log, int]]:
+        """Attaches the follower to each topic that opens from now on. Returns the logs of those that are live and where
+        they end: who walks over very many of them in slices, and begins there, misses nothing."""
         self._followers.add((follower.channel, ""), follower)
         self._followers.add((follower.channel, follower.owner), follower)
         self._follower_count += 1
-        for key in self._live_keys(follower):
-            follower.attach(key)
+        return [(channel.log, channel.log.tail) for channel in self._live_channels(follower)]
 
     def unfollow(self, follower: Follower) -> None:
         """Idempotent."""
@@ -239,6 +245,11 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and not channel.is_deserted
 
+    def is_heard(self, key: ChannelKey) -> bool:
+        """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
+        channel = self._live.get(key)
+        return channel is not None and channel.is_heard
+
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
@@ -255,12 +266,12 @@ class Channels:
         kept = retention or self._retention.get(key.channel, Retention())
         return Log(key, kept, totals=self._totals)
 
-    def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
+    def _live_channels(self, follower: Follower) -> Iterator[Channel]:
         """The topics in use that it may see."""
         name, owner = follower.channel, follower.owner
         if owner is None:
-            return tuple([key for key in self._live if key.channel == name])
-        return (*self._keys.of((name, "")), *self._keys.of((name, owner)))
+            return (channel for key, channel in self._live.items() if key.channel == name)
+        return map(self._live.__getitem__, (*self._keys.of((name, "")), *self._keys.of((name, owner))))
 
     def _followers_of(self, key: ChannelKey) -> tuple[Follower, ...]:
         """Those who may see the topic."""

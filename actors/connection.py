@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
 import msgspec
 
@@ -11,8 +12,9 @@ from actors.channels import Follower
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey, Event
-from actors.log import Resumption
+from actors.log import Log, Resumption
 from actors.outbox import Outbox
+from actors.pace import walk
 from actors.position import Position
 from actors.principal import Principal
 from actors.router import Router
@@ -101,18 +103,25 @@ class Connection:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
         return tuple(self._admission(key, start, named=not everything) for key, start in keys.items())
 
-    def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> None:
-        """Subscribes as admitted. The reply has been put into the outbox before."""
+    def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> Awaitable[None] | None:
+        """Subscribes as admitted. The reply has been put into the outbox before.
+
+        Where there are very many topics, what is returned subscribes to the rest of them: it is to be awaited. What
+        they say meanwhile comes then.
+        """
         for admission in admissions:
             self._subscribe(admission)
         if everything and channel == "task":
             # A task that waits for an answer may have been put away for lack of watchers.
             for key in self._router.tasks.asking(self._require_principal()):
                 self._attach(key)
-        if everything and channel not in self._followers:
-            self._followers[channel] = follower = self._follower(channel)
-            if channel != "system":
-                self._router.channels.follow(follower)
+        if not everything or channel in self._followers:
+            return None
+        self._followers[channel] = follower = self._follower(channel)
+        if channel == "system":
+            return None
+        standing = self._router.channels.follow_what_comes(follower)
+        return walk(standing, partial(self._catch_up, follower))
 
     def admission(self, key: ChannelKey, start: Start) -> Admission:
         """What a subscription to a topic that its dialect has found for the client would start with. Nothing is checked
@@ -144,15 +153,16 @@ class Connection:
                 if channel not in self._followers:
                     self._drop(key)
 
-    def leave_channel(self, channel: str) -> None:
-        """Drops the whole channel: what follows it, and what is held by name. Raises CallboardError."""
+    def leave_channel(self, channel: str) -> Awaitable[None] | None:
+        """Drops the whole channel: what follows it, and what is held by name. Raises CallboardError.
+
+        Where there are very many topics, what is returned drops the rest of them: it is to be awaited.
+        """
         check_channel(channel)
         follower = self._followers.pop(channel, None)
         if follower is not None:
             self._router.channels.unfollow(follower)
-        for key in [key for key in self._subscriptions if key.channel == channel]:
-            self._named.discard(key)
-            self._drop(key)
+        return walk([key for key in self._subscriptions if key.channel == channel], self.let_go)
 
     def topics(self, channel: str) -> tuple[str, ...]:
         """The topics of a channel that are subscribed to now."""
@@ -160,12 +170,21 @@ class Connection:
 
     def detach(self) -> None:
         """The connection is over: no event reaches its outbox any more."""
-        for follower in self._followers.values():
-            self._router.channels.unfollow(follower)
-        self._followers.clear()
+        self._unfollow_all()
         for key in tuple(self._subscriptions):
             self._drop(key)
         self._named.clear()
+
+    def wind_up(self) -> Awaitable[None] | None:
+        """As `detach`, and others need not wait where it holds very many topics: what is returned drops the rest of
+        them. It is to be awaited."""
+        self._unfollow_all()
+        return walk(tuple(self._subscriptions), self.let_go)
+
+    def _unfollow_all(self) -> None:
+        for follower in self._followers.values():
+            self._router.channels.unfollow(follower)
+        self._followers.clear()
 
     def _require_principal(self) -> Principal:
         if self.principal is None:
@@ -205,8 +224,19 @@ class Connection:
 
     def _attach(self, key: ChannelKey) -> None:
         """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""
-        if key not in self._subscriptions:
+        if key not in self._subscriptions and self._sees(key):
             self._subscribe(self._admission(key, "live", named=False))
+
+    def _catch_up(self, follower: Follower, standing: tuple[Log, int]) -> None:
+        """Attaches to a topic that was there already, from where it ended then."""
+        log, tail = standing
+        key = log.key
+        left = self._followers.get(follower.channel) is not follower
+        if not left and key not in self._subscriptions and self._router.channels.exists(key) and self._sees(key):
+            self._subscribe(self._admission(key, Position(log.epoch, tail), named=False))
+
+    def _sees(self, key: ChannelKey) -> bool:
+        return self.principal is not None and self._router.sees(self.principal, key)
 
     def _forget(self, key: ChannelKey) -> None:
         """The topic is no more: nothing comes, and what still waits in the outbox is sent."""

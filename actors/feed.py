@@ -15,7 +15,6 @@ from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
 
 _CATCH_UP_SECONDS = 5.0
-_ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 
 
 class Projection(Protocol):
@@ -49,7 +48,7 @@ class Feed:
 
     def __init__(self, key: ChannelKey, channels: Channels, projection: Projection) -> None:
         self.key = key
-        self.reader = Reader(channels)
+        self.reader = Reader(channels, lambda: channels.is_heard(key))
         self.projection = projection
         self.attendance = Attendance()
         self._channels = channels
@@ -96,10 +95,11 @@ class Feed:
     def _drafts(self, events: Sequence[Event]) -> list[Draft]:
         now = trio.current_time()
         drafts: list[Draft] = []
+        if events:
+            # They are all of one topic.
+            self.reader.remove_if_over(events[-1].key)
         for event in events:
             drafts += self.projection.project(event, now)
-            if event.key.channel == "task" and event.event_type in _ENDS:
-                self.reader.remove(event.key)
         if self.projection.due <= now:
             drafts += self.projection.flush(now)
         return drafts

@@ -15,6 +15,7 @@ from actors.feed import Feed, Projection
 from actors.log import Retention
 from actors.redaction import TaskRedaction
 from actors.spawner import Spawner, spawn
+from actors.task_events import is_over
 
 FEED_CHANNEL = "feed"
 """No client can name this channel: a feed is reached through the dialect whose feed it is."""
@@ -62,6 +63,9 @@ class Feeds:
 
         def attach(source: ChannelKey) -> None:
             log = self._channels.log(source)
+            if is_over(log) and (not replaying or log.first > log.tail):
+                # There is nothing to be read, and nothing would ever end the reading.
+                return
             feed.reader.add(source, log.replay() if replaying else log.resume(None))
 
         follower = Follower(channel, owner, attach, feed.reader.remove)

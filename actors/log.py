@@ -68,7 +68,18 @@ class LogTotals:
 class Log:
     """An append-only sequence of events. Sync, without a clock of its own; one actor appends, anyone reads."""
 
-    __slots__ = ("_bytes", "_events", "_head", "_redactions", "_retention", "_totals", "epoch", "key", "tail")
+    __slots__ = (
+        "_bytes",
+        "_events",
+        "_head",
+        "_redactions",
+        "_retention",
+        "_totals",
+        "epoch",
+        "key",
+        "last_type",
+        "tail",
+    )
 
     def __init__(
         self, key: ChannelKey, retention: Retention, *, epoch: str | None = None, totals: LogTotals | None = None
@@ -77,6 +88,8 @@ class Log:
         # Every life of a log has an epoch of its own: a topic that was forgotten and comes back counts from 1 again.
         self.epoch = epoch or secrets.token_hex(5)
         self.tail = 0
+        self.last_type = ""
+        """The type of the newest event, also where that is no longer retained."""
         self._retention = retention
         self._events: list[Event] = []
         self._head = 0
@@ -111,6 +124,7 @@ class Log:
             event = redaction.apply(event)
         self._events.append(event)
         self.tail = offset
+        self.last_type = draft.event_type
         size = len(event.body) + _EVENT_OVERHEAD
         self._bytes += size
         self._totals.bytes += size

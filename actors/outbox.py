@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
 
 import msgspec
 import trio
 
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
-from actors.spawner import CannotSpawn
+from actors.spawner import CannotSpawn, SpawnTask
 from actors.subscription import Subscription
 
 _READ_EVENTS = 512
@@ -19,10 +17,6 @@ _LEFT = -1
 """The cursor of a subscription that was given up: no fan-out stands there, and nothing wakes it."""
 _SLICE_BYTES = 16 * 1024
 """How much is written under one deadline: a peer that takes so much in time is slow, and not gone."""
-
-
-SpawnWriter: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
-"""Starts a writer's task. Its owner may cancel it; the writer then gives its connection up. Raises CannotSpawn."""
 
 
 class OutboxOptions(msgspec.Struct, frozen=True):
@@ -63,7 +57,8 @@ class Outbox:
         "write_nowait",
     )
 
-    def __init__(self, sink: Sink, spawn: SpawnWriter, options: OutboxOptions) -> None:
+    def __init__(self, sink: Sink, spawn: SpawnTask, options: OutboxOptions) -> None:
+        """`spawn` starts the writer's task. Who owns that may cancel it: the writer then gives its connection up."""
         self._sink = sink
         self.write_nowait = sink.write_nowait
         """For the audience's loop over those in step. What it does not take is to be given to `not_taken`."""

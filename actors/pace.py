@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import TypeVar
 
 import trio
+
+_T = TypeVar("_T")
 
 _SLICE_SECONDS = 0.0005
 """Others wait this long at most for a walk, and a step more: an item is handled in one piece."""
@@ -29,3 +32,22 @@ class Pace:
         """Lets everybody else run who can."""
         await trio.lowlevel.checkpoint()
         self._end = self._clock() + _SLICE_SECONDS
+
+
+def walk(items: Iterable[_T], step: Callable[[_T], None]) -> Awaitable[None] | None:
+    """Takes the step with each item: at once where that is soon done; else with some of them, and what is returned goes
+    on in slices. It is to be awaited. An item that is long in coming may be another than it was: `step` looks."""
+    pace, rest = Pace(), iter(items)
+    for item in rest:
+        step(item)
+        if pace.is_due():
+            return _walk_on(rest, step, pace)
+    return None
+
+
+async def _walk_on(rest: Iterator[_T], step: Callable[[_T], None], pace: Pace) -> None:
+    await pace.step_aside()
+    for item in rest:
+        step(item)
+        if pace.is_due():
+            await pace.step_aside()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 
 from actors.channels import Channels
 from actors.event import ChannelKey, Event
 from actors.log import Gap, Log, Resumption
+from actors.task_events import is_over
 
 _READ_EVENTS = 256
 _READ_BYTES = 256 * 1024
@@ -28,14 +31,24 @@ class Reader:
     it. So a slow reader costs a cursor a topic, and what the retention drops meanwhile is told as an event `gap`.
     """
 
-    def __init__(self, channels: Channels) -> None:
+    def __init__(self, channels: Channels, is_heard: Callable[[], bool] = lambda: True) -> None:
+        """`is_heard`: whether what is read reaches somebody now."""
         self._channels = channels
+        self._is_heard = is_heard
         self._cursors: dict[ChannelKey, _Cursor] = {}
         self._marked: dict[ChannelKey, None] = {}
         self._news = trio.Event()
 
     def __contains__(self, key: ChannelKey) -> bool:
         return key in self._cursors
+
+    def __len__(self) -> int:
+        """How many topics are read."""
+        return len(self._cursors)
+
+    @property
+    def is_heard(self) -> bool:
+        return self._is_heard()
 
     def add(self, key: ChannelKey, start: Resumption) -> None:
         """Reads the topic from there on. One that is read already goes on where it is."""
@@ -53,6 +66,12 @@ class Reader:
         """Whether a topic that is read has not been read up to there."""
         cursor = self._cursors.get(key)
         return cursor is not None and cursor.offset < offset
+
+    def remove_if_over(self, key: ChannelKey) -> None:
+        """Lets go of a topic to which nothing is added any more, once all of it has been read."""
+        cursor = self._cursors.get(key)
+        if cursor is not None and is_over(cursor.log) and cursor.offset == cursor.log.tail:
+            self.remove(key)
 
     def close(self) -> None:
         for key in tuple(self._cursors):

@@ -23,21 +23,20 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.posted_events import checked_posts, fields_of
 from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import (
     ANSWER_TYPE,
-    RESERVED_TYPES,
     TaskServices,
     session_echo,
     session_prompt,
     streamed_text,
 )
+from actors.task_events import TASK_ENDS
 from actors.task_handle import Ask, TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 
-_TERMINAL_TYPES = frozenset({"task.completed", "task.failed", "task.cancelled"})
-_POSTABLE = _TERMINAL_TYPES | {"step.confirm"}
 _REMEMBERED_KEYS = 256
 
 
@@ -155,8 +154,8 @@ class RemoteTask(TaskHandle):
             raise CallboardError(ErrorCode.CONFLICT, f"claim task {self.record.id} before posting its events")
         if command.idempotency_key is not None and command.idempotency_key in self._keys:
             return
-        *drafts, last = _checked(command.drafts)
-        if last.event_type not in _TERMINAL_TYPES:
+        *drafts, last = checked_posts(command.drafts)
+        if last.event_type not in TASK_ENDS:
             drafts.append(last)
         if drafts:
             self._note(drafts)
@@ -165,21 +164,21 @@ class RemoteTask(TaskHandle):
         if command.idempotency_key is not None:
             self._keys.append(command.idempotency_key)
         self._renew()
-        if last.event_type in _TERMINAL_TYPES:
+        if last.event_type in TASK_ENDS:
             await self._conclude(last)
 
     def _note(self, drafts: Sequence[Draft]) -> None:
         for one in drafts:
-            step_id = _fields(one).get("step_id") if one.event_type == "step.confirm" else None
+            step_id = fields_of(one).get("step_id") if one.event_type == "step.confirm" else None
             if isinstance(step_id, str) and step_id not in self.record.confirmations:
                 self.record.open_confirmation(step_id)
-            if one.event_type == ANSWER_TYPE and (text := streamed_text(_fields(one))):
+            if one.event_type == ANSWER_TYPE and (text := streamed_text(fields_of(one))):
                 self._text.append(text)
 
     async def _echo(self, drafts: Sequence[Draft]) -> None:
         answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
         if self._session is not None and answers:
-            echoes = [session_echo(one, streamed_text(_fields(one)), self.record.id) for one in answers]
+            echoes = [session_echo(one, streamed_text(fields_of(one)), self.record.id) for one in answers]
             await self._services.channels.emit(self._session.key, *echoes)
 
     async def _echo_prompt(self) -> None:
@@ -189,7 +188,7 @@ class RemoteTask(TaskHandle):
 
     async def _conclude(self, last: Draft) -> None:
         """The agent's last word: the task's, or the turn's where another turn waits."""
-        fields = _fields(last)
+        fields = fields_of(last)
         result = fields.get("result")
         text = result if isinstance(result, str) else ""
         if text:
@@ -270,35 +269,3 @@ class RemoteTask(TaskHandle):
 
     async def _tell_agent(self, event_type: str, data: Json) -> None:
         await self._services.channels.emit(self._board, draft(event_type, data))
-
-
-def _checked(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
-    if not drafts:
-        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "events is empty")
-    for index, one in enumerate(drafts):
-        if one.event_type in RESERVED_TYPES and one.event_type not in _POSTABLE:
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} is for the engine alone to emit")
-        if one.event_type == "step.confirm" and not isinstance(_fields(one).get("step_id"), str):
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "step.confirm needs a string `step_id`")
-        if one.event_type in _TERMINAL_TYPES and index != len(drafts) - 1:
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} ends the task: nothing may follow it")
-        if one.event_type in _TERMINAL_TYPES:
-            _check_last_word(one)
-    return drafts
-
-
-def _check_last_word(posted: Draft) -> None:
-    """An answer in a form that is not read would be lost in silence."""
-    data = msgspec.json.decode(posted.body)
-    if data is None:
-        return
-    if not isinstance(data, dict):
-        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"data of {posted.event_type} is an object or null")
-    for name in ("result", "error", "cause"):
-        if not isinstance(data.get(name), str | None):
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"`{name}` of {posted.event_type} is a string")
-
-
-def _fields(posted: Draft) -> dict[str, Json]:
-    data = msgspec.json.decode(posted.body)
-    return data if isinstance(data, dict) else {}

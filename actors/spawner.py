@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from actors.childspec import ChildSpec
 from actors.errors import CallboardError, ErrorCode
@@ -10,6 +11,10 @@ from actors.errors import CallboardError, ErrorCode
 
 class CannotSpawn(Exception):
     """A supervisor takes no child now: it is full, or does not run."""
+
+
+SpawnTask: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
+"""Starts a task that nobody waits for. Raises CannotSpawn."""
 
 
 class Spawner(Protocol):

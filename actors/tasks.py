@@ -154,8 +154,8 @@ class Tasks:
         """The topics of the principal's tasks that wait for a confirmation."""
         return tuple(
             task.key
-            for task in self._newest_first(principal)
-            if task.record.confirmations and task.record.id in self._running
+            for task in reversed(self._running.values())
+            if task.record.confirmations and principal.sees(task.record.user_id)
         )
 
     def running_of(self, user_id: str) -> tuple[TaskHandle, ...]:

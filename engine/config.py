@@ -152,6 +152,8 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """TLS and the request head of a new connection."""
     idle_seconds: Seconds = 75
     """A keep-alive connection between two requests."""
+    body_seconds: Seconds = 60
+    """All of an HTTP request's body."""
     auth_seconds: Seconds = 10
     """A socket's first successful `auth`."""
     heartbeat_seconds: Seconds = 30

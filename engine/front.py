@@ -65,6 +65,7 @@ class Front:
             gateway_frames=WebSocketEncoder(payload),
             gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
             spawn_writer=partial(core.connection_actors.start_nowait, "writer"),
+            spawn_worker=partial(core.connection_actors.start_nowait, "worker"),
             options=_client_options(config),
         )
         identity = WalletIdentity(require_signature=config.wallet_signature_required)
@@ -169,6 +170,7 @@ def _http_options(config: Config) -> HttpOptions:
         version=version("callboard"),
         auth_required=config.auth_required,
         body_bytes=limits.body_bytes,
+        body_seconds=config.timeouts.body_seconds,
         requests_per_second=limits.requests_per_second,
         requests_burst=limits.requests_burst,
         cors_origins=config.server.cors_origins,

@@ -72,7 +72,7 @@ class AgentWork:
             raise CallboardError(ErrorCode.BUSY, message, retry_after=1.0)
         if not self._working:
             try:
-                self._client.services.spawn_writer(self._work)
+                self._client.services.spawn_worker(self._work)
             except CannotSpawn as error:
                 raise CallboardError(ErrorCode.BUSY, f"the engine starts nothing now: {error}") from error
             self._working = True
@@ -137,7 +137,8 @@ class AgentWork:
             self._say(job, answer.opening())
             await self._tell(job, answer, task.key)
         private = query.session_id is None and not self._is_watched(task.key, started.session_id)
-        if job.dropped or (job.scope.cancelled_caught and private):
+        left_alone = job.scope.cancelled_caught or answer.given_up
+        if job.dropped or (left_alone and private):
             await router.command_task(self._client.principal, CancelTask(started.exec_id))
 
     async def _start(self, query: Query) -> ExecStarted:
@@ -197,4 +198,4 @@ class AgentWork:
 
     def _is_watched(self, task: ChannelKey, session_id: str) -> bool:
         channels = self._client.services.router.channels
-        return channels.is_followed(task) or channels.is_followed(ChannelKey("session", session_id, task.owner))
+        return channels.is_heard(task) or channels.is_heard(ChannelKey("session", session_id, task.owner))

@@ -6,9 +6,10 @@ import msgspec
 
 from actors.connections import Connections
 from actors.feeds import Feeds
-from actors.outbox import OutboxOptions, SpawnWriter
+from actors.outbox import OutboxOptions
 from actors.principal import Verifier
 from actors.router import Router
+from actors.spawner import SpawnTask
 from actors.subscription import Encoder
 from transport.credentials import TicketRedeemer
 
@@ -44,6 +45,8 @@ class ClientServices(msgspec.Struct, frozen=True, kw_only=True):
     tickets: TicketRedeemer
     gateway_frames: Encoder
     gateway_blocks: Encoder
-    spawn_writer: SpawnWriter
+    spawn_writer: SpawnTask
     """Where the writers of outboxes run: beside their connections, so that one without a writer costs no nursery."""
+    spawn_worker: SpawnTask
+    """Where that of a client's requests runs which its next ones do not wait for. Beside its connection as well."""
     options: ClientOptions

@@ -203,7 +203,8 @@ class ClientSocket:
                     text = self._socket.receive_nowait()
         if self._reading.cancelled_caught and self._closing is None:
             self._closing = (CloseCode.UNAUTHORIZED, "not authenticated in time")
-        self.connection.detach()
+        if (rest := self.connection.wind_up()) is not None:
+            await rest
         if self._socket.over and not self.outbox.busy:
             return
         with trio.move_on_after(self._options.close_seconds):

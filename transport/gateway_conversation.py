@@ -69,12 +69,11 @@ class GatewayConversation:
         try:
             if refusal := over_rate or self._stranger_refused(isinstance(request.command, _WELCOME)):
                 raise refusal
-            work = self._carry_out(request.id, request.command)
+            return self._carry_out(request)
         # The edge of a request: what is wrong with one must not end all that its connection follows.
         except Exception as error:  # noqa: BLE001
             self._client.reply(_error_reply(request, error))
             return None
-        return None if work is None else self._client.finish(work, partial(_error_reply, request))
 
     def _stranger_refused(self, welcome: bool, /) -> CallboardError | None:
         """Before its authentication a client is not told what there is, nor in which form to ask for it."""
@@ -82,24 +81,31 @@ class GatewayConversation:
             return None
         return CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first: {type: auth, payload: {token}}")
 
-    def _carry_out(self, request_id: gateway.RequestId, command: gateway.Command) -> Awaitable[bytes] | None:
-        """Answers at once, or returns what waits for the answer."""
+    def _carry_out(self, request: gateway.Request) -> Awaitable[None] | None:
+        """Answers at once, or returns what does so later."""
+        request_id, command = request.id, request.command
         match command:
             case gateway.Ping():
                 self._client.reply(gateway_replies.pong(request_id))
             case gateway.Subscribe():
-                self._subscribe(request_id, command)
+                return self._subscribe(request_id, command)
             case gateway.Unsubscribe():
-                self._unsubscribe(request_id, command)
+                return self._finish(request, self._unsubscribe(request_id, command))
             case gateway.Auth():
-                return self._authenticate(request_id, command)
+                return self._finish(request, self._authenticate(request_id, command))
             case gateway.TaskAction():
-                return self._act(request_id, command)
+                return self._finish(request, self._act(request_id, command))
             case ExecSession():
-                return self._exec(request_id, command)
+                return self._finish(request, self._exec(request_id, command))
             case _:
                 assert_never(command)
         return None
+
+    def _finish(self, request: gateway.Request, work: Awaitable[bytes] | bytes) -> Awaitable[None] | None:
+        if isinstance(work, bytes):
+            self._client.reply(work)
+            return None
+        return self._client.finish(work, partial(_error_reply, request))
 
     async def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> bytes:
         try:
@@ -109,7 +115,7 @@ class GatewayConversation:
         device_id = self._client.identify(principal, auth.device_id)
         return gateway_replies.auth_result(request_id, principal, device_id)
 
-    def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> None:
+    def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> Awaitable[None] | None:
         # One step: a topic that is forgotten in between would be followed from a place in its former log.
         everything = not asked.topics
         admissions = self._client.connection.admit(asked.channel, asked.starts(), everything=everything)
@@ -117,14 +123,16 @@ class GatewayConversation:
         if everything or any(admission.questions for admission in admissions):
             # The reply goes first. Events wait for the outbox's writer, an open question does not.
             self._client.flush()
-        self._client.connection.enter(asked.channel, admissions, everything=everything)
+        return self._client.connection.enter(asked.channel, admissions, everything=everything)
 
-    def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> None:
+    def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> Awaitable[bytes] | bytes:
+        rest = None
         if asked.topics:
             self._client.connection.leave(asked.channel, asked.topics)
         else:
-            self._client.connection.leave_channel(asked.channel)
-        self._client.reply(gateway_replies.unsubscribed(request_id, asked))
+            rest = self._client.connection.leave_channel(asked.channel)
+        reply = gateway_replies.unsubscribed(request_id, asked)
+        return reply if rest is None else _after(rest, reply)
 
     async def _exec(self, request_id: gateway.RequestId, command: ExecSession) -> bytes:
         started = await self._client.services.router.exec_session(self._client.principal, command)
@@ -144,6 +152,11 @@ class GatewayConversation:
                     return gateway_replies.task_result(request_id, asked.action, receipt)
         except CallboardError as error:
             return gateway_replies.task_refused(request_id, asked, error)
+
+
+async def _after(rest: Awaitable[None], reply: bytes) -> bytes:
+    await rest
+    return reply
 
 
 def _error_reply(request: gateway.Request, error: Exception) -> bytes:

@@ -193,6 +193,10 @@ class _Listener:
         self._offset = self._log.tail
         self._closed = False
 
+    @property
+    def is_heard(self) -> bool:
+        return True
+
     def notice(self, key: ChannelKey) -> None:
         while not self._closed and (events := self._log.read(self._offset, max_events=100, max_bytes=_READ_BYTES)):
             for event in events:

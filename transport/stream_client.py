@@ -71,7 +71,8 @@ class StreamClient(ABC):
         try:
             if await self._open(connection):
                 await self._wait_until_gone()
-                connection.detach()
+                if (rest := connection.wind_up()) is not None:
+                    await rest
                 self._outbox.put_nowait(_LAST_CHUNK)
             with trio.move_on_after(services.options.close_seconds):
                 await self._outbox.drain()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import trio
 from wsproto.frame_protocol import FrameProtocol
 
-from actors.outbox import Outbox, OutboxOptions, SpawnWriter
+from actors.outbox import Outbox, OutboxOptions
 from actors.rate import TokenBucket
+from actors.spawner import SpawnTask
 from tests.transport.server import RecordingHandlers
 from transport.byte_stream import ByteStream
 from transport.head import RequestHead
@@ -25,7 +26,7 @@ _FRAMES = FrameProtocol(client=False, extensions=[])
 class EchoHandlers(RecordingHandlers):
     """Echoes text as text and binary messages as binary ones, over the parts that serve a client of the gateway."""
 
-    def __init__(self, spawn_writer: SpawnWriter, message_bytes: int = MESSAGE_BYTES) -> None:
+    def __init__(self, spawn_writer: SpawnTask, message_bytes: int = MESSAGE_BYTES) -> None:
         super().__init__()
         self._spawn_writer = spawn_writer
         self._message_bytes = message_bytes

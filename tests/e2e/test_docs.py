@@ -61,9 +61,7 @@ def test_every_example_of_a_request_works(
     }
     sent: set[str] = set()
 
-    def post(
-        path: str, changes: dict[str, str] | None = None, by: httpx2.Client = api, **names: str
-    ) -> dict[str, Any]:
+    def post(path: str, changes: dict[str, str] | None = None, by: httpx2.Client = api, **names: str) -> dict[str, Any]:
         sent.add(path)
         answer = by.post(path.format(**names), json={**examples[path], **(changes or {})}, headers=proof())
         assert str(answer.status_code) in document["paths"][path]["post"]["responses"], answer.text

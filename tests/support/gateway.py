@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
-import orjson
 import trio
 import trio.testing
-from trio_websocket import WebSocketConnection, wrap_client_stream
+from trio_websocket import wrap_client_stream
 
-from actors.errors import CallboardError, ErrorCode
-from actors.principal import Principal
 from actors.uploads import MemoryUploads
-from tests.support.world import ADMIN, ALICE, BOB, OPERATOR, PUBLISHER, EchoToolbox, Limits, World
+from tests.support.credentials import NamesAreKeys, NamesAreTickets
+from tests.support.gateway_client import Client
+from tests.support.world import EchoToolbox, Limits, World
 from transport.agent_conversation import AgentDoor, AgentServices
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientOptions, ClientServices
@@ -46,93 +43,6 @@ from transport.steps_stream import StepsStreamDoor
 from transport.wallet_conversation import WalletDoor
 from transport.wallet_identity import WalletIdentity
 from transport.wallets import Wallets
-
-PRINCIPALS = {who.user_id: who for who in (ALICE, BOB, ADMIN, PUBLISHER, OPERATOR)}
-
-
-class NamesAreKeys:
-    """A verifier that takes a user's name for a key, but for `expired` and names it does not know."""
-
-    def __init__(self) -> None:
-        self.revoked: set[str] = set()
-
-    async def verify(self, token: str) -> Principal:
-        await trio.lowlevel.checkpoint()
-        if token == "expired":
-            raise CallboardError(ErrorCode.UNAUTHORIZED, "the token has expired")
-        name, _, expires = token.partition("@")
-        if name not in PRINCIPALS:
-            raise CallboardError(ErrorCode.UNAUTHORIZED, "the API key is unknown")
-        principal = PRINCIPALS[name]
-        return msgspec.structs.replace(principal, expires_at=float(expires)) if expires else principal
-
-    def is_valid(self, principal: Principal) -> bool:
-        return principal.user_id not in self.revoked
-
-
-class NamesAreTickets:
-    """A ticket office whose tickets are `tk_` and a user's name."""
-
-    def issue(self, principal: Principal) -> tuple[str, float]:
-        return f"tk_{principal.user_id}", 60.0
-
-    def redeem(self, ticket: str) -> Principal:
-        principal = PRINCIPALS.get(ticket.removeprefix("tk_"))
-        if principal is None or not ticket.startswith("tk_"):
-            raise CallboardError(ErrorCode.UNAUTHORIZED, "the ticket is unknown or has expired")
-        return principal
-
-
-class Client:
-    """A client of the gateway over trio-websocket, which nobody here wrote."""
-
-    def __init__(self, socket: WebSocketConnection) -> None:
-        self.socket = socket
-        self.events: list[dict[str, Any]] = []
-        self._ids = itertools.count(1)
-
-    async def send(self, text: str) -> None:
-        await self.socket.send_message(text)
-
-    async def receive(self) -> dict[str, Any]:
-        """The next frame that is no event; events are put by."""
-        while True:
-            frame: dict[str, Any] = orjson.loads(await self.socket.get_message())
-            if frame["type"] != "event":
-                return frame
-            self.events.append(frame["payload"])
-
-    async def event(self) -> dict[str, Any]:
-        """The next event."""
-        while not self.events:
-            frame = orjson.loads(await self.socket.get_message())
-            assert frame["type"] == "event", frame
-            self.events.append(frame["payload"])
-        return self.events.pop(0)
-
-    async def events_until(self, *last: str) -> list[dict[str, Any]]:
-        """All events up to one of these types."""
-        seen = [await self.event()]
-        while seen[-1]["event_type"] not in last:
-            seen.append(await self.event())
-        return seen
-
-    async def request(self, kind: str, payload: object = None) -> dict[str, Any]:
-        """Sends a request and returns its reply."""
-        named = f"r{next(self._ids)}"
-        frame: dict[str, object] = {"id": named, "type": kind}
-        if payload is not None:
-            frame["payload"] = payload
-        await self.send(orjson.dumps(frame).decode())
-        reply = await self.receive()
-        assert reply["id"] == named
-        return reply
-
-    async def login(self, user: str, device: str | None = None) -> dict[str, Any]:
-        payload = {"token": user} if device is None else {"token": user, "device_id": device}
-        reply = await self.request("auth", payload)
-        assert reply["payload"]["success"], reply
-        return reply
 
 
 class Gateway:
@@ -242,6 +152,7 @@ async def _start(
         gateway_frames=WebSocketEncoder(payload),
         gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
         spawn_writer=nursery.start_soon,
+        spawn_worker=nursery.start_soon,
         options=options,
     )
     desk = StepsDesk(services, EchoToolbox(), RealtimeOptions("echo"), verify_client)

@@ -184,7 +184,7 @@ class World:
         )
         runs = NurserySpawner(tasks_nursery or nursery)
         self.tasks = Tasks(runs, services, self.agents, self.sessions, self.reports, self.limits.tasks)
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms)
         self.connections = Connections(verifier or AllValid())
 
     def connect(self, principal: Principal | None, sink: MemorySink | None = None) -> tuple[Connection, MemorySink]:
@@ -201,4 +201,4 @@ class World:
     def watch(self, connection: Connection, channel: str, *topics: str, start: Start = "oldest") -> None:
         """Subscribes to topics, from their beginning if no other start is given, or to the whole channel."""
         admissions = connection.admit(channel, dict.fromkeys(topics, start), everything=not topics)
-        connection.enter(channel, admissions, everything=not topics)
+        assert connection.enter(channel, admissions, everything=not topics) is None, "there are few topics"

@@ -11,7 +11,8 @@ from actors.commands import CreateTask, Publish
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
 from actors.log import Retention
-from tests.support.gateway import Client, Gateway
+from tests.support.gateway import Gateway
+from tests.support.gateway_client import Client
 from tests.support.raw_websocket import RawWebSocket, text_frame
 from tests.support.world import ALICE, BOB, PUBLISHER, Limits
 from tests.transport.bystander import disturbed_gateway

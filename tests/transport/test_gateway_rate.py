@@ -10,7 +10,7 @@ import trio.testing
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
-from tests.support.gateway import NamesAreKeys, NamesAreTickets
+from tests.support.credentials import NamesAreKeys, NamesAreTickets
 from tests.support.raw_websocket import text_frame
 from tests.support.world import World
 from tests.transport.recording import Recording
@@ -37,6 +37,7 @@ def services(nursery: trio.Nursery) -> ClientServices:
         gateway_frames=WebSocketEncoder(payload),
         gateway_blocks=ChunkedEncoder(SseEncoder(payload)),
         spawn_writer=nursery.start_soon,
+        spawn_worker=nursery.start_soon,
         options=OPTIONS,
     )
 

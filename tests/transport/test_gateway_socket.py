@@ -10,7 +10,8 @@ import trio
 from trio_websocket import ConnectionClosed
 
 from actors.commands import CreateSession, CreateTask
-from tests.support.gateway import Client, Gateway, running_gateway
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.gateway_client import Client
 from tests.support.world import ALICE
 from tests.transport.agents import AGENTS
 from transport.client_services import ClientOptions

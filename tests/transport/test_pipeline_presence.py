@@ -9,7 +9,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 from trio_websocket import ConnectionClosed
 
-from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
+from tests.support.credentials import PRINCIPALS
+from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, PipelineClient, pipeline_client
 from tests.transport.agents import AGENTS
 

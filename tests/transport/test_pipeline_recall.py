@@ -8,7 +8,8 @@ from actors.event import ChannelKey
 from actors.feeds import Feeds
 from actors.uploads import MemoryUploads
 from tests.support.agents import forever
-from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
+from tests.support.credentials import PRINCIPALS
+from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, PipelineClient, pipeline_client
 from tests.support.world import NurserySpawner
 from tests.transport.agents import AGENTS

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from tests.support.gateway import PRINCIPALS, Gateway, running_gateway
+from tests.support.credentials import PRINCIPALS
+from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, pipeline_client
 from tests.transport.agents import AGENTS
 from transport.pipeline_groups import KnownPipeline

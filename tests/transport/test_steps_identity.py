@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from actors.errors import CallboardError, ErrorCode
-from tests.support.gateway import NamesAreKeys, NamesAreTickets
+from tests.support.credentials import NamesAreKeys, NamesAreTickets
 from transport.credentials import Authenticator
 from transport.head import RequestHead
 from transport.steps_identity import StepsIdentity, VerifyClient

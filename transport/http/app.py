@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+import trio
 from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import UnsupportedMediaType
 
-from actors.errors import CallboardError
+from actors.errors import CallboardError, ErrorCode
 from transport.http.agents import AgentsApi
 from transport.http.batches import BatchesApi
 from transport.http.bodies import as_json, decode_body, decode_query
@@ -38,7 +40,8 @@ def create_app(services: HttpServices) -> QuartTrio:
     options = services.options
     app = QuartTrio(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = options.body_bytes
-    app.config["BODY_TIMEOUT"] = options.body_seconds
+    # Its own deadline has no words of ours: see `_read_body`.
+    app.config["BODY_TIMEOUT"] = None
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
     answer_errors(app)
@@ -49,9 +52,12 @@ def create_app(services: HttpServices) -> QuartTrio:
     routes = [*api_routes(services, streams), *WalletApi(services, rates).routes()]
     if services.steps is not None:
         routes += StepsApi(services.steps, streams, rates).routes()
+    read_body = partial(_read_body, options.body_seconds)
     for route in routes:
         rule = route.path.replace("{", "<").replace("}", ">")
-        app.add_url_rule(rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate), methods=[route.method])
+        app.add_url_rule(
+            rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate, read_body), methods=[route.method]
+        )
     add_probes(app, services)
     add_pages(app, openapi_document(routes, version=options.version, auth_required=options.auth_required))
     return app
@@ -75,7 +81,7 @@ def api_routes(services: HttpServices, streams: EventStreams) -> list[AnyRoute]:
     ]
 
 
-def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
+def _view(route: AnyRoute, gate: Gate, read_body: Callable[[], Awaitable[bytes]]) -> Callable[..., Awaitable[Response]]:
     admit = route.admit or gate.admit
 
     async def view(**path: str) -> Response:
@@ -89,7 +95,7 @@ def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
     async def answer(path: dict[str, str]) -> Response:
         principal = await admit(request.method, request.headers, request.args)
         query = decode_query(request.args, route.query)
-        raw = await _read_body() if route.takes_bytes or route.body is not Nothing else b""
+        raw = await read_body() if route.takes_bytes or route.body is not Nothing else b""
         body = decode_body(b"" if route.takes_bytes else raw, route.body)
         answered = await route.handler(Call(principal, request.method, path, request.headers, body, query, raw))
         return answered if isinstance(answered, Response) else _response(route, answered)
@@ -97,11 +103,14 @@ def _view(route: AnyRoute, gate: Gate) -> Callable[..., Awaitable[Response]]:
     return view
 
 
-async def _read_body() -> bytes:
+async def _read_body(seconds: float) -> bytes:
+    """Raises CallboardError TIMEOUT where it is not all there in time."""
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedMediaType(f"a body in the encoding {encoding!r} is not read")
-    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    with trio.move_on_after(seconds):
+        return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    raise CallboardError(ErrorCode.TIMEOUT, f"the body did not arrive within {seconds:g} s (timeouts.body_seconds)")
 
 
 def _response(route: AnyRoute, answer: Answer[object]) -> Response:

@@ -71,8 +71,8 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Of the engine, for the documentation."""
     auth_required: bool = True
     body_bytes: int = 4 * 1024 * 1024
-    body_seconds: float = 30.0
-    """How long a request's body may take to arrive."""
+    body_seconds: float = 60.0
+    """How long a request's body may take to arrive, all of it."""
     requests_per_second: float = 100.0
     requests_burst: float = 200.0
     """Of one user, on average and at once."""
