@@ -14,7 +14,7 @@ interface Golden {
   readonly stream: string;
 }
 
-/** Written by the server's own encoders (tests/transport/dialects/golden_frames.py). */
+/** Written by the server's own encoders (tests/transport/dialects/frames_for_javascript.py). */
 const golden = JSON.parse(readFileSync(new URL("./golden/serverFrames.json", import.meta.url), "utf8")) as Golden;
 
 function decoded(text: string): StepsFrame {

@@ -1,6 +1,6 @@
 """What the server sends, written down for the tests of the JavaScript client (clients/js/test/serverFrames.test.ts).
 
-python -m tests.transport.dialects.golden_frames    # after a change of the wire: writes it anew
+python -m tests.transport.dialects.frames_for_javascript    # after a change of the wire: writes it anew
 """
 
 from __future__ import annotations

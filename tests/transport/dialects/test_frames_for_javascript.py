@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.transport.dialects.golden_frames import PATH, golden
+from tests.transport.dialects.frames_for_javascript import PATH, golden
 
 
 def test_what_is_written_down_is_what_the_encoders_make() -> None:
-    assert json.loads(PATH.read_text()) == golden(), "python -m tests.transport.dialects.golden_frames"
+    assert json.loads(PATH.read_text()) == golden(), "python -m tests.transport.dialects.frames_for_javascript"
