@@ -16,12 +16,12 @@ from tests.e2e.conftest import Token
 from tests.e2e.engine_process import EngineProcess
 from tests.support.wallets import Wallet
 
-_COUNT = itertools.count()
+_NONCES = itertools.count(int(time.time() * 1000) + 60_000)
 
 
 def proof() -> dict[str, str]:
-    """The headers of a wallet, good once and for a minute. What is not for wallets does not read them."""
-    return Wallet(1).headers(str(int(time.time() * 1000) + 60_000 + next(_COUNT)))
+    """The headers of a wallet. What is not for wallets does not read them."""
+    return Wallet(1).headers(str(next(_NONCES)))
 
 
 @pytest.fixture
