@@ -47,7 +47,7 @@ class Answer:
             case "task.cancelled", _:
                 self.ended = True
                 yield frame(self._echo, "cancelled")
-            case "gap", _ if self._streaming:
+            case "gap", {"from": int(), "to": int(), "reason": str()} if self._streaming:
                 self.ended = self.given_up = True
                 yield self._failed("pieces of the answer were dropped before this client took them")
             case _:

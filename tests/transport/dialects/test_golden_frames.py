@@ -124,7 +124,7 @@ def test_the_steps() -> None:
 
 
 def test_the_pipelines() -> None:
-    greeting = pipeline_replies.connected("550e8400", "your-pipeline-uuid", "person", "s1", admission(), {})
+    greeting = pipeline_replies.connected("550e8400", "your-pipeline-uuid", "person", "s1", admission(), ("alice",), {})
     example = {"connection_id": "550e8400", "pipeline_uuid": "your-pipeline-uuid", "session_type": "person"}
     assert_holds(read_frame(greeting), {"type": "connected", **example})
     assert_holds(read_frame(pipeline_replies.pong({})), {"type": "pong"})
