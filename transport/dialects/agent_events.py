@@ -79,6 +79,8 @@ def _of_session(event_type: str, data: dict[str, Json]) -> dict[str, Json] | Non
             return {"type": "stream_chunk", "content": content, "task_id": task_id}
         case "message", {"role": str(role), "content": str(content), "task_id": str(task_id)}:
             return {"type": "message", "role": role, "content": content, "task_id": task_id}
+        case "broadcast", {"message": str(news)}:
+            return {"type": "broadcast", "message": news}
         case "done", {"exec_id": str(task_id), "state": "completed"}:
             return {"type": "stream_end", "task_id": task_id}
         case "done", {"exec_id": str(task_id), "state": "cancelled"}:
