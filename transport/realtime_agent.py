@@ -122,9 +122,15 @@ class RealtimeAgent:
         return task_id
 
     async def broadcast(self, kind: str, data: Json) -> Position:
-        """Sends a message of any type to all clients, those too that come back for it. Raises CallboardError."""
+        """Sends a message of any type to all clients, those too that come back for it. Raises CallboardError.
+
+        The other dialects' clients of this user are told by the system topic `broadcasts`; where a dialect knows only
+        texts, it tells `broadcast` with a `message`, and leaves out all else.
+        """
         self.open()
-        return await self._router.channels.publish(self.key, draft(kind, data))
+        position = await self._router.channels.publish(self.key, draft(kind, data))
+        await self._router.broadcast(self.owner, kind, data)
+        return position
 
     def add_client(self, client_id: str, send: Send) -> None:
         """From now on hands every message to `send`, in order. One that raises is taken away."""

@@ -7,7 +7,7 @@
 | a task of its own | `create` | query | submit | none: all is said in a room | HTTP: a new conversation |
 | seen in | all but pipeline | all but pipeline | all but pipeline | | all but pipeline |
 | cancel | `cancel` | `cancel` with `task_id` | `task:cancel` | recall of the question | HTTP |
-| broadcast to a conversation | HTTP publish | none | none | HTTP broadcast | none |
+| broadcast | HTTP publish | none | `RealtimeAgent.broadcast` in Python | HTTP | none |
 | what is said, afterwards | HTTP, or `since` | `history` | replay by `lastEventId` | HTTP | HTTP |
 
 A pipeline's room shows its own conversation and no other, so that is the session which all name here.
@@ -19,7 +19,7 @@ from typing import cast
 
 import pytest
 
-from tests.matrix.owner import stage
+from tests.matrix.owner import OWNER, stage
 from tests.support.faces.company import DIALECTS, company
 from tests.support.faces.face import Ending, Said
 from tests.support.faces.pipeline_face import PipelineFace
@@ -70,6 +70,16 @@ async def test_a_task_that_is_cancelled_by_one_is_seen_to_end_by_another(cancell
 async def test_a_broadcast_to_a_conversation_is_seen(teller: str, watcher: str) -> None:
     async with stage() as on, company(on.place, teller, watcher) as faces:
         await faces[teller].broadcast(faces.session_id, "The house is on fire.")
+        assert await faces[watcher].see_broadcast() == "The house is on fire."
+
+
+@pytest.mark.parametrize("watcher", DIALECTS)
+async def test_what_is_broadcast_to_a_user_in_python_is_seen(watcher: str) -> None:
+    """The steps dialect's own way: its clients have no request for it, its `RealtimeAgent` has."""
+    async with stage() as on, company(on.place, watcher) as faces:
+        agent = on.gateway.desk.agents.of(OWNER.user_id)
+        await agent.broadcast("house", {"burns": True})
+        await agent.broadcast("broadcast", {"message": "The house is on fire."})
         assert await faces[watcher].see_broadcast() == "The house is on fire."
 
 

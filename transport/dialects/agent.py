@@ -14,7 +14,7 @@ from actors.position import Position
 Echo: TypeAlias = tuple[tuple[str, str | int | float], ...]
 """What a client named its request, as `request_id` or as `id`, echoed on every frame that answers it."""
 
-WholeChannel: TypeAlias = Literal["task", "session"]
+WholeChannel: TypeAlias = Literal["task", "session", "system"]
 
 MOST_HISTORY = 1_000
 
@@ -58,7 +58,7 @@ class Watch(msgspec.Struct, frozen=True):
 
 
 class WatchAll(msgspec.Struct, frozen=True):
-    """All tasks, or all sessions, that the client may see, those to come included."""
+    """All tasks, or all sessions, that the client may see, those to come included; or the news of the engine."""
 
     channel: WholeChannel
 
@@ -218,7 +218,9 @@ def _whole_channel(frame: dict[str, Json]) -> WholeChannel | None:
             return "task"
         case "session":
             return "session"
-    raise ValueError("channel is task or session")
+        case "system":
+            return "system"
+    raise ValueError("channel is task, session or system")
 
 
 def _start(frame: dict[str, Json], default: Start) -> Start:

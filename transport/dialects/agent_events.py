@@ -45,6 +45,8 @@ def _said(event: Event) -> dict[str, Json] | None:
     if event.event_type == "gap":
         return {"type": "gap", "from": data.get("from"), "to": data.get("to"), "reason": data.get("reason")}
     match event.key.channel:
+        case _ if event.event_type == "broadcast" and isinstance(data.get("message"), str):
+            return {"type": "broadcast", "message": data["message"]}
         case "task":
             return _of_task(event.event_type, data)
         case "session":
@@ -79,8 +81,6 @@ def _of_session(event_type: str, data: dict[str, Json]) -> dict[str, Json] | Non
             return {"type": "stream_chunk", "content": content, "task_id": task_id}
         case "message", {"role": str(role), "content": str(content), "task_id": str(task_id)}:
             return {"type": "message", "role": role, "content": content, "task_id": task_id}
-        case "broadcast", {"message": str(news)}:
-            return {"type": "broadcast", "message": news}
         case "done", {"exec_id": str(task_id), "state": "completed"}:
             return {"type": "stream_end", "task_id": task_id}
         case "done", {"exec_id": str(task_id), "state": "cancelled"}:

@@ -82,6 +82,8 @@ class WalletProjection:
             case "task":
                 task = self._task(event.key.topic, event.timestamp)
                 return self._after(task, task.apply(event), event, now)
+            case _ if event.event_type == "broadcast":
+                return self._project_message(event)
             case _:
                 return self._project_creation(event, now)
 
@@ -95,7 +97,7 @@ class WalletProjection:
             return ()
         if message is None:
             return ()
-        return (_draft("new_message", _NewMessage(event.key.topic, message), event.timestamp),)
+        return (_draft("new_message", _NewMessage(_conversation_of(event), message), event.timestamp),)
 
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
         if event.event_type != "task.created":
@@ -135,9 +137,14 @@ class WalletProjection:
         return task
 
 
+def _conversation_of(event: Event) -> str:
+    """Empty for what is broadcast outside of any."""
+    return event.key.topic if event.key.channel == "session" else ""
+
+
 def _message_of(event: Event) -> ConversationMessage | None:
-    """What is said in a conversation. Raises msgspec.DecodeError."""
-    conversation_id = event.key.topic
+    """What is said in a conversation, or broadcast. Raises msgspec.DecodeError."""
+    topic = event.key.topic
     match event.event_type:
         case "message":
             data = msgspec.json.decode(event.body, type=_MessageData)
@@ -146,7 +153,7 @@ def _message_of(event: Event) -> ConversationMessage | None:
             role, text, index = "system", msgspec.json.decode(event.body, type=_BroadcastData).message, None
         case _:
             return None
-    named = f"{conversation_id}-e{event.offset}" if index is None else message_id(conversation_id, index)
+    named = f"{topic}-e{event.offset}" if index is None else message_id(topic, index)
     return ConversationMessage(named, role, (TextPart(text),))
 
 

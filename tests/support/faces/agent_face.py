@@ -13,7 +13,10 @@ _ENDS: dict[str, State] = {"stream_end": "completed", "error": "failed", "cancel
 
 
 class AgentFace:
-    """Watches all tasks and sessions. What it is told so has a `position`, unlike the answers to its own requests."""
+    """Watches all tasks and sessions, and the news.
+
+    What it is told so has a `position`, unlike the answers to its own requests.
+    """
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
@@ -22,7 +25,7 @@ class AgentFace:
 
     async def greet(self) -> None:
         await self._frames.until("connected")
-        for channel in ("task", "session"):
+        for channel in ("task", "session", "system"):
             await self._frames.send({"type": "watch", "channel": channel})
             assert (await self._frames.until("watching"))["channel"] == channel
 
@@ -49,9 +52,7 @@ class AgentFace:
         return Ending(_ENDS[frame["type"]], self._texts.pop(frame["task_id"], ""))
 
     async def see_broadcast(self) -> str:
-        frame = await self._frames.until("broadcast")
-        assert frame["session_id"]
-        message: str = frame["message"]
+        message: str = (await self._frames.until("broadcast"))["message"]
         return message
 
     async def history(self, session_id: str, count: int) -> Sequence[Said]:

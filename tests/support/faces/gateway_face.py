@@ -17,7 +17,7 @@ _ENDS: dict[str, State] = {
 
 
 class GatewayFace:
-    """Subscribed to all tasks and sessions."""
+    """Subscribed to all tasks and sessions, and the news."""
 
     def __init__(self, place: Place, frames: Frames) -> None:
         self._place = place
@@ -28,7 +28,7 @@ class GatewayFace:
     async def greet(self) -> None:
         await self._frames.send({"id": "auth", "type": "auth", "payload": {"token": self._place.token}})
         assert (await self._frames.until("auth.result"))["payload"]["success"]
-        for channel in ("task", "session"):
+        for channel in ("task", "session", "system"):
             await self._frames.send({"id": channel, "type": "subscribe", "payload": {"channel": channel, "topics": []}})
             assert (await self._frames.until("subscribed"))["payload"]["success"]
 
@@ -61,7 +61,7 @@ class GatewayFace:
         return Ending(_ENDS[event["event_type"]], self._texts.pop(event["topic"], ""))
 
     async def see_broadcast(self) -> str:
-        while (event := await self._event("session"))["event_type"] != "broadcast":
+        while (event := await self._event("session", "system"))["event_type"] != "broadcast":
             pass
         message: str = event["data"]["message"]
         return message
@@ -71,10 +71,10 @@ class GatewayFace:
         told = [event["data"] for event in page["events"] if event["event_type"] == "message"]
         return [Said(data["role"], data["content"]) for data in told[:count]]
 
-    async def _event(self, channel: str) -> Frame:
+    async def _event(self, *channels: str) -> Frame:
         while True:
             payload: Frame = (await self._frames.until("event"))["payload"]
-            if payload["channel"] == channel:
+            if payload["channel"] in channels:
                 return payload
 
 

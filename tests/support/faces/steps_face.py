@@ -42,9 +42,7 @@ class StepsFace:
         return Ending("completed" if data["success"] else "failed", data["output"] or "")
 
     async def see_broadcast(self) -> str:
-        data = (await self._frames.until("broadcast"))["data"]
-        assert data["sessionId"]
-        message: str = data["message"]
+        message: str = (await self._frames.until("broadcast"))["data"]["message"]
         return message
 
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
