@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import trio
+import trio.testing
 
 from actors.principal import Principal, Scope
 from actors.sessions import SessionsOptions
@@ -24,6 +26,12 @@ class Stage(msgspec.Struct, frozen=True):
     gateway: Gateway
     place: Place
     speaker: Speaker
+
+    async def all_gone(self) -> None:
+        """Returns once nobody is connected."""
+        with trio.fail_after(10):
+            while len(self.gateway.world.connections):
+                await trio.testing.wait_all_tasks_blocked(0.005)
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@
 | seen in | all but pipeline | all but pipeline | all but pipeline | | all but pipeline |
 | cancel | `cancel` | `cancel` with `task_id` | `task:cancel` | recall of the question | HTTP |
 | broadcast | HTTP publish | none | `RealtimeAgent.broadcast` in Python | HTTP | none |
-| what is said, afterwards | HTTP, or `since` | `history` | replay by `lastEventId` | HTTP | HTTP |
+| what was said | HTTP, or `since` | `history` | `lastEventId` | HTTP | HTTP |
+| what was broadcast | HTTP, or `since` | `history` | `lastEventId` | `since` | 100 kept while away |
 
 A pipeline's room shows its own conversation and no other, so that is the session which all name here.
 """
@@ -71,6 +72,18 @@ async def test_a_broadcast_to_a_conversation_is_seen(teller: str, watcher: str) 
     async with stage() as on, company(on.place, teller, watcher) as faces:
         await faces[teller].broadcast(faces.session_id, "The house is on fire.")
         assert await faces[watcher].see_broadcast() == "The house is on fire."
+
+
+@pytest.mark.parametrize(("teller", "watcher"), BROADCASTS)
+async def test_who_was_away_learns_of_a_broadcast(teller: str, watcher: str) -> None:
+    async with stage() as on:
+        async with company(on.place, watcher) as faces:
+            session_id = faces.session_id
+        await on.all_gone()
+        async with company(on.place, teller) as faces:
+            await faces[teller].broadcast(session_id, "The house was on fire.")
+        async with company(on.place, watcher) as faces:
+            assert await faces[watcher].learn_broadcast(session_id) == "The house was on fire."
 
 
 @pytest.mark.parametrize("watcher", DIALECTS)

@@ -55,11 +55,18 @@ class AgentFace:
         message: str = (await self._frames.until("broadcast"))["message"]
         return message
 
+    async def learn_broadcast(self, session_id: str) -> str:
+        message: str = (await self._past(session_id, "broadcast"))[0]["message"]
+        return message
+
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
+        told = await self._past(session_id, "message")
+        return [Said(frame["role"], frame["content"]) for frame in told[:count]]
+
+    async def _past(self, session_id: str, kind: str) -> list[Frame]:
         await self._frames.send({"type": "history", "session_id": session_id})
         told = (await self._frames.until("history"))["frames"]
-        messages = [frame for frame in told if frame["type"] == "message"]
-        return [Said(frame["role"], frame["content"]) for frame in messages[:count]]
+        return [frame for frame in told if frame["type"] == kind]
 
     async def _of_a_task(self) -> Frame:
         while True:

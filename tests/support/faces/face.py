@@ -49,6 +49,10 @@ class Face(Protocol):
 
     async def see_broadcast(self) -> str: ...
 
+    async def learn_broadcast(self, session_id: str) -> str:
+        """The first one in the conversation that somebody who comes now still learns of."""
+        ...
+
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
         """What somebody who comes now can still learn of the first `count` messages of the conversation."""
         ...

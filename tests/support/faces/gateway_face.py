@@ -66,10 +66,17 @@ class GatewayFace:
         message: str = event["data"]["message"]
         return message
 
+    async def learn_broadcast(self, session_id: str) -> str:
+        message: str = (await self._past(session_id, "broadcast"))[0]["message"]
+        return message
+
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
-        page = await self._place.request("GET", f"/api/v1/channels/session/{session_id}/history?since=0")
-        told = [event["data"] for event in page["events"] if event["event_type"] == "message"]
+        told = await self._past(session_id, "message")
         return [Said(data["role"], data["content"]) for data in told[:count]]
+
+    async def _past(self, session_id: str, event_type: str) -> list[Frame]:
+        page = await self._place.request("GET", f"/api/v1/channels/session/{session_id}/history?since=0")
+        return [event["data"] for event in page["events"] if event["event_type"] == event_type]
 
     async def _event(self, *channels: str) -> Frame:
         while True:

@@ -49,6 +49,11 @@ class PipelineFace:
         message: str = (await self._frames.until("broadcast"))["message"]
         return message
 
+    async def learn_broadcast(self, session_id: str) -> str:
+        async with connected(self._place, f"{_path(self._place)}&since=0") as replay:
+            message: str = (await replay.until("broadcast"))["message"]
+        return message
+
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
         messages = (await self._place.request("GET", f"{_BASE}/messages/person"))["data"]["messages"]
         return [Said(message["role"], message["content"]) for message in messages[:count]]
@@ -62,6 +67,10 @@ class PipelineFace:
 
 @asynccontextmanager
 async def pipeline_face(place: Place) -> AsyncIterator[PipelineFace]:
-    async with connected(place, f"{_BASE}/connect?session_type=person&access_token={place.token}") as frames:
+    async with connected(place, _path(place)) as frames:
         greeting = await frames.until("connected")
         yield PipelineFace(place, frames, greeting["session_id"])
+
+
+def _path(place: Place) -> str:
+    return f"{_BASE}/connect?session_type=person&access_token={place.token}"

@@ -45,6 +45,13 @@ class StepsFace:
         message: str = (await self._frames.until("broadcast"))["data"]["message"]
         return message
 
+    async def learn_broadcast(self, session_id: str) -> str:
+        async with connected(self._place, _path(self._place, "&lastEventId=0")) as replay:
+            data = (await replay.until("broadcast"))["data"]
+        assert data["sessionId"] == session_id
+        message: str = data["message"]
+        return message
+
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
         async with connected(self._place, _path(self._place, "&lastEventId=0")) as replay:
             told: list[Said] = []

@@ -51,6 +51,10 @@ class WalletFace:
             pass
         return "".join(part["text"] for part in message["content"])
 
+    async def learn_broadcast(self, session_id: str) -> str:
+        """What came while the wallet was away follows its greeting."""
+        return await self.see_broadcast()
+
     async def history(self, session_id: str, count: int) -> Sequence[Said]:
         page = await self._request("GET", f"/api/conversations/{session_id}/messages")
         return [Said(one["role"], one["content"][0]["text"]) for one in page["messages"][:count]]
