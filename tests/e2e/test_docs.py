@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +13,6 @@ from tests.e2e.clients import event_stream, rest, stream_until
 from tests.e2e.conftest import Token
 from tests.e2e.engine_process import EngineProcess
 from tests.support.wallets import Wallet
-
-_NONCES = itertools.count(int(time.time() * 1000) + 60_000)
-
-
-def proof() -> dict[str, str]:
-    """The headers of a wallet. What is not for wallets does not read them."""
-    return Wallet(1).headers(str(next(_NONCES)))
 
 
 @pytest.fixture
@@ -59,7 +50,7 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
 
     def post(path: str, **names: str) -> dict[str, Any]:
         sent.add(path)
-        answer = api.post(path.format(**names), json=examples[path], headers=proof())
+        answer = api.post(path.format(**names), json=examples[path], headers=Wallet(1).proof())
         assert str(answer.status_code) in document["paths"][path]["post"]["responses"], answer.text
         assert answer.is_success, answer.text
         decoded: dict[str, Any] = answer.json()
@@ -102,5 +93,5 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
 
 def test_every_get_answers_as_documented(api: httpx2.Client, document: dict[str, Any]) -> None:
     paths = [path for path, operations in document["paths"].items() if "get" in operations and "{" not in path]
-    statuses = {path: api.get(path, headers=proof()).status_code for path in paths}
+    statuses = {path: api.get(path, headers=Wallet(1).proof()).status_code for path in paths}
     assert statuses == {path: 403 if "/admin/" in path else 200 for path in paths}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +10,6 @@ from tests.support.faces.face import Ending, NotInDialectError, Said, State
 from tests.support.faces.socket import Frame, Frames, Place, connected
 
 _ENDS: dict[str, State] = {"completed": "completed", "failed": "failed", "canceled": "cancelled"}
-_NONCE_SECONDS = 60
 
 
 class WalletFace:
@@ -64,21 +62,11 @@ class WalletFace:
         return task
 
     async def _request(self, method: str, path: str, body: object = None) -> Any:
-        return await self._place.request(method, path, body, signed(self._place))
+        return await self._place.request(method, path, body, self._place.wallet.proof())
 
 
 @asynccontextmanager
 async def wallet_face(place: Place) -> AsyncIterator[WalletFace]:
-    async with connected(place, "/api/ws", signed(place)) as frames:
+    async with connected(place, "/api/ws", place.wallet.proof()) as frames:
         await frames.until("connection_established")
         yield WalletFace(place, frames)
-
-
-_last_nonce = 0
-
-
-def signed(place: Place) -> dict[str, str]:
-    """The headers of one request. A nonce is good once: no two are the same."""
-    global _last_nonce
-    _last_nonce = max(_last_nonce + 1, (int(time.time()) + _NONCE_SECONDS) * 1000)
-    return place.wallet.headers(str(_last_nonce))
