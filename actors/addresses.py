@@ -15,7 +15,8 @@ from actors.tasks import Tasks
 ChannelName: TypeAlias = Literal["task", "session", "system", "app", "agent", "room"]
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 
-_OWN_TOPICS = ("tasks", "sessions", "batches")
+_BROADCASTS = "broadcasts"
+_OWN_TOPICS = ("tasks", "sessions", "batches", _BROADCASTS)
 _COMMON_TOPICS = ("agents", "alerts")
 _ADMIN_TOPICS = ("stats",)
 
@@ -45,6 +46,11 @@ def system_audiences(topic: str, owner: str) -> tuple[ChannelKey, ...]:
     if topic in _OWN_TOPICS:
         return ChannelKey("system", topic, owner), ChannelKey("system", topic, EVERYTHING)
     return (ChannelKey("system", topic),)
+
+
+def broadcasts_of(owner: str) -> ChannelKey:
+    """The log of what one user is told outside of any task and conversation."""
+    return ChannelKey("system", _BROADCASTS, owner)
 
 
 def check_channel(channel: str) -> None:

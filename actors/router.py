@@ -197,6 +197,10 @@ class Router:
         """Tells everybody of the engine's own trouble."""
         await self._announce("alerts", "", event_type, data)
 
+    async def broadcast(self, owner: str, event_type: str, data: Json) -> None:
+        """Tells one user, outside of any task and conversation."""
+        await self._announce("broadcasts", owner, event_type, data)
+
     def log(self, key: ChannelKey) -> Log:
         return self.channels.log(key)
 

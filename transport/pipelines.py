@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 import trio
 
+from actors.addresses import broadcasts_of
 from actors.commands import CancelTask, CreateSession, ExecStarted, Say
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
@@ -276,6 +277,8 @@ class Pipelines:
         feed = self._feeds.open(key, self.options.retention, make)
         if made:
             feed.reader.add(session.key, Resumption(self._router.log(session.key).tail, None))
+            broadcasts = broadcasts_of(session.user_id)
+            feed.reader.add(broadcasts, self._router.start_of(broadcasts, "live"))
             return feed, made[0]
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,14 +14,6 @@ from tests.e2e.clients import event_stream, rest, stream_until
 from tests.e2e.conftest import Token
 from tests.e2e.engine_process import EngineProcess
 from tests.support.wallets import Wallet
-
-_NUMBERS = itertools.count()
-
-
-def proof() -> dict[str, str]:
-    """The headers of a wallet. What is not for wallets does not read them."""
-    nonce = int(time.time() * 1000) + 60_000 + next(_NUMBERS)
-    return Wallet(1).headers(str(nonce))
 
 
 @pytest.fixture
@@ -63,7 +53,7 @@ def test_every_example_of_a_request_works(
 
     def post(path: str, changes: dict[str, str] | None = None, by: httpx2.Client = api, **names: str) -> dict[str, Any]:
         sent.add(path)
-        answer = by.post(path.format(**names), json={**examples[path], **(changes or {})}, headers=proof())
+        answer = by.post(path.format(**names), json={**examples[path], **(changes or {})}, headers=Wallet(1).proof())
         assert str(answer.status_code) in document["paths"][path]["post"]["responses"], answer.text
         assert answer.is_success, answer.text
         decoded: dict[str, Any] = answer.json()
@@ -118,10 +108,18 @@ def test_every_example_of_a_request_works(
         task_id: str = post(messages, {"content": content}, conversation_id=conversation)["task_id"]
         return task_id
 
+    def state(task_id: str) -> str:
+        answer = api.get(f"/api/tasks/{task_id}", headers=Wallet(1).proof())
+        found: str = answer.json()["task"]["status"]["state"]
+        return found
+
     assert post("/api/tasks/{task_id}/messages", task_id=converse("patient", "wait"))["task_id"]
     confirm = "/api/tasks/{task_id}/confirm"
     asking_wallet = converse("asking", examples[confirm]["step_id"])
-    while api.get(f"/api/tasks/{asking_wallet}", headers=proof()).json()["task"]["status"]["state"] != "input-required":
+    while (
+        api.get(f"/api/tasks/{asking_wallet}", headers=Wallet(1).proof()).json()["task"]["status"]["state"]
+        != "input-required"
+    ):
         pass
     assert post(confirm, task_id=asking_wallet)["task"]["id"] == asking_wallet
     assert sent == examples.keys()
@@ -132,6 +130,6 @@ def test_every_get_answers_as_documented(api: httpx2.Client, document: dict[str,
     statuses: dict[str, int] = {}
     for path in paths:
         # One that is a stream has no end.
-        with api.stream("GET", path, headers=proof()) as answer:
+        with api.stream("GET", path, headers=Wallet(1).proof()) as answer:
             statuses[path] = answer.status_code
     assert statuses == {path: 403 if "/admin/" in path else 200 for path in paths}

@@ -51,6 +51,8 @@ def _said(event: Event) -> dict[str, Json] | None:
     if event.event_type == "gap":
         return _gap(data)
     match event.key.channel:
+        case _ if event.event_type == "broadcast" and isinstance(data.get("message"), str):
+            return {"type": "broadcast", "message": data["message"]}
         case "task":
             return _of_task(event.event_type, data)
         case "session":

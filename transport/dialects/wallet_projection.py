@@ -105,6 +105,8 @@ class WalletProjection:
             case "task":
                 task = self._task(event.key.topic, event.timestamp)
                 return self._after(task, task.apply(event), event, now)
+            case _ if event.event_type == "broadcast":
+                return self._project_message(event)
             case _:
                 return self._project_creation(event, now)
 
@@ -177,8 +179,8 @@ class WalletProjection:
 
 
 def _message_of(event: Event) -> _NewMessage | None:
-    """What is said in a conversation, and stands. Raises msgspec.DecodeError."""
-    conversation_id, task_id = event.key.topic, ""
+    """What is said in a conversation, and stands, or what is broadcast to the wallet. Raises msgspec.DecodeError."""
+    topic, task_id = event.key.topic, ""
     match event.event_type:
         case "message":
             data = msgspec.json.decode(event.body, type=_MessageData)
@@ -189,5 +191,7 @@ def _message_of(event: Event) -> _NewMessage | None:
             role, text, index = "system", msgspec.json.decode(event.body, type=_BroadcastData).message, None
         case _:
             return None
-    named = f"{conversation_id}-e{event.offset}" if index is None else message_id(conversation_id, index)
+    named = f"{topic}-e{event.offset}" if index is None else message_id(topic, index)
+    # What is broadcast outside of any conversation names none.
+    conversation_id = topic if event.key.channel == "session" else ""
     return _NewMessage(conversation_id, ConversationMessage(named, role, (TextPart(text),)), task_id)
