@@ -12,6 +12,7 @@ PYTHON_313 ?= $(shell for python in python3.13 "$$HOME"/.pyenv/versions/3.13*/bi
 BIN := $(VENV)/bin
 MADE := .made-by-$(subst /,_,$(PYTHON))
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+INSTALL_OURS := $(PIP_INSTALL) --no-deps --no-build-isolation -e clients/python -e .
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -26,6 +27,10 @@ run: $(VENV)/.run ## Make the environment and serve the offline agent on http://
 
 .PHONY: test
 test: check test-clients pytest pytest-3.13 ## Linters, types, import direction, and all tests on two Pythons and in Node
+
+.PHONY: chromium
+chromium: ## Debian's Chromium, which the tests of the pages drive, where there is none (as root)
+	command -v chromium >/dev/null || { apt-get update --quiet && apt-get install --yes --quiet --no-install-recommends chromium; }
 
 .PHONY: check
 check: $(VENV)/.test ## Linters, types and import direction only
@@ -43,10 +48,10 @@ ifneq ($(strip $(PYTHON_313)),)
 pytest-3.13: $(VENV_313)/.test
 	$(VENV_313)/bin/python -m pytest $(ARGS)
 
-$(VENV_313)/.test: requirements-test.lock pyproject.toml
+$(VENV_313)/.test: requirements-test.lock pyproject.toml clients/python/pyproject.toml
 	"$(strip $(PYTHON_313))" -m venv $(VENV_313)
 	$(VENV_313)/bin/python $(PIP_INSTALL) --require-hashes -r requirements-test.lock
-	$(VENV_313)/bin/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(VENV_313)/bin/python $(INSTALL_OURS)
 	@touch $@
 else
 pytest-3.13:
@@ -87,7 +92,7 @@ endif
 bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-BENCHES := fanout latency connections inbound tokens growth
+BENCHES := fanout latency connections inbound tokens growth dialects
 .PHONY: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.test
 	$(BIN)/python -m benchmarks.$* $(ARGS)
@@ -116,12 +121,14 @@ lock: ## Renew the locks from pyproject.toml (the newest versions that it allows
 # One set of versions for all Pythons and systems: what is tested on one is what runs on the other.
 COMPILE_WITH := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command
-COMPILE := $(COMPILE_WITH) "make lock"
+COMPILE := $(COMPILE_WITH) "make lock" --no-emit-package callboard-client
 
 .PHONY: clean
 clean: ## Remove the environments, caches and build directories
-	rm -rf $(VENV) $(VENV_313) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache tests/node/node_modules tests/node_ui/node_modules $(JS)/node_modules $(JS)/dist
+	rm -rf $(VENV) $(VENV_313) build dist *.egg-info clients/python/build clients/python/*.egg-info \
+		.mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+		tests/node/node_modules tests/node_ui/node_modules tests/node_browser/node_modules \
+		$(JS)/node_modules $(JS)/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/$(MADE):
@@ -131,12 +138,12 @@ $(VENV)/$(MADE):
 	@rm -f $(VENV)/.made-by-*
 	@touch $@
 
-$(VENV)/.run: requirements.lock pyproject.toml $(VENV)/$(MADE)
+$(VENV)/.run: requirements.lock pyproject.toml clients/python/pyproject.toml $(VENV)/$(MADE)
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements.lock
-	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(BIN)/python $(INSTALL_OURS)
 	@touch $@
 
-$(VENV)/.test: requirements-test.lock pyproject.toml $(VENV)/$(MADE)
+$(VENV)/.test: requirements-test.lock pyproject.toml clients/python/pyproject.toml $(VENV)/$(MADE)
 	$(BIN)/python $(PIP_INSTALL) --require-hashes -r requirements-test.lock
-	$(BIN)/python $(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(BIN)/python $(INSTALL_OURS)
 	@touch $@

@@ -8,13 +8,15 @@ from actors.agents import Agents
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, check_topic
 from actors.principal import EVERYTHING, Principal
+from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.sessions import Sessions
 from actors.tasks import Tasks
 
-ChannelName: TypeAlias = Literal["task", "session", "system", "app", "agent"]
+ChannelName: TypeAlias = Literal["task", "session", "system", "app", "agent", "room"]
 CHANNELS: tuple[ChannelName, ...] = get_args(ChannelName)
 
-_OWN_TOPICS = ("tasks", "sessions", "batches")
+_BROADCASTS = "broadcasts"
+_OWN_TOPICS = ("tasks", "sessions", "batches", _BROADCASTS)
 _COMMON_TOPICS = ("agents", "alerts")
 _ADMIN_TOPICS = ("stats",)
 
@@ -46,6 +48,11 @@ def system_audiences(topic: str, owner: str) -> tuple[ChannelKey, ...]:
     return (ChannelKey("system", topic),)
 
 
+def broadcasts_of(owner: str) -> ChannelKey:
+    """The log of what one user is told outside of any task and conversation."""
+    return ChannelKey("system", _BROADCASTS, owner)
+
+
 def check_channel(channel: str) -> None:
     """Raises CallboardError INVALID_CHANNEL."""
     if channel not in CHANNELS:
@@ -55,10 +62,11 @@ def check_channel(channel: str) -> None:
 class Addresses:
     """Finds the log behind a name, if the principal may see it."""
 
-    def __init__(self, tasks: Tasks, sessions: Sessions, agents: Agents) -> None:
+    def __init__(self, tasks: Tasks, sessions: Sessions, agents: Agents, rooms: Rooms) -> None:
         self._tasks = tasks
         self._sessions = sessions
         self._agents = agents
+        self._rooms = rooms
 
     def resolve(self, principal: Principal, channel: str, topic: str) -> ChannelKey:
         """Raises CallboardError INVALID_CHANNEL, INVALID_PAYLOAD, NOT_FOUND or FORBIDDEN. What somebody else owns is
@@ -77,5 +85,11 @@ class Addresses:
                 if registrant is None or not principal.sees(registrant):
                     raise CallboardError(ErrorCode.NOT_FOUND, f"no agent {topic!r} of yours runs elsewhere")
                 return ChannelKey("agent", topic, registrant)
+            case "room":
+                return self._rooms.key(principal, topic)
             case _:
                 return ChannelKey("app", topic)
+
+    def sees(self, principal: Principal, key: ChannelKey) -> bool:
+        """Whether a topic of everybody's, or of the principal's own, is for it: a room may be for some alone."""
+        return key.channel != ROOM_CHANNEL or self._rooms.admits(principal, key.topic)

@@ -102,7 +102,8 @@ class TaskContext(ABC):
 
     @abstractmethod
     async def next_turn(self) -> str:
-        """Waits for the next appended turn and takes it into this run. The task is `waiting` meanwhile."""
+        """Waits for the next appended turn and takes it into this run. Where none is there yet, `task.waiting` says so
+        and the task is `waiting` meanwhile."""
 
     @abstractmethod
     async def call_tool(self, name: str, arguments: Json) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice
@@ -175,15 +176,14 @@ class Channels:
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
 
-        Subscribers that lag get what is left. Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
+        Subscribers that lag get what is left.
         """
         if not self.exists(key):
             await trio.lowlevel.checkpoint()
             return
-        try:
+        # Where the topic is forgotten meanwhile, nothing is left of it.
+        with contextlib.suppress(trio.BrokenResourceError):
             await self._open(key).redact(redaction, lasting=lasting)
-        except trio.BrokenResourceError:
-            raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
     def forget(self, key: ChannelKey) -> None:
         """Drops a topic with its log. Subscribers hear nothing more of it."""

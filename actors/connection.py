@@ -224,7 +224,7 @@ class Connection:
 
     def _attach(self, key: ChannelKey) -> None:
         """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""
-        if key not in self._subscriptions:
+        if key not in self._subscriptions and self._sees(key):
             self._subscribe(self._admission(key, "live", named=False))
 
     def _catch_up(self, follower: Follower, standing: tuple[Log, int]) -> None:
@@ -232,8 +232,11 @@ class Connection:
         log, tail = standing
         key = log.key
         left = self._followers.get(follower.channel) is not follower
-        if not left and key not in self._subscriptions and self._router.channels.exists(key):
+        if not left and key not in self._subscriptions and self._router.channels.exists(key) and self._sees(key):
             self._subscribe(self._admission(key, Position(log.epoch, tail), named=False))
+
+    def _sees(self, key: ChannelKey) -> bool:
+        return self.principal is not None and self._router.sees(self.principal, key)
 
     def _forget(self, key: ChannelKey) -> None:
         """The topic is no more: nothing comes, and what still waits in the outbox is sent."""

@@ -14,6 +14,7 @@ from actors.presence import Presence
 from actors.principal import Principal
 
 ROOM_CHANNEL = "room"
+_OWN_TYPES = frozenset({"room.message", "member.joined", "member.left"})
 EVERYBODY = "*"
 _MOST_CHARACTERS = 16_384
 
@@ -46,9 +47,20 @@ class Rooms:
     def key(self, principal: Principal, name: str) -> ChannelKey:
         """The topic of a room that the principal may join. Raises CallboardError FORBIDDEN or INVALID_PAYLOAD."""
         check_topic(name)
-        if not _allows(self._rule(name).join, principal):
+        if not self.admits(principal, name):
             raise CallboardError(ErrorCode.FORBIDDEN, f"you may not join the room {name}")
         return ChannelKey(ROOM_CHANNEL, name)
+
+    def admits(self, principal: Principal, name: str) -> bool:
+        """Whether the principal may join."""
+        return _allows(self._rule(name).join, principal)
+
+    def check_publication(self, principal: Principal, name: str, event_type: str) -> None:
+        """Raises CallboardError where the principal may not add such an event to a room from outside: FORBIDDEN, or
+        INVALID_PAYLOAD for what tells of members, who speak for themselves."""
+        self._check_talk(principal, name)
+        if event_type in _OWN_TYPES:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} is for a room's members alone")
 
     async def join(self, principal: Principal, name: str, connection: object) -> None:
         """Whoever is to see the members come, itself too, follows the topic before. Idempotent."""
@@ -69,8 +81,7 @@ class Rooms:
     async def talk(self, principal: Principal, name: str, connection: object, content: str) -> Position:
         """Says it to all. Raises CallboardError CONFLICT for one who is not there, FORBIDDEN, or INVALID_PAYLOAD."""
         key = self._place_of(principal, name, connection)
-        if not _allows(self._rule(name).talk, principal):
-            raise CallboardError(ErrorCode.FORBIDDEN, f"you may not talk in the room {name}")
+        self._check_talk(principal, name)
         if len(content) > _MOST_CHARACTERS:
             message = f"a message to a room has at most {_MOST_CHARACTERS} characters"
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
@@ -91,6 +102,10 @@ class Rooms:
         if not self._presence.holds(key, principal.user_id, connection):
             raise CallboardError(ErrorCode.CONFLICT, f"you are not in the room {name}")
         return key
+
+    def _check_talk(self, principal: Principal, name: str) -> None:
+        if not _allows(self._rule(name).talk, principal):
+            raise CallboardError(ErrorCode.FORBIDDEN, f"you may not talk in the room {name}")
 
     def _rule(self, name: str) -> RoomRule:
         return self._options.rules.get(name, self._options.other)

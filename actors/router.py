@@ -40,6 +40,7 @@ from actors.log import Log, Resumption
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal, Scope
+from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.task_context import RESERVED_TYPES
@@ -65,6 +66,7 @@ class Router:
         agents: Agents,
         sessions: Sessions,
         tasks: Tasks,
+        rooms: Rooms,
         options: RouterOptions | None = None,
     ) -> None:
         chosen = options or RouterOptions()
@@ -73,7 +75,8 @@ class Router:
         self.sessions = sessions
         self.tasks = tasks
         self.batches = Batches(tasks, largest=chosen.batch_tasks)
-        self._addresses = Addresses(tasks, sessions, agents)
+        self._rooms = rooms
+        self._addresses = Addresses(tasks, sessions, agents, rooms)
         self._published: IdempotencyKeys[Reply[Position]] = IdempotencyKeys(
             chosen.idempotency_seconds, chosen.idempotency_keys
         )
@@ -159,6 +162,10 @@ class Router:
         """The log behind a name, if the principal may see it."""
         return self._addresses.resolve(principal, channel, topic)
 
+    def sees(self, principal: Principal, key: ChannelKey) -> bool:
+        """Whether one who follows a whole channel is to have this topic of it."""
+        return self._addresses.sees(principal, key)
+
     def start_of(self, key: ChannelKey, start: Start) -> Resumption:
         """Where a subscription begins."""
         log = self.channels.log(key)
@@ -190,6 +197,10 @@ class Router:
         """Tells everybody of the engine's own trouble."""
         await self._announce("alerts", "", event_type, data)
 
+    async def broadcast(self, owner: str, event_type: str, data: Json) -> None:
+        """Tells one user, outside of any task and conversation."""
+        await self._announce("broadcasts", owner, event_type, data)
+
     def log(self, key: ChannelKey) -> Log:
         return self.channels.log(key)
 
@@ -202,6 +213,8 @@ class Router:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
         if command.channel in ("system", "agent") and not principal.is_admin:
             raise CallboardError(ErrorCode.FORBIDDEN, f"publishing to the channel {command.channel} is for admins")
+        if command.channel == ROOM_CHANNEL:
+            self._rooms.check_publication(principal, command.topic, command.draft.event_type)
         if command.channel == "task" and self.tasks.find(principal, command.topic).record.is_ending:
             raise CallboardError(ErrorCode.CONFLICT, f"task {command.topic} has ended: nothing is added to it any more")
         return key

@@ -21,6 +21,7 @@ RESERVED_TYPES = frozenset(
         "task.started",
         "task.turn_started",
         "task.turn_completed",
+        "task.waiting",
         "task.completed",
         "task.failed",
         "task.cancelled",
@@ -140,8 +141,11 @@ class RunningContext(TaskContext):
         return prompt
 
     async def next_turn(self) -> str:
-        while (prompt := self.next_turn_nowait()) is None:
+        if (prompt := self.next_turn_nowait()) is None:
+            await self._emit(draft("task.waiting", {"task_id": self.task_id, "turn": self.turn}))
+        while prompt is None:
             await self._record.wait_turn()
+            prompt = self.next_turn_nowait()
         await self.flush()
         return prompt
 

@@ -7,6 +7,7 @@ hour with the peers and the default settings. With `--publish` benchmarks/result
 from __future__ import annotations
 
 from benchmarks.connections import CONNECTIONS
+from benchmarks.dialects import DIALECTS_BENCHMARK
 from benchmarks.fanout import FANOUT
 from benchmarks.growth import GROWTH
 from benchmarks.inbound import INBOUND
@@ -14,7 +15,7 @@ from benchmarks.latency import LATENCY
 from benchmarks.settings import main
 from benchmarks.tokens import TOKENS
 
-BENCHMARKS = (FANOUT, LATENCY, CONNECTIONS, INBOUND, TOKENS, GROWTH)
+BENCHMARKS = (FANOUT, LATENCY, CONNECTIONS, INBOUND, TOKENS, GROWTH, DIALECTS_BENCHMARK)
 
 if __name__ == "__main__":
     main(BENCHMARKS, None, "benchmarks")

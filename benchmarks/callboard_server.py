@@ -25,6 +25,7 @@ ANSWER_SECONDS = 10.0
 BATCH = 1000
 AGENTS = (
     "benchmarks.flood_agent:flood",
+    "benchmarks.talk_agent:talker",
     "benchmarks.token_agents:streamer",
     "benchmarks.token_agents:greeter",
     "benchmarks.token_agents:idler",
@@ -34,6 +35,10 @@ AGENTS = (
 
 class _Task(msgspec.Struct, frozen=True):
     id: str
+
+
+class _Sessions(msgspec.Struct, frozen=True):
+    sessions: list[_Task]
 
 
 class _Ended(msgspec.Struct, frozen=True):
@@ -87,13 +92,28 @@ class CallboardServer:
         )
         return done.stdout.strip()
 
+    def sign_in(self, user: str) -> str:
+        """From now on all that is asked here is asked by this user; returns the user's API key."""
+        key = self.create_key(user)
+        self._http.headers["Authorization"] = f"Bearer {key}"
+        return key
+
+    def room(self, pipeline: str) -> str:
+        """The id of the user's only session: the conversation of its room in that pipeline."""
+        self._http.get(f"/api/v1/pipelines/{pipeline}/ws/messages/person").raise_for_status()
+        answer = self._http.get("/api/v1/sessions")
+        answer.raise_for_status()
+        (session,) = msgspec.json.decode(answer.content, type=_Sessions).sessions
+        return session.id
+
     def create_flood(self, order: Flood) -> str:
-        """A task that waits for `start_flood`; returns its id."""
+        """A task that waits for `start`; returns its id."""
         return self.create("flood", msgspec.json.encode(order).decode())
 
-    def create(self, agent: str, prompt: str) -> str:
-        """A task; returns its id."""
-        answer = self._http.post("/api/v1/tasks", json={"agent": agent, "prompt": prompt})
+    def create(self, agent: str, prompt: str, *, session_id: str | None = None) -> str:
+        """A task, of a conversation where one is named; returns its id."""
+        asked = {"agent": agent, "prompt": prompt, "session_id": session_id}
+        answer = self._http.post("/api/v1/tasks", json=asked)
         answer.raise_for_status()
         return msgspec.json.decode(answer.content, type=_Task).id
 
@@ -124,7 +144,8 @@ class CallboardServer:
                 return int(float(line.split()[1]))
         raise RuntimeError("the metrics do not tell the number of topics")
 
-    def start_flood(self, task_id: str) -> None:
+    def start(self, task_id: str) -> None:
+        """Appends the turn for which an agent waits."""
         self._http.post(f"/api/v1/tasks/{task_id}/turns", json={"prompt": "go"}).raise_for_status()
 
     def __enter__(self) -> Self:

@@ -101,7 +101,7 @@ def routed(rig: Rig) -> dict[str, Watched]:
     found = {}
     with rig.callboard(**NO_LIMIT) as callboard:
         task_id = callboard.create_flood(Flood(events=1))
-        callboard.start_flood(task_id)
+        callboard.start(task_id)
         for subject, request, marker in (
             (SUBSCRIBED, SUBSCRIBE, '"subscribed"'),
             (ACTED, ACT % task_id, '"task.result"'),

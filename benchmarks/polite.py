@@ -22,7 +22,7 @@ def polite(rig: Rig, server: CallboardServer, subject: str, x: int) -> Iterator[
         server.port, GATEWAY_PATH, 1, script=subscribe(task_id), seconds=0, warmup=0, total=events
     ) as one:
         one.wait_ready()
-        server.start_flood(task_id)
+        server.start(task_id)
         watched = rig.count(server.pid, [one])
     latency, doubts = watched.counted.latency_us, tuple(watched.doubts)
     for unit, microseconds in {"p50 ms": latency.p50, "p99 ms": latency.p99, "longest ms": latency.max}.items():

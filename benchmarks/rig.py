@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import reduce
 from typing import TypedDict, TypeVar, Unpack
@@ -165,21 +165,25 @@ class Rig:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
                 scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}
-                yield Target(callboard.pid, callboard.port, paths, scripts, lambda: callboard.start_flood(task_id))
+                yield Target(callboard.pid, callboard.port, paths, scripts, lambda: callboard.start(task_id))
         else:
             peer = self._peers[server]
             with self.peer(peer, load.rate, load.fill, size) as running:
                 yield Target(running.pid, running.port, {"ws": peer.path}, {"ws": peer.script}, running.start)
 
     @contextmanager
-    def callboard(self, auth: bool = False, /, **limits: int) -> Iterator[CallboardServer]:
-        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration.
+    def callboard(
+        self, auth: bool = False, more: Mapping[str, str] | None = None, /, **limits: int
+    ) -> Iterator[CallboardServer]:
+        """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration, `more`
+        is other settings of it, as `SECTION__KEY`.
 
         `auth`: nobody is let in without a credential.
         """
         chosen = {"connections": MOST_CONNECTIONS, **limits}
         settings = {f"CALLBOARD_LIMITS__{name.upper()}": str(value) for name, value in chosen.items()}
         settings["CALLBOARD_AUTH__REQUIRED"] = str(auth).lower()
+        settings.update({f"CALLBOARD_{name}": value for name, value in (more or {}).items()})
         with self.on_server_core(lambda: CallboardServer(settings)) as server:
             server.wait_ready()
             yield server

@@ -76,5 +76,5 @@ class Wallet(Section, frozen=True, kw_only=True):
     """The wallet dialect, `/api/ws`."""
 
     require_signature: bool | None = None
-    """A public key alone proves nothing. Unset: required where `auth.required` is. Read
-    `Config.wallet_signature_required`."""
+    """A public key alone proves nothing. Unset: not on loopback, where no credential is required, and on where one is
+    (`auth.required`, as in production). Read `Config.wallet_signature_required`."""

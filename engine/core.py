@@ -72,8 +72,8 @@ class Core:
             _tasks_options(config),
         )
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, bounds)
         self.rooms = Rooms(self.channels, _rooms_options(config))
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
 

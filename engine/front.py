@@ -33,10 +33,10 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
-from transport.pipeline_conversation import PipelineDoor
+from transport.pipeline_door import PipelineDoor
 from transport.pipeline_groups import KnownPipeline
 from transport.pipelines import Pipelines, PipelinesOptions
-from transport.realtime_agent import RealtimeOptions
+from transport.realtime_agent import RealtimeAgent, RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
 from transport.steps_desk import StepsDesk
@@ -94,6 +94,10 @@ class Front:
         ]
         streams: list[Door] = [EventStreamDoor(services, origins), StepsStreamDoor(self._steps, origins)]
         return ClientHandlers(options, origins, sockets, streams)
+
+    def realtime_agent(self, user_id: str) -> RealtimeAgent:
+        """Raises CallboardError BUSY."""
+        return self._steps.agents.of(user_id)
 
     def say_ready(self) -> None:
         """Everything runs: `/readyz` says so from now on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 import trio
@@ -20,6 +20,7 @@ from engine.front import Front
 from engine.rounds import Rounds
 from engine.tickets import TicketOffice
 from engine.tree import make_tree
+from transport.realtime_agent import RealtimeAgent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LAST_SECONDS = 1.0
@@ -58,7 +59,7 @@ class Engine:
             with trio.open_signal_receiver(*_SIGNALS) as signals:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._drain_at_signal, signals)
-                    await self._run_tree()
+                    await self._run_tree(garbage.settle)
                     nursery.cancel_scope.cancel()
         except* (StartFailed, RestartsExceeded) as failures:
             failed = _leaves(failures)
@@ -67,10 +68,23 @@ class Engine:
         _log.info("stopped")
         return 1 if failed else 0
 
-    async def _run_tree(self) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[Engine] = trio.TASK_STATUS_IGNORED) -> None:
+        """Runs the tree until it is cancelled; started once it serves. Why a tree fails is raised."""
+        await self._run_tree(lambda: task_status.started(self))
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where it listens: hosts and ports."""
+        return tuple(self._front.listener.addresses)
+
+    def realtime_agent(self, user_id: str) -> RealtimeAgent:
+        """All tasks of a user as one stream of steps. Raises CallboardError BUSY where too many users are served."""
+        return self._front.realtime_agent(user_id)
+
+    async def _run_tree(self, started: Callable[[], None]) -> None:
         async with trio.open_nursery() as tree:
             await tree.start(self._tree.run)
-            garbage.settle()
+            started()
             self._say_where()
 
     def _say_where(self) -> None:

@@ -29,16 +29,18 @@ class PipelineError(Exception):
 
 
 class PipelineClient:
-    """One connection to a pipeline. `name` marks its lines."""
+    """One connection to a pipeline. `name` marks its lines; `patience` is how many seconds it may hear nothing: where
+    many talk in one room, each waits for the answers to those before."""
 
-    def __init__(self, name: str, socket: ClientConnection) -> None:
+    def __init__(self, name: str, socket: ClientConnection, patience: float) -> None:
         self._name = name
         self._socket = socket
+        self._patience = patience
         self._connection_id = ""
         self._shown: dict[int, str] = {}
 
     async def talk(self, text: str, token: str | None) -> None:
-        """The whole conversation. Raises PipelineError and ConnectionClosed."""
+        """The whole conversation. Raises PipelineError, ConnectionClosed and TimeoutError."""
         if token is not None:
             await self._send({"type": "authenticate", "token": token})
         connected = await self._receive("connected")
@@ -50,9 +52,10 @@ class PipelineClient:
         await self._send({"type": "message", "message": [{"type": "Plain", "text": text}]})
         await self._answer()
         await self._send({"type": "disconnect"})
-        async for _ in self._socket:
-            # Read to the end: what others are being told may lie before the server's goodbye.
-            pass
+        async with asyncio.timeout(self._patience):
+            async for _ in self._socket:
+                # Read to the end: what others are being told may lie before the server's goodbye.
+                pass
         self._print(f"disconnected ({self._socket.close_code})")
 
     async def _answer(self) -> None:
@@ -76,7 +79,8 @@ class PipelineClient:
     async def _receive(self, kind: str) -> Frame:
         """The next frame of this type. What others say meanwhile is printed."""
         while True:
-            frame: Frame = json.loads(await self._socket.recv())
+            async with asyncio.timeout(self._patience):
+                frame: Frame = json.loads(await self._socket.recv())
             match frame["type"]:
                 case found if found == kind:
                     return frame
@@ -101,10 +105,10 @@ class PipelineClient:
 async def run_client(name: str, url: str, options: argparse.Namespace) -> bool:
     """Whether the client was answered in full."""
     try:
-        async with asyncio.timeout(options.timeout), connect(url) as socket:
-            await PipelineClient(name, socket).talk(options.message, options.token)
+        async with connect(url, open_timeout=options.timeout) as socket:
+            await PipelineClient(name, socket, options.timeout).talk(options.message, options.token)
     except TimeoutError:
-        reason = f"no full answer in {options.timeout:g} s"
+        reason = f"not a word in {options.timeout:g} s"
     except (KeyError, TypeError, ValueError) as error:
         reason = f"not a frame of the protocol: {error!r}"
     except (PipelineError, ConnectionClosed, WebSocketException, OSError) as error:
@@ -140,7 +144,7 @@ def main() -> int:
     parser.add_argument("--url", default="ws://localhost:8000", help="the server (default: %(default)s)")
     parser.add_argument("--message", default="你好，这是一条测试消息", help="what to say (default: %(default)s)")
     parser.add_argument("--token", help="a credential, where the server asks for one")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds for each client (default: %(default)s)")
+    parser.add_argument("--timeout", type=float, default=30.0, help="seconds without a word (default: %(default)s)")
     return asyncio.run(run(parser.parse_args()))
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 
 import msgspec
 
-from actors.commands import ConfirmStep
+from actors.commands import CancelTask, ConfirmStep
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey
 from actors.principal import Principal
@@ -140,6 +140,8 @@ class AgentConversation:
         match request.command:
             case agent.Ping():
                 self._client.reply(agent_replies.frame(request.echo, "pong"))
+            case agent.Cancel(task_id=str(task_id)):
+                return self._reply_to(request, self._cancel(request.echo, task_id))
             case agent.Cancel():
                 self._client.reply(agent_replies.cancelled(request.echo, self._work.cancel()))
             case agent.Query() | agent.ToolCall():
@@ -148,6 +150,11 @@ class AgentConversation:
                 return self._reply_to(request, self._confirm(request.echo, request.command))
             case agent.Watch():
                 self._watch(request, request.command)
+            case agent.WatchAll():
+                self._watch_all(request, request.command)
+            case agent.UnwatchAll(channel):
+                self._client.connection.leave_channel(channel)
+                self._client.reply(agent_replies.frame(request.echo, "unwatched", channel=channel))
             case agent.Unwatch():
                 topic = request.command.topic
                 self._client.connection.let_go(self._key(topic))
@@ -161,6 +168,12 @@ class AgentConversation:
             case _:
                 assert_never(request.command)
         return None
+
+    async def _cancel(self, echo: agent.Echo, task_id: str) -> None:
+        """Any task of the client's, by whatever it was started. Who watches it is told `cancelled` at its end, which
+        may come before this reply."""
+        await self._client.services.router.command_task(self._client.principal, CancelTask(task_id))
+        self._client.push(agent_replies.frame(echo, "cancel_accepted", task_id=task_id))
 
     async def _confirm(self, echo: agent.Echo, command: ConfirmStep) -> None:
         await self._client.services.router.command_task(self._client.principal, command)
@@ -193,6 +206,14 @@ class AgentConversation:
         # The reply goes first: what is written at once would overtake it.
         self._client.flush()
         connection.hold(admission)
+
+    def _watch_all(self, request: agent.Request, asked: agent.WatchAll) -> None:
+        connection = self._client.connection
+        admissions = connection.admit(asked.channel, {}, everything=True)
+        self._client.reply(agent_replies.frame(request.echo, "watching", channel=asked.channel))
+        # The reply goes first, as above.
+        self._client.flush()
+        connection.enter(asked.channel, admissions, everything=True)
 
 
 def _refused(request: agent.Request, error: Exception) -> bytes:

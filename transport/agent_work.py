@@ -137,7 +137,8 @@ class AgentWork:
             self._say(job, answer.opening())
             await self._tell(job, answer, task.key)
         private = query.session_id is None and not self._is_watched(task.key, started.session_id)
-        if job.dropped or (job.scope.cancelled_caught and private):
+        left_alone = job.scope.cancelled_caught or answer.given_up
+        if job.dropped or (left_alone and private):
             await router.command_task(self._client.principal, CancelTask(started.exec_id))
 
     async def _start(self, query: Query) -> ExecStarted:

@@ -50,12 +50,14 @@ def error_reply(
     *,
     retry_after: float | None = None,
     headers: Iterable[tuple[str, str]] = (),
+    body: bytes | None = None,
 ) -> bytes:
     """Status line, headers and the JSON body `{"error": {"code", "message"}}`; the connection closes after it.
 
-    `retry_after` is in seconds; the header holds whole ones, at least 1. `headers` go beside the usual ones.
+    `retry_after` is in seconds; the header holds whole ones, at least 1. `headers` go beside the usual ones. `body`:
+    other JSON in place of the usual one.
     """
-    body = msgspec.json.encode(_Body(_Error(code, message)))
+    body = body or msgspec.json.encode(_Body(_Error(code, message)))
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
         "content-type: application/json",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+import trio
+
 from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.presence import Presence
@@ -33,7 +35,12 @@ class RoomsPresence:
         if shared:
             self._shared.add(place)
         if self._presence.come(place, user_id, connection_id):
-            await self._tell(place, user_id, "joined")
+            try:
+                await self._tell(place, user_id, "joined")
+            except BaseException:
+                # Whoever is gone before it has arrived would stay for ever.
+                self._presence.lose(place, user_id, connection_id, trio.current_time())
+                raise
 
     def lose(self, place: ChannelKey, user_id: str, connection_id: str, now: float) -> None:
         """The connection is gone; `round` tells when the time of grace is over. `now` is trio's time."""

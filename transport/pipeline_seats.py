@@ -84,9 +84,9 @@ class Seats:
             seat for seat in self._seats.values() if (seat.pipeline_uuid, seat.session_type) == (pipeline_uuid, "group")
         ]
 
-    def report(self, pipeline_uuid: str, owners: frozenset[str] | None) -> SeatsReport:
-        """`owners`: whose rooms are seen; None for all."""
-        seen = [seat for seat in self._seats.values() if owners is None or seat.place.owner in owners]
+    def report(self, pipeline_uuid: str, sees: Callable[[Seat], bool]) -> SeatsReport:
+        """Counts the connections that whoever asks sees."""
+        seen = list(filter(sees, self._seats.values()))
         by_pipeline = Counter(seat.pipeline_uuid for seat in seen)
         by_type: Counter[str] = Counter({"person": 0, "group": 0})
         by_type.update(seat.session_type for seat in seen)

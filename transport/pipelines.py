@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
-from urllib.parse import quote
 
 import msgspec
 import trio
 
+from actors.addresses import broadcasts_of
 from actors.commands import CancelTask, CreateSession, ExecStarted, Say
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
@@ -21,22 +20,20 @@ from actors.redaction import TaskRedaction
 from actors.redactor import Redactor
 from actors.router import Router
 from actors.session import Session
-from actors.uploads import Upload, UploadStore
+from actors.uploads import UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
-from transport.dialects.pipeline_elements import encode_chain, text_of, urls_of, without_base64
-from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
+from transport.dialects.pipeline_elements import encode_chain, text_of, without_base64
+from transport.dialects.pipeline_messages import RoomMessage
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
-from transport.media_type import sniff
+from transport.pipeline_files import RoomFiles, address
 from transport.pipeline_groups import KnownPipeline, PipelineGroups, moderates
 from transport.pipeline_presence import RoomsPresence
-from transport.pipeline_seats import Seats
+from transport.pipeline_room import GROUP, Room, session_key
+from transport.pipeline_seats import Seat, Seats, SeatsReport
 
 _RECALL_DEADLINE_SECONDS = 20.0
 _REPLAY_BYTES = 64 * 1024 * 1024
-_NAME_CHARACTERS = 255
 NO_MEMBER = "not a member of this group"
-_GROUP = "\x1dgroup "
-"""Begins the name that owns a group's sessions: no user's can, since it cannot be printed."""
 
 PipelineUuid: TypeAlias = str
 
@@ -56,23 +53,6 @@ class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How long a user who has lost its last connection is still there."""
 
 
-class Room(msgspec.Struct, frozen=True):
-    """The conversation of one pipeline and session type, for one user or one group."""
-
-    pipeline: KnownPipeline
-    session_type: SessionType
-    principal: Principal
-    """Acts for the room: its session's owner."""
-    session: Session
-    feed: Feed
-    messages: RoomMessages
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether it is for several users."""
-        return self.principal.user_id.startswith(_GROUP)
-
-
 class Pipelines:
     """All pipelines of the engine."""
 
@@ -81,7 +61,7 @@ class Pipelines:
         self.seats = Seats()
         self._router = router
         self._feeds = feeds
-        self._uploads = uploads
+        self.files = RoomFiles(uploads)
         self._redactor = Redactor(router, feeds)
         self._groups = PipelineGroups(MemoryMembers({one.uuid: one.members for one in options.known if one.members}))
         self._presence = RoomsPresence(router.channels, options.presence_seconds)
@@ -108,7 +88,7 @@ class Pipelines:
         pipeline = self.find(uuid)
         principal = self._owner(user, pipeline, session_type)
         command = CreateSession(
-            title=f"{uuid} ({session_type})", agent=pipeline.agent, key=_session_key(uuid, session_type)
+            title=f"{uuid} ({session_type})", agent=pipeline.agent, key=session_key(uuid, session_type)
         )
         session = await self._router.open_session(principal, command)
         feed, projection = self._open_feed(session, session_type)
@@ -116,7 +96,7 @@ class Pipelines:
 
     async def say(self, room: Room, user: Principal, connection_id: str, chat: Chat, echo: Echo) -> ExecStarted:
         """Bytes in the message move to the store first. Raises CallboardError, as BUSY where too many tasks run."""
-        chain = without_base64(chat.chain, lambda data, name: upload_path(room, self.upload(room, name, data)))
+        chain = without_base64(chat.chain, lambda data, name: address(room, self.files.keep(room, name, data)))
         details: dict[str, Json] = {
             "user_id": user.user_id,
             "connection_id": connection_id,
@@ -127,21 +107,11 @@ class Pipelines:
         command = Say(session_id=room.session.id, content=text_of(chain), details=details)
         return await self._router.say(room.principal, command)
 
-    def upload(self, room: Room, name: str, data: bytes) -> Upload:
-        """Keeps a file for those who may be in the room. Raises CallboardError TOO_LARGE, INVALID_PAYLOAD."""
-        if not data:
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "the file is empty")
-        return self._uploads.put(*_upload_scope(room), name[:_NAME_CHARACTERS], sniff(data), data)
-
-    def uploaded(self, room: Room, key: str) -> Upload:
-        """Raises CallboardError NOT_FOUND."""
-        return self._uploads.find(*_upload_scope(room), key)
-
     async def reset(self, room: Room) -> None:
         """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
         let go."""
         room.session.clear()
-        self._uploads.forget_all(*_upload_scope(room))
+        self.files.forget_all(room)
         await self._tell(room, draft("chat.reset", {"at": now_ms()}))
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
@@ -163,7 +133,7 @@ class Pipelines:
         with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
             await self._redactor.redact(room.session, redaction)
             await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
-            self._forget_files(room, going)
+            self.files.forget(room, going)
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -189,7 +159,7 @@ class Pipelines:
             raise CallboardError(ErrorCode.FORBIDDEN, "broadcasting needs the scope `publish`")
         news = draft("broadcast", {"message": message})
         for session_type in SESSION_TYPES:
-            for session in self._router.sessions.keyed(_session_key(pipeline.uuid, session_type)):
+            for session in self._router.sessions.keyed(session_key(pipeline.uuid, session_type)):
                 await self._router.channels.publish(session.key, news)
         await trio.lowlevel.checkpoint()
 
@@ -253,20 +223,15 @@ class Pipelines:
             await self._presence.leave(seat.place, seat.user.user_id, seat.connection_id)
         await trio.lowlevel.checkpoint()
 
-    def visible_owners(self, user: Principal) -> frozenset[str] | None:
-        """Whose rooms the user may see the connections of; None for everybody's."""
-        if user.is_admin:
-            return None
-        groups = [one.uuid for one in self._known.values() if not self.is_open(one) and self._admits(user, one)]
-        return frozenset((user.user_id, *(f"{_GROUP}{uuid}" for uuid in groups)))
+    def connections(self, user: Principal, uuid: PipelineUuid) -> SeatsReport:
+        """Who is connected to the pipeline, of the rooms that the user may be in. Raises CallboardError NOT_FOUND."""
+        pipeline = self.find(uuid)
+        return self.seats.report(pipeline.uuid, lambda seat: self._sees(user, seat))
 
-    def _forget_files(self, room: Room, recalled: Sequence[RoomMessage]) -> None:
-        """Those that came with the messages, and that no other message shows."""
-        shown = {url for one in room.messages.all() for url in urls_of(one.chain)}
-        before = _uploads_path(room)
-        for url in {url for one in recalled for url in urls_of(one.chain)} - shown:
-            if url.startswith(before):
-                self._uploads.forget(*_upload_scope(room), url.removeprefix(before))
+    def _sees(self, user: Principal, seat: Seat) -> bool:
+        if user.is_admin or user.user_id == seat.user.user_id:
+            return True
+        return seat.session_type == "group" and self._admits(user, self.find(seat.pipeline_uuid))
 
     def _check_recall(self, room: Room, user: Principal, message: RoomMessage) -> None:
         if moderates(user, room.pipeline):
@@ -290,7 +255,7 @@ class Pipelines:
             return user
         if not self._admits(user, pipeline):
             raise CallboardError(ErrorCode.FORBIDDEN, NO_MEMBER)
-        return Principal(f"{_GROUP}{pipeline.uuid}")
+        return Principal(f"{GROUP}{pipeline.uuid}")
 
     def _admits(self, user: Principal, pipeline: KnownPipeline) -> bool:
         return not self.options.auth_required or self._groups.admits(user, pipeline)
@@ -300,7 +265,7 @@ class Pipelines:
         made: list[RoomProjection] = []
 
         def make() -> RoomProjection:
-            owner = "" if session.user_id.startswith(_GROUP) else session.user_id
+            owner = "" if session.user_id.startswith(GROUP) else session.user_id
             projection = RoomProjection(session_type, owner, self.options.room)
             log = self._router.log(session.key)
             for event in log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
@@ -312,24 +277,12 @@ class Pipelines:
         feed = self._feeds.open(key, self.options.retention, make)
         if made:
             feed.reader.add(session.key, Resumption(self._router.log(session.key).tail, None))
+            broadcasts = broadcasts_of(session.user_id)
+            feed.reader.add(broadcasts, self._router.start_of(broadcasts, "live"))
             return feed, made[0]
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")
         return feed, feed.projection
-
-
-def upload_path(room: Room, upload: Upload) -> str:
-    """Where the file is to be had, on the engine's own port."""
-    return f"{_uploads_path(room)}{upload.key}"
-
-
-def _uploads_path(room: Room) -> str:
-    return f"/api/v1/pipelines/{quote(room.pipeline.uuid)}/ws/uploads/{room.session_type}/"
-
-
-def _upload_scope(room: Room) -> tuple[str, str]:
-    """Owner and scope of the room's files."""
-    return room.principal.user_id, _session_key(room.pipeline.uuid, room.session_type)
 
 
 def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
@@ -341,7 +294,3 @@ def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
         "role": message.role,
     }
     return draft("chat.recalled", told)
-
-
-def _session_key(uuid: PipelineUuid, session_type: SessionType) -> str:
-    return f"pipeline {session_type} {uuid}"

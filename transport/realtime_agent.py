@@ -1,4 +1,4 @@
-"""All of one user's tasks as one stream of steps, with those who listen to it."""
+"""All of one user's tasks and conversations as one stream of steps, with those who listen to it."""
 
 from __future__ import annotations
 
@@ -79,6 +79,7 @@ class RealtimeAgent:
         for task in self._router.tasks.running_of(self.owner):
             feed.reader.add(task.key, Resumption(0, None))
         self._feeds.follow(feed, "task", self.owner)
+        self._feeds.follow(feed, "session", self.owner)
 
     def status(self) -> Draft:
         return self._projection.status(now_ms())
@@ -94,7 +95,7 @@ class RealtimeAgent:
         self.open()
         self._submitting = True
         try:
-            agent = asked.agent or self._options.default_agent
+            agent = asked.agent or self._agent_of(principal, asked.session_id)
             command = commands.CreateTask(
                 agent=agent, prompt=asked.task, session_id=asked.session_id, context=asked.context
             )
@@ -121,9 +122,15 @@ class RealtimeAgent:
         return task_id
 
     async def broadcast(self, kind: str, data: Json) -> Position:
-        """Sends a message of any type to all clients, those too that come back for it. Raises CallboardError."""
+        """Sends a message of any type to all clients, those too that come back for it. Raises CallboardError.
+
+        The other dialects' clients of this user are told by the system topic `broadcasts`; where a dialect knows only
+        texts, it tells `broadcast` with a `message`, and leaves out all else.
+        """
         self.open()
-        return await self._router.channels.publish(self.key, draft(kind, data))
+        position = await self._router.channels.publish(self.key, draft(kind, data))
+        await self._router.broadcast(self.owner, kind, data)
+        return position
 
     def add_client(self, client_id: str, send: Send) -> None:
         """From now on hands every message to `send`, in order. One that raises is taken away."""
@@ -142,6 +149,12 @@ class RealtimeAgent:
             return self._submitted
         running = self._router.tasks.running_of(self.owner)
         return running[0].record.id if running else None
+
+    def _agent_of(self, principal: Principal, session_id: str | None) -> str:
+        """Who answers where the client names nobody. Raises CallboardError NOT_FOUND."""
+        if session_id is None:
+            return self._options.default_agent
+        return self._router.sessions.find(principal, session_id).agent
 
     def _asking(self, step_id: str) -> str | None:
         asking = [

@@ -41,6 +41,10 @@ class StepsClient(msgspec.Struct, frozen=True):
     say: Say
 
 
+def new_client(principal: Principal, say: Say) -> StepsClient:
+    return StepsClient(f"client-{secrets.token_hex(8)}", principal, say)
+
+
 class StepsDesk:
     """The clients that are connected, and what is done for them."""
 
@@ -58,9 +62,13 @@ class StepsDesk:
 
     def enter(self, principal: Principal, say: Say) -> StepsClient:
         """A client has connected."""
-        client = StepsClient(f"client-{secrets.token_hex(8)}", principal, say)
-        self._clients[client.id] = client
+        client = new_client(principal, say)
+        self.admit(client)
         return client
+
+    def admit(self, client: StepsClient) -> None:
+        """From now on it can be spoken for."""
+        self._clients[client.id] = client
 
     def leave(self, client: StepsClient) -> None:
         """Idempotent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import trio
 
@@ -18,6 +18,9 @@ VerifyClient: TypeAlias = "Callable[[RequestHead], bool | str | Awaitable[bool |
 """Told of a request, says whose it is: a user's id, True for nobody in particular, False to refuse it. An async
 function runs in the engine's loop, any other one in a thread."""
 
+_THREADS = 16
+"""Clients who are judged by a plain function at the same time; the others wait their turn."""
+
 _log = logging.getLogger("callboard.steps")
 
 
@@ -29,6 +32,8 @@ class StepsIdentity:
         self._authenticator = authenticator
         self._verify_client = verify_client
         self._seconds = seconds
+        # Its own: one that hangs keeps its thread, and must not take those of the rest of the engine.
+        self._threads = trio.CapacityLimiter(_THREADS)
 
     async def identify(self, head: RequestHead, *, reads: bool) -> Principal:
         """`reads`: whether the request changes nothing. Raises CallboardError UNAUTHORIZED."""
@@ -44,15 +49,20 @@ class StepsIdentity:
     async def _ask(self, verify: VerifyClient, head: RequestHead) -> object:
         with trio.move_on_after(self._seconds):
             try:
-                if inspect.iscoroutinefunction(verify):
-                    return await verify(head)
-                return await trio.to_thread.run_sync(verify, head, abandon_on_cancel=True)
-            # The edge of somebody else's code: a client that it cannot judge is not let in.
-            except Exception:  # noqa: BLE001
+                if _is_async(verify):
+                    return await cast("Awaitable[object]", verify(head))
+                return await trio.to_thread.run_sync(verify, head, abandon_on_cancel=True, limiter=self._threads)
+            # The edge of somebody else's code, which may even exit: a client that it cannot judge is not let in.
+            except (Exception, SystemExit):  # noqa: BLE001
                 _log.exception("steps.verify_client failed")
                 return False
         _log.error("steps.verify_client took more than %g seconds", self._seconds)
         return False
+
+
+def _is_async(verify: VerifyClient) -> bool:
+    """Also an object that is async when it is called."""
+    return inspect.iscoroutinefunction(verify) or inspect.iscoroutinefunction(type(verify).__call__)
 
 
 def _principal(answer: object) -> Principal:

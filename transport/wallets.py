@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.addresses import broadcasts_of
 from actors.channels import Channels
 from actors.event import ChannelKey, now_ms
 from actors.feed import Feed
@@ -36,6 +37,8 @@ class Wallets:
         news = ChannelKey("system", "tasks", owner)
         if news not in feed.reader:
             feed.reader.add(news, self._channels.resume(news, None))
+            broadcasts = broadcasts_of(owner)
+            feed.reader.add(broadcasts, self._channels.resume(broadcasts, None))
             self._feeds.follow(feed, "session", owner)
             # A task that runs already is told whole.
             self._feeds.follow(feed, "task", owner, replay=True)

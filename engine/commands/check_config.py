@@ -22,13 +22,15 @@ def summary(config: Config) -> str:
     server, jwt = config.server, config.auth.jwt
     scheme = "https" if server.tls_cert else "http"
     host = f"[{server.host}]" if ":" in server.host else server.host
+    further = "".join(f", and port {port}" for port in config.listeners.ports)
     models = [f"{name} ({endpoint.model} at {endpoint.base_url})" for name, endpoint in config.models.items()]
     return "\n".join(
         (
             "The configuration is good.",
-            f"address  {scheme}://{host}:{server.port}",
+            f"address  {scheme}://{host}:{server.port}{further}",
             f"auth     {'required' if config.auth_required else 'not required'}; API keys"
             + (f" and JWT ({jwt.algorithm})" if jwt else ""),
+            f"wallets  {'must sign' if config.wallet_signature_required else 'are not asked for a signature'}",
             f"store    {config.store.path}",
             f"agents   {', '.join(config.agent_names)}; {config.engine.default_agent} unless named",
             f"models   {', '.join(models) or 'none'}",

@@ -132,6 +132,7 @@ async def test_appended_turns_run_in_order(autojump_clock: trio.abc.Clock) -> No
         assert types(sink) == [
             "task.started",
             "task.turn_started",
+            "task.waiting",
             "task.turn_started",
             "agent.message",
             "task.turn_completed",

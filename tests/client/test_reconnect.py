@@ -21,7 +21,8 @@ from callboard_client import (
     Unreachable,
     connect,
 )
-from tests.client.scripted_gateway import Peer, client_of
+from callboard_client.connector import STABLE_SECONDS
+from tests.client.scripted_gateway import Peer, Serve, client_of
 
 
 async def greet(peer: Peer) -> None:
@@ -45,17 +46,23 @@ async def refuse(peer: Peer) -> None:
     await peer.stay()
 
 
-async def test_waits_double_up_to_the_ceiling_and_a_connection_resets_them(autojump_clock: trio.abc.Clock) -> None:
-    refused = [Unreachable("refused") for _ in range(8)]
+async def greet_and_drop_later(peer: Peer) -> None:
+    await peer.welcome()
+    await trio.sleep(STABLE_SECONDS)
+    await peer.drop()
+
+
+async def test_waits_double_up_to_the_ceiling_and_a_good_connection_resets_them(autojump_clock: trio.abc.Clock) -> None:
+    refused = [Unreachable("refused") for _ in range(7)]
+    plan: list[Serve | Exception] = [greet_and_drop, *refused, greet_and_drop, greet_and_drop_later, greet_and_pong]
     patient = Options(request_seconds=500)
-    async with client_of(greet_and_drop, *refused, greet_and_drop, greet_and_pong, options=patient) as (
-        client,
-        network,
-    ):
+    async with client_of(*plan, options=patient) as (client, network):
+        await trio.sleep(160)
         await client.ping()
-        waits = [later - earlier for earlier, later in pairwise(network.times)]
+        waits = [seconds for _, seconds in network.drops]
         assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 0.5]
-        assert [seconds for _, seconds in network.drops] == waits
+        passed = [later - earlier for earlier, later in pairwise(network.times)]
+        assert passed == pytest.approx([*waits[:-1], STABLE_SECONDS + waits[-1]])
         assert network.drops[1][0] == "refused"
 
 

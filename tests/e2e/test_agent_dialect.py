@@ -1,24 +1,16 @@
-"""The agent dialect against the running engine: its document's own client, its tools, its pace, its file of log."""
+"""The agent dialect against the running engine: its tools, its pace, its file of log."""
 
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.conftest import SEEDS
 from tests.e2e.engine_process import EngineProcess
-
-SEED = "001"
 
 
 @contextmanager
@@ -38,19 +30,6 @@ def ask(socket: ClientConnection, **frame: object) -> tuple[dict[str, Any], floa
     began = time.perf_counter()
     socket.send(json.dumps(frame))
     return read(socket), (time.perf_counter() - began) * 1000
-
-
-@pytest.mark.needs_seeds
-def test_the_documents_python_client(open_engine: EngineProcess, tmp_path: Path) -> None:
-    (document,) = SEEDS.glob(f"{SEED}*")
-    (source,) = re.findall(r"```python\n(import asyncio\n.*?)```", document.read_text(), re.DOTALL)
-    script = tmp_path / "client.py"
-    assert "localhost:8003" in source
-    script.write_text(source.replace("localhost:8003", f"127.0.0.1:{open_engine.port}"))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True)
-    assert '"connection_id"' in done.stdout
-    assert "Stream completed" in done.stdout
-    assert "characters" in done.stdout
 
 
 def test_the_calculator_says_579_and_refuses_what_is_hostile_at_once(open_engine: EngineProcess) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import json
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,13 +14,6 @@ from tests.e2e.clients import event_stream, rest, stream_until
 from tests.e2e.conftest import Token
 from tests.e2e.engine_process import EngineProcess
 from tests.support.wallets import Wallet
-
-_NONCES = itertools.count(int(time.time() * 1000) + 60_000)
-
-
-def proof() -> dict[str, str]:
-    """The headers of a wallet. What is not for wallets does not read them."""
-    return Wallet(1).headers(str(next(_NONCES)))
 
 
 @pytest.fixture
@@ -49,7 +41,9 @@ def test_a_page_and_all_that_it_loads_come_from_here(api: httpx2.Client, path: s
             assert api.get(link).status_code == 200, link
 
 
-def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str, Any]) -> None:
+def test_every_example_of_a_request_works(
+    engine: EngineProcess, token: Token, api: httpx2.Client, document: dict[str, Any]
+) -> None:
     examples = {
         path: operation["post"]["requestBody"]["content"]["application/json"]["example"]
         for path, operation in document["paths"].items()
@@ -57,9 +51,9 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     }
     sent: set[str] = set()
 
-    def post(path: str, **names: str) -> dict[str, Any]:
+    def post(path: str, changes: dict[str, str] | None = None, by: httpx2.Client = api, **names: str) -> dict[str, Any]:
         sent.add(path)
-        answer = api.post(path.format(**names), json=examples[path], headers=proof())
+        answer = by.post(path.format(**names), json={**examples[path], **(changes or {})}, headers=Wallet(1).proof())
         assert str(answer.status_code) in document["paths"][path]["post"]["responses"], answer.text
         assert answer.is_success, answer.text
         decoded: dict[str, Any] = answer.json()
@@ -78,7 +72,11 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     assert post("/api/v1/batches")["task_ids"]
     assert post("/api/v1/sessions")["title"] == examples["/api/v1/sessions"]["title"]
     assert post("/api/v1/publish")["position"]
-    assert post("/api/v1/pipelines/{pipeline_uuid}/ws/broadcast", pipeline_uuid="p1")["code"] == 0
+    pipeline = "/api/v1/pipelines/{pipeline_uuid}/ws"
+    assert post(f"{pipeline}/broadcast", pipeline_uuid="p1")["code"] == 0
+    with rest(engine.url, token("moderator", "admin")) as admin:
+        assert post(f"{pipeline}/members", by=admin, pipeline_uuid="p1")["data"]["members"][0]["user_id"] == "ann"
+        assert post(f"{pipeline}/members/remove", by=admin, pipeline_uuid="p1")["code"] == 0
 
     patient = start("patient", "wait")
     last_event(patient, "agent.message")
@@ -95,12 +93,43 @@ def test_every_example_of_a_request_works(api: httpx2.Client, document: dict[str
     post(f"{one}/events", task_id=elsewhere["id"])
     assert last_event(elsewhere)["event_type"] == "task.completed"
 
-    conversation = post("/api/conversations")["id"]
-    assert post("/api/conversations/{conversation_id}/messages", conversation_id=conversation)["task_id"]
+    with api.stream("GET", "/sse") as stream:
+        lines = stream.iter_lines()
+        while not (connected := next(lines)).startswith("data: "):
+            pass
+        client = {"clientId": json.loads(connected.removeprefix("data: "))["data"]["clientId"]}
+        assert post("/task", client)["success"]
+        assert post("/command", {**client, "type": "get:tools"})["success"]
+
+    messages = "/api/conversations/{conversation_id}/messages"
+
+    def converse(agent: str, content: str) -> str:
+        conversation: str = post("/api/conversations", {"agent": agent})["id"]
+        task_id: str = post(messages, {"content": content}, conversation_id=conversation)["task_id"]
+        return task_id
+
+    def state(task_id: str) -> str:
+        answer = api.get(f"/api/tasks/{task_id}", headers=Wallet(1).proof())
+        found: str = answer.json()["task"]["status"]["state"]
+        return found
+
+    assert post("/api/tasks/{task_id}/messages", task_id=converse("patient", "wait"))["task_id"]
+    confirm = "/api/tasks/{task_id}/confirm"
+    asking_wallet = converse("asking", examples[confirm]["step_id"])
+    while (
+        api.get(f"/api/tasks/{asking_wallet}", headers=Wallet(1).proof()).json()["task"]["status"]["state"]
+        != "input-required"
+    ):
+        pass
+    assert post(confirm, task_id=asking_wallet)["task"]["id"] == asking_wallet
     assert sent == examples.keys()
 
 
 def test_every_get_answers_as_documented(api: httpx2.Client, document: dict[str, Any]) -> None:
     paths = [path for path, operations in document["paths"].items() if "get" in operations and "{" not in path]
-    statuses = {path: api.get(path, headers=proof()).status_code for path in paths}
+    statuses: dict[str, int] = {}
+    for path in paths:
+        # One that is a stream has no end.
+        with api.stream("GET", path, headers=Wallet(1).proof()) as answer:
+            statuses[path] = answer.status_code
     assert statuses == {path: 403 if "/admin/" in path else 200 for path in paths}

@@ -18,6 +18,7 @@ TYPES = (
     "agent.message",
     "burst.tick",
     "task.turn_completed",
+    "task.waiting",
     "task.completed",
     "gap",
 )

@@ -174,7 +174,7 @@ def test_what_a_restart_has_ended_is_a_gap(tmp_path: Path, module: str) -> None:
     with engine_process(tmp_path / "first", config) as first, client(module, first.url, "") as js:
         task_id = create(js, "patient", "one")
         js.call("subscribe", "task", [task_id], {task_id: "0"})
-        last = js.wait("agent.message")[-1]["offset"]
+        last = js.wait("task.waiting")[-1]["offset"]
         assert first.stop() == 0
         assert js.wait_state("waiting")["code"] == 1012
         with engine_process(tmp_path / "second", config, port=first.port):

@@ -1,4 +1,4 @@
-"""The Python of the READMEs that uses the client, run as it stands against an engine on its own machine."""
+"""What the READMEs have their readers try, done as it stands against an engine on its own machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
+import trio
+from trio_websocket import open_websocket_url
 
 from tests.e2e.engine_process import PATIENCE, ROOT, EngineProcess, engine_process, environment
 
@@ -48,3 +51,24 @@ def test_examples_of_the_client(open_engine: EngineProcess, tmp_path: Path, docu
         )
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout == expected or re.fullmatch(expected, ended.stdout)
+
+
+ANSWERED_WITH = {
+    "gateway": "subscribed",
+    "agent": "stream_end",
+    "steps": "task:complete",
+    "pipeline": "response",
+    "wallet": "pong",
+}
+
+
+async def test_each_dialect_at_its_path(open_engine: EngineProcess) -> None:
+    rows = re.findall(r"^\| (\w+) \| `(/\S+)` \| .* \| `(\{.*\})` \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [name for name, _, _ in rows] == list(ANSWERED_WITH)
+    for name, path, said in rows:
+        url = open_engine.url.replace("http", "ws") + path.replace("<uuid>", "550e8400-e29b-41d4-a716-446655440000")
+        with trio.fail_after(PATIENCE):
+            async with open_websocket_url(url) as socket:
+                await socket.send_message(said)
+                while (kind := orjson.loads(await socket.get_message())["type"]) != ANSWERED_WITH[name]:
+                    assert kind != "error"

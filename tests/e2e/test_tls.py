@@ -10,6 +10,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -105,6 +106,28 @@ def test_many_requests_and_streams_on_one_http2_connection(
                 assert stream_until(events)[-1]["event_type"] == "task.cancelled"
         after = api.get("/api/v1/tasks").extensions["network_stream"].get_extra_info("client_addr")
     assert after == before
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_steps_over_a_stream_and_posts(secure: EngineProcess, tls: ssl.SSLContext, http2: bool) -> None:
+    with rest(secure.url, secure.token("steps"), verify=tls, http2=http2) as api, api.stream("GET", "/sse") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        client_id = steps_until(lines, "connected")["data"]["clientId"]
+        posted = api.post("/task", json={"task": "3", "agent": "burst", "clientId": client_id})
+        assert posted.json()["success"] is True
+        complete = steps_until(lines, "task:complete")
+        assert (complete["data"]["success"], complete["data"]["taskId"]) == (True, posted.json()["taskId"])
+        assert api.post("/command", json={"type": "get:tools", "clientId": client_id}).json() == {"success": True}
+        assert steps_until(lines, "tools:list")["data"]["tools"]
+        assert stream.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
+
+
+def steps_until(lines: Iterator[str], kind: str) -> Any:
+    for line in lines:
+        if line.startswith("data: ") and (message := json.loads(line.removeprefix("data: ")))["type"] == kind:
+            return message
+    raise AssertionError(f"the stream ended before a {kind}")
 
 
 async def _talk(url: str, key: str, tls: ssl.SSLContext) -> list[str]:

@@ -86,6 +86,13 @@ def test_check_config() -> None:
     assert "hunter2" not in result.output
 
 
+def test_check_config_names_further_ports_and_who_must_sign() -> None:
+    Path("callboard.toml").write_text("[listeners]\nagent = 8003\n[wallet]\nrequire_signature = true\n")
+    lines = run("check-config").output.splitlines()
+    assert "address  http://127.0.0.1:18080, and port 8003" in lines
+    assert "wallets  must sign" in lines
+
+
 def test_token_create_prints_the_key_alone() -> None:
     result = run("token", "create", "--user", "ada", "--scope", "publish", "--scope", "agent", "--expires", "30d")
     assert result.exit_code == 0

@@ -17,15 +17,16 @@ class NamesAreKeys:
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.principals = dict(PRINCIPALS)
 
     async def verify(self, token: str) -> Principal:
         await trio.lowlevel.checkpoint()
         if token == "expired":
             raise CallboardError(ErrorCode.UNAUTHORIZED, "the token has expired")
         name, _, expires = token.partition("@")
-        if name not in PRINCIPALS:
+        if name not in self.principals:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "the API key is unknown")
-        principal = PRINCIPALS[name]
+        principal = self.principals[name]
         return msgspec.structs.replace(principal, expires_at=float(expires)) if expires else principal
 
     def is_valid(self, principal: Principal) -> bool:

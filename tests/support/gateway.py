@@ -32,7 +32,7 @@ from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener import Listener, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
-from transport.pipeline_conversation import PipelineDoor
+from transport.pipeline_door import PipelineDoor
 from transport.pipelines import Pipelines, PipelinesOptions
 from transport.realtime_agent import RealtimeOptions
 from transport.roster import Roster

@@ -18,7 +18,8 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 FOLDER = _ROOT / "tests" / "node"
 _UI_FOLDER = _ROOT / "tests" / "node_ui"
-_PACKAGE = _ROOT / "clients" / "js"
+_BROWSER_FOLDER = _ROOT / "tests" / "node_browser"
+PACKAGE = _ROOT / "clients" / "js"
 _MAJOR = 20
 _HINT = f"Node {_MAJOR} or later with npm is needed: https://nodejs.org, or `nvm install {_MAJOR}`"
 
@@ -31,28 +32,39 @@ def node() -> str:
     loses the reason of a skip in an async test.
     """
     found, problem = _prepared()
-    return found if not problem else _unusable(problem)
+    return found if not problem else unusable(problem)
 
 
 def client_package() -> str:
     """The path of the module that `clients/js` builds. Skips and fails as `node` does."""
     node()
     built, problem = _built()
-    return built if not problem else _unusable(problem)
+    return built if not problem else unusable(problem)
 
 
 def ui_folder() -> Path:
     """The folder of scripts that run npm packages for pages, these installed beside them. Skips and fails as `node`
     does."""
-    node()
-    problem = _ui_installed()
-    return _UI_FOLDER if not problem else _unusable(problem)
+    return _prepared_folder(_UI_FOLDER)
 
 
-def _unusable(problem: str) -> NoReturn:
+def browser_folder() -> Path:
+    """The folder of scripts that drive a browser, their packages installed beside them. Skips and fails as `node`
+    does."""
+    return _prepared_folder(_BROWSER_FOLDER)
+
+
+def unusable(problem: str) -> NoReturn:
+    """Skips the test; where the environment names CI, fails it."""
     if os.environ.get("CI"):
         pytest.fail(problem)
     pytest.skip(problem)
+
+
+def _prepared_folder(folder: Path) -> Path:
+    node()
+    problem = _folder_installed(folder)
+    return folder if not problem else unusable(problem)
 
 
 @cache
@@ -69,18 +81,18 @@ def _prepared() -> tuple[str, str]:
 
 
 @cache
-def _ui_installed() -> str:
+def _folder_installed(folder: Path) -> str:
     """What is wrong with it."""
-    with _locked(_UI_FOLDER):
-        return _installed(_UI_FOLDER)
+    with _locked(folder):
+        return _installed(folder)
 
 
 @cache
 def _built() -> tuple[str, str]:
     """The module's path and what is wrong with it."""
-    with _locked(_PACKAGE):
-        problem = _installed(_PACKAGE) or _npm(_PACKAGE, "run", "build")
-        return str(_PACKAGE / "dist" / "index.js"), problem
+    with _locked(PACKAGE):
+        problem = _installed(PACKAGE) or _npm(PACKAGE, "run", "build")
+        return str(PACKAGE / "dist" / "index.js"), problem
 
 
 @contextmanager

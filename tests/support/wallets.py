@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,6 +27,10 @@ def base58(data: bytes) -> str:
     return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
 
 
+_PROOF_SECONDS = 60
+_latest = itertools.count(1)
+
+
 class Wallet:
     """A key pair made of a number."""
 
@@ -38,6 +44,10 @@ class Wallet:
     def headers(self, nonce: str | None = None) -> dict[str, str]:
         named = {"X-Solana-PublicKey": self.public_key}
         return named if nonce is None else {**named, "X-Solana-Nonce": nonce, "X-Solana-Signature": self.sign(nonce)}
+
+    def proof(self) -> dict[str, str]:
+        """The headers of one request, signed a minute ahead. A nonce is good once: no two proofs have the same."""
+        return self.headers(str(int(time.time() + _PROOF_SECONDS) * 1000 + next(_latest)))
 
 
 class WalletClient:

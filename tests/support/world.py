@@ -184,7 +184,7 @@ class World:
         )
         runs = NurserySpawner(tasks_nursery or nursery)
         self.tasks = Tasks(runs, services, self.agents, self.sessions, self.reports, self.limits.tasks)
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms)
         self.connections = Connections(verifier or AllValid())
 
     def connect(self, principal: Principal | None, sink: MemorySink | None = None) -> tuple[Connection, MemorySink]:

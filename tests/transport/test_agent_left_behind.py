@@ -11,6 +11,7 @@ import trio.testing
 
 from actors.agent import Result, TaskContext
 from actors.commands import TaskState
+from actors.log import Retention
 from actors.sessions import SessionsOptions
 from tests.support.agent_client import AgentClient, agent_client
 from tests.support.gateway import Gateway, running_gateway
@@ -34,14 +35,21 @@ async def talking(task: TaskContext) -> Result:
         await task.message("again ")
 
 
+async def verbose(task: TaskContext) -> Result:
+    """Says more at once than is kept."""
+    await task.message("x" * 4000)
+    await trio.Event().wait()
+    return Result("")
+
+
 @asynccontextmanager
-async def running(agent: str = "staying") -> AsyncIterator[Gateway]:
+async def running(agent: str = "staying", kept: Retention | None = None) -> AsyncIterator[Gateway]:
     def own(world: World) -> AgentServices:
         return AgentServices(toolbox=EchoToolbox(), roster=Roster(), rooms=world.rooms, work=WorkOptions(32, 0.01))
 
-    limits = Limits(sessions=SessionsOptions(default_agent=agent))
+    limits = Limits(sessions=SessionsOptions(default_agent=agent), retention={"task": kept or Retention()})
     options = ClientOptions(auth_required=True)
-    agents = {"staying": staying, "talking": talking}
+    agents = {"staying": staying, "talking": talking, "verbose": verbose}
     async with running_gateway(agents, limits, options, agent_services=own) as gateway:
         yield gateway
 
@@ -123,3 +131,13 @@ async def test_a_listener_inside_the_process_keeps_it_going() -> None:
         await left(gateway)
         assert state(gateway, task_id) is TaskState.RUNNING
         gateway.desk.agents.of(ALICE.user_id).remove_client("mine")
+
+
+async def test_a_stream_that_cannot_be_told_whole_is_not_left_running() -> None:
+    async with running("verbose", Retention(bytes=1000)) as gateway, agent_client(gateway, "alice") as client:
+        await client.send("streaming_query", query="much", id=1)
+        told = (await client.receive_until("error"))[-1]
+        assert (told["id"], told["error"].partition(":")[0]) == (1, "Streaming failed")
+        assert await cancelled(gateway, told["task_id"])
+        # Nothing more is said of it, and the next request is served.
+        assert (await client.ask("tool_call", tool_name="echo", params={}, id=2))["id"] == 2

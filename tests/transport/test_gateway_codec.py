@@ -150,17 +150,6 @@ def test_numbers_beyond_bounds_are_answered(number: str) -> None:
     outcome(f'{{"type":"subscribe","payload":{{"channel":"task","since":{{"t":{{"epoch":"e","offset":{number}}}}}}}}}')
 
 
-@pytest.mark.parametrize("named", ["r1", "", 0, -7, 2**64, 1.5, "\N{SNOWMAN}"])
-def test_an_id_comes_back_as_it_was(named: str | float) -> None:
-    for frame in ({"type": "ping"}, {"type": "nonsense"}, {}, {"type": "auth", "payload": 5}):
-        assert outcome(json.dumps({"id": named, **frame})).id == named
-
-
-@pytest.mark.parametrize("named", [None, True, False, [], ["r1"], {"a": 1}])
-def test_an_id_of_another_type_is_none(named: object) -> None:
-    assert outcome(json.dumps({"id": named, "type": "ping"})) == gateway.Request(None, gateway.Ping())
-
-
 GOLDEN: list[tuple[str, dict[str, Any] | None, gateway.Command]] = [
     ("ping", None, gateway.Ping()),
     ("ping", {"anything": 1}, gateway.Ping()),

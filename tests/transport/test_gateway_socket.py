@@ -38,10 +38,12 @@ async def test_a_task_is_created_watched_and_steered_over_one_socket() -> None:
         made = await client.request("task.action", {"action": "create", "data": {"agent": "patient", "prompt": "hi"}})
         task_id = made["payload"]["task_id"]
         assert made["payload"]["success"] is True
+        seen = await client.events_until("task.waiting")
+        assert [event["event_type"] for event in seen] == ["task.started", "task.turn_started", "task.waiting"]
         turn = await client.request("task.action", {"task_id": task_id, "action": "append_turn", "data": "one two"})
         assert turn["payload"]["turn"] == 2
-        seen = await client.events_until("agent.message")
-        assert [event["event_type"] for event in seen][:3] == ["task.started", "task.turn_started", "task.turn_started"]
+        seen += await client.events_until("agent.message")
+        assert [event["event_type"] for event in seen][3:] == ["task.turn_started", "agent.message"]
         assert [event["offset"] for event in seen] == list(range(1, len(seen) + 1))
         receipt = await client.request("task.action", {"task_id": task_id, "action": "cancel"})
         assert receipt["payload"]["state"] in ("cancelling", "cancelled")

@@ -156,6 +156,39 @@ def test_bytes_that_are_not_base64_are_refused(media: dict[str, str]) -> None:
     assert refused.value.code is ErrorCode.INVALID_PAYLOAD
 
 
+@pytest.mark.parametrize(
+    "url", ["", "/a/b.png", "https://example.org/a.png", "HTTP://example.org/", "data:x;base64,AA=="]
+)
+def test_addresses_of_files(url: str) -> None:
+    (image,) = decode_chain([{"type": "Image", "url": url}])
+    assert getattr(image, "url", None) == url
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"url": "javascript:alert(1)"},
+        {"url": " javascript:alert(1)"},
+        {"url": "file:///etc/passwd"},
+        {"url": "/a\njavascript:1"},
+        {"url": "https://x/" + "A" * 5000},
+        {"path": "data:image/png;base64,AAAA"},
+        {"path": "A" * 5000},
+    ],
+)
+def test_what_a_browser_would_run_and_hidden_bytes_are_refused(member: dict[str, str]) -> None:
+    with pytest.raises(CallboardError) as refused:
+        decode_chain([{"type": "File", "name": "a", **member}])
+    assert refused.value.code is ErrorCode.INVALID_PAYLOAD
+
+
+def test_bytes_in_an_address_are_found_however_it_is_written() -> None:
+    (image,) = without_base64(
+        decode_chain([{"type": "Image", "url": "DATA:image/png;BASE64,AAAA"}]), lambda *_: "/kept"
+    )
+    assert getattr(image, "url", None) == "/kept"
+
+
 def test_the_greeting_is_the_seed_s() -> None:
     admission = Admission(ROOM, "e1", Resumption(7, None), (), named=True, live=True)
     frame = read_frame(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
+from trio_websocket import ConnectionClosed
 
 from tests.support.credentials import PRINCIPALS
 from tests.support.gateway import Gateway, running_gateway
@@ -52,7 +54,11 @@ async def test_who_comes_back_in_time_was_never_away_and_who_says_goodbye_is_gon
         assert await presence(alice) == ("bob", "joined", ["alice", "bob"])
         async with pipeline_client(gateway, "group", token="bob") as bob:
             await bob.send({"type": "disconnect"})
-            assert (await bob.closing())[0] == 1000
+            # Whoever goes is not told that it does.
+            with pytest.raises(ConnectionClosed) as closed:
+                await bob.receive()
+            assert closed.value.reason is not None
+            assert closed.value.reason.code == 1000
         assert await presence(alice) == ("bob", "left", ["alice"])
 
 

@@ -131,3 +131,17 @@ async def test_read_markers_never_go_back() -> None:
         assert (again["id"], again["data"]["message_id"]) == (5, 2)
         await alice.send({"type": "read", "message_id": 1})
         assert (await alice.receive())["data"] == {"user_id": "alice", "message_id": 1}
+
+
+async def test_who_may_be_in_a_group_sees_its_connections() -> None:
+    async with (
+        running_gateway(AGENTS) as gateway,
+        pipeline_client(gateway, "group", token="alice"),
+        pipeline_client(gateway, "group", token="bob"),
+        pipeline_client(gateway, token="bob"),
+    ):
+        for name, seen in (("alice", 2), ("bob", 3), ("root", 3)):
+            report = gateway.pipelines.connections(PRINCIPALS[name], PIPELINE)
+            assert len(report.connections) == report.stats["total_connections"] == seen
+        await gateway.pipelines.add_member(PRINCIPALS["root"], PIPELINE, "alice")
+        assert len(gateway.pipelines.connections(PRINCIPALS["paul"], PIPELINE).connections) == 0

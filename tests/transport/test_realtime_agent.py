@@ -65,6 +65,17 @@ async def test_a_broadcast_reaches_every_client_and_is_replayed(gateway: Gateway
         assert (await back.until("custom"))["eventId"] == str(position)
 
 
+async def test_a_broadcast_is_told_by_the_gateway_to_its_user_alone(gateway: Gateway) -> None:
+    async with gateway.client("alice") as alice, gateway.client("bob") as bob:
+        for client in (alice, bob):
+            await client.request("subscribe", {"channel": "system", "topics": ["broadcasts"]})
+        await gateway.desk.agents.of("alice").broadcast("custom", {"a": 1})
+        told = await alice.event()
+        assert (told["topic"], told["event_type"], told["data"]) == ("broadcasts", "custom", {"a": 1})
+        await bob.request("ping")
+        assert bob.events == []
+
+
 async def test_who_is_removed_or_raises_is_sent_nothing_more(gateway: Gateway) -> None:
     agent, kept, removed = gateway.desk.agents.of("alice"), Inbox(), Inbox()
     calls: list[str] = []

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionRejected
 
-from actors.commands import CancelTask, CreateSession, CreateTask, ExecSession
+from actors.commands import AppendTurn, CancelTask, CreateSession, CreateTask, ExecSession
 from actors.principal import Principal
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.wallets import Wallet, wallet_client
@@ -112,6 +112,37 @@ async def test_a_task_that_runs_already_is_told_whole() -> None:
             await gateway.world.router.command_task(user(ALICE), CancelTask(task.id))
             last = (await client.until("task_update", "canceled"))[-1]["task"]
             assert last["history"] == [{"role": "user", "parts": [{"type": "text", "text": "sleep"}]}]
+
+
+async def test_a_task_cancelled_before_it_begins_is_told() -> None:
+    async with running_gateway(AGENTS) as gateway, wallet_client(gateway, ALICE.headers()) as client:
+        router = gateway.world.router
+        conversation = (await router.create_session(user(ALICE), CreateSession(agent="sleeper"))).id
+        first = await router.exec_session(user(ALICE), ExecSession(conversation, "one"))
+        await client.until("task_update", "working")
+        second = await router.exec_session(user(ALICE), ExecSession(conversation, "two"))
+        assert (await client.until("task_update", "submitted"))[-1]["task"]["id"] == second.exec_id
+        await router.command_task(user(ALICE), CancelTask(second.exec_id))
+        last = (await client.until("task_update", "canceled"))[-1]
+        assert (last["task"]["id"], last["conversation_id"]) == (second.exec_id, conversation)
+        await router.command_task(user(ALICE), CancelTask(first.exec_id))
+        assert (await client.until("task_update", "canceled"))[-1]["task"]["id"] == first.exec_id
+
+
+async def test_a_wait_for_the_next_turn_is_told_to_every_device_and_ends_by_it() -> None:
+    async with (
+        running_gateway(AGENTS) as gateway,
+        wallet_client(gateway, ALICE.headers()) as phone,
+        wallet_client(gateway, ALICE.headers()) as laptop,
+    ):
+        task = await gateway.world.router.create_task(user(ALICE), CreateTask(agent="patient", prompt="go"))
+        for prompt in ("one", "stop"):
+            for device in (phone, laptop):
+                await device.until("task_update", "input-required")
+            await gateway.world.router.command_task(user(ALICE), AppendTurn(task.id, prompt))
+        for device in (phone, laptop):
+            states = [one["task"]["status"]["state"] for one in await device.until("task_update", "completed")]
+            assert states[0] == "working"
 
 
 async def test_bad_frames_are_answered_and_the_socket_stays_open() -> None:

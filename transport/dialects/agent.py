@@ -14,6 +14,8 @@ from actors.position import Position
 Echo: TypeAlias = tuple[tuple[str, str | int | float], ...]
 """What a client named its request, as `request_id` or as `id`, echoed on every frame that answers it."""
 
+WholeChannel: TypeAlias = Literal["task", "session", "system"]
+
 MOST_HISTORY = 1_000
 
 _QUOTED = 64
@@ -25,7 +27,9 @@ class Ping(msgspec.Struct, frozen=True):
 
 
 class Cancel(msgspec.Struct, frozen=True):
-    pass
+    """`task_id` None for what the connection itself has asked for."""
+
+    task_id: str | None = None
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -53,8 +57,20 @@ class Watch(msgspec.Struct, frozen=True):
     start: Start
 
 
+class WatchAll(msgspec.Struct, frozen=True):
+    """All tasks, or all sessions, that the client may see, those to come included; or the news of the engine."""
+
+    channel: WholeChannel
+
+
 class Unwatch(msgspec.Struct, frozen=True):
     topic: Topic
+
+
+class UnwatchAll(msgspec.Struct, frozen=True):
+    """Lets those go too that were asked for one by one."""
+
+    channel: WholeChannel
 
 
 class History(msgspec.Struct, frozen=True):
@@ -82,7 +98,8 @@ class ListMembers(msgspec.Struct, frozen=True):
 
 
 RoomCommand: TypeAlias = JoinRoom | LeaveRoom | TalkInRoom | ListMembers
-Command: TypeAlias = Ping | Cancel | Query | ToolCall | ConfirmStep | Watch | Unwatch | History | RoomCommand
+WatchCommand: TypeAlias = Watch | WatchAll | Unwatch | UnwatchAll
+Command: TypeAlias = Ping | Cancel | Query | ToolCall | ConfirmStep | WatchCommand | History | RoomCommand
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -131,7 +148,7 @@ def _command(frame: dict[str, Json]) -> Command:
         case "ping":
             return Ping()
         case "cancel":
-            return Cancel()
+            return Cancel(_optional_text(frame, "task_id"))
         case "agent_query":
             return _query(frame, streaming=False)
         case "streaming_query":
@@ -141,9 +158,11 @@ def _command(frame: dict[str, Json]) -> Command:
         case "confirm":
             return _confirm(frame)
         case "watch":
-            return Watch(_topic(frame), _start(frame, "live"))
+            channel = _whole_channel(frame)
+            return Watch(_topic(frame), _start(frame, "live")) if channel is None else WatchAll(channel)
         case "unwatch":
-            return Unwatch(_topic(frame))
+            channel = _whole_channel(frame)
+            return Unwatch(_topic(frame)) if channel is None else UnwatchAll(channel)
         case "history":
             topic = Topic("room", _text(frame, "room")) if "room" in frame else _topic(frame)
             return History(topic, _start(frame, "oldest"), _limit(frame))
@@ -189,6 +208,19 @@ def _topic(frame: dict[str, Json]) -> Topic:
     if session_id is not None and task_id is None:
         return Topic("session", session_id)
     raise ValueError("One of task_id and session_id is required")
+
+
+def _whole_channel(frame: dict[str, Json]) -> WholeChannel | None:
+    match frame.get("channel"):
+        case None:
+            return None
+        case "task":
+            return "task"
+        case "session":
+            return "session"
+        case "system":
+            return "system"
+    raise ValueError("channel is task, session or system")
 
 
 def _start(frame: dict[str, Json], default: Start) -> Start:

@@ -15,6 +15,8 @@ class Answer:
     def __init__(self, request: Request, query: Query, *, task_id: str, session_id: str, vendor: str) -> None:
         self.ended = False
         """Nothing more is said about the request."""
+        self.given_up = False
+        """The task goes on, and nothing more is said of it."""
         self._request = request
         self._streaming = query.streaming
         self._vendor = vendor
@@ -45,8 +47,8 @@ class Answer:
             case "task.cancelled", _:
                 self.ended = True
                 yield frame(self._echo, "cancelled")
-            case "gap", _ if self._streaming:
-                self.ended = True
+            case "gap", {"from": int(), "to": int(), "reason": str()} if self._streaming:
+                self.ended = self.given_up = True
                 yield self._failed("pieces of the answer were dropped before this client took them")
             case _:
                 pass

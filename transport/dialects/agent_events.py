@@ -10,6 +10,12 @@ from transport.text_frame import text_frame
 TOPIC_NAMES = {"task": "task_id", "session": "session_id", "room": "room"}
 
 
+class _Gap(msgspec.Struct):
+    first: int = msgspec.field(name="from")
+    last: int = msgspec.field(name="to")
+    reason: str
+
+
 def event_message(event: Event) -> bytes:
     """The event as one JSON object. What the dialect has no form for is of type `event`, and nothing is left out.
 
@@ -43,8 +49,10 @@ def _said(event: Event) -> dict[str, Json] | None:
     if not isinstance(data, dict):
         return None
     if event.event_type == "gap":
-        return {"type": "gap", "from": data.get("from"), "to": data.get("to"), "reason": data.get("reason")}
+        return _gap(data)
     match event.key.channel:
+        case _ if event.event_type == "broadcast" and isinstance(data.get("message"), str):
+            return {"type": "broadcast", "message": data["message"]}
         case "task":
             return _of_task(event.event_type, data)
         case "session":
@@ -53,6 +61,15 @@ def _said(event: Event) -> dict[str, Json] | None:
             return _of_room(event.event_type, data)
         case _:
             return None
+
+
+def _gap(data: dict[str, Json]) -> dict[str, Json] | None:
+    """None for an agent's or a publisher's own event, which happens to have the name."""
+    try:
+        gap = msgspec.convert(data, _Gap)
+    except msgspec.ValidationError:
+        return None
+    return {"type": "gap", "from": gap.first, "to": gap.last, "reason": gap.reason}
 
 
 def _of_task(event_type: str, data: dict[str, Json]) -> dict[str, Json] | None:

@@ -10,8 +10,16 @@ from actors.commands import AppendTurn, CancelTask, ConfirmStep, CreateTask, Exe
 from actors.errors import CallboardError, ErrorCode
 from actors.position import Position
 
-RequestId: TypeAlias = str | int | float | None
-"""What a client named its request, echoed on the reply."""
+
+class RequestNames(msgspec.Struct, frozen=True):
+    """Of a request that has a `request_id`, as in other dialects: both are echoed."""
+
+    request_id: str | int | float
+    id: str | int | float | None
+
+
+RequestId: TypeAlias = str | int | float | RequestNames | None
+"""What a client named its request, echoed on the reply; almost always its `id` alone."""
 
 _DEVICE_CHARACTERS = 256
 
@@ -124,13 +132,18 @@ def decode(text: str) -> Request:
         raise RefusedError(None, CallboardError(ErrorCode.INVALID_JSON, f"not JSON: {error}")) from error
     if not isinstance(frame, dict):
         raise RefusedError(None, CallboardError(ErrorCode.INVALID_PAYLOAD, "a message is a JSON object"))
-    named = frame.get("id")
-    request_id = named if isinstance(named, str | int | float) and not isinstance(named, bool) else None
+    named = _name(frame.get("id"))
+    other = _name(frame.get("request_id"))
+    request_id: RequestId = named if other is None else RequestNames(other, named)
     kind = frame.get("type")
     try:
         return Request(request_id, _command(kind, frame.get("payload", {})))
     except CallboardError as error:
         raise RefusedError(request_id, error, kind if isinstance(kind, str) else None) from error
+
+
+def _name(value: object) -> str | int | float | None:
+    return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
 def _command(kind: object, payload: object) -> Command:

@@ -9,7 +9,7 @@ from actors.connection import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event, Json, now_ms
 from actors.principal import Principal
-from transport.dialects.gateway import RequestId, Subscribe, TaskAction, Unsubscribe
+from transport.dialects.gateway import RequestId, RequestNames, Subscribe, TaskAction, Unsubscribe
 from transport.dialects.gateway_events import GatewayPayload
 from transport.text_frame import text_frame
 
@@ -116,8 +116,15 @@ def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) ->
     message: dict[str, Json] = {"type": kind, "timestamp": now_ms()}
     if payload is not None:
         message["payload"] = payload
-    if request_id is not None:
-        message["id"] = request_id
+    match request_id:
+        case None:
+            pass
+        case RequestNames():
+            message["request_id"] = request_id.request_id
+            if request_id.id is not None:
+                message["id"] = request_id.id
+        case _:
+            message["id"] = request_id
     return text_frame(msgspec.json.encode(message))
 
 

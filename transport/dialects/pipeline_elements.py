@@ -15,6 +15,9 @@ from actors.event import Json
 Name: TypeAlias = str | int
 """An id of somebody's or something's, as chat platforms have them: a number or a text."""
 Text = Annotated[str, msgspec.Meta(max_length=1_000_000)]
+Url = Annotated[str, msgspec.Meta(pattern=r"^(?:|(?i:data:)[\s\S]*|(?:(?i:https?)://|/)\S{0,4096})\Z")]
+"""Of a file elsewhere or of the engine's own. Others may open it: nothing that a browser would run."""
+Path = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"^(?!\s*(?i:data|javascript|vbscript):)")]
 _MOST_ELEMENTS = 200
 _DEEPEST = 8
 
@@ -56,8 +59,8 @@ class AtAll(_Element, frozen=True, tag="AtAll"):
 class _Media(_Element, frozen=True):
     """Bytes by their address. `base64` may come in, and is never kept: they move to the store of uploads."""
 
-    url: str | None = None
-    path: str | None = None
+    url: Url | None = None
+    path: Path | None = None
     base64: str | None = None
 
 
@@ -207,18 +210,22 @@ def _stored(element: Element, store: Store) -> Element:
 
 
 def _moved(media: _M, name: str, store: Store) -> _M:
-    encoded = media.base64 or (media.url if media.url is not None and media.url.startswith("data:") else None)
+    encoded = media.base64 or (media.url if _is_data(media.url) else None)
     if encoded is None:
         return media
-    if encoded.startswith("data:"):
+    if _is_data(encoded):
         head, _, encoded = encoded.partition(",")
-        if not head.endswith(";base64"):
+        if not head.lower().endswith(";base64"):
             raise _refused("a data URL in a message is written data:<type>;base64,<bytes>")
     try:
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _refused("`base64` of a message element is not base64") from error
     return msgspec.structs.replace(media, base64=None, url=store(data, name))
+
+
+def _is_data(url: str | None) -> bool:
+    return url is not None and url[:5].lower() == "data:"
 
 
 def _node_text(node: ForwardNode) -> str:

@@ -87,6 +87,9 @@ class RoomProjection:
         return min((answer.due for answer in self._growing.values()), default=math.inf)
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
+        if event.key.channel != "session" and event.event_type != "broadcast":
+            # Of what the owner is told outside of the conversation nothing else has a form here.
+            return ()
         match event.event_type:
             case "chat.message":
                 return self._said(read_event(event, Said), event.timestamp)

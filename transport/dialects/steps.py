@@ -26,7 +26,8 @@ class Echo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SubmitTask(msgspec.Struct, frozen=True):
-    """`agent` None for the engine's default one. With a session the task reads and extends that conversation."""
+    """With a session the task reads and extends that conversation. `agent` None for the session's, or without one for
+    the engine's default one."""
 
     task: str
     context: dict[str, Json]

@@ -1,4 +1,4 @@
-"""From the engine's events of all of an owner's tasks to what the steps dialect says. Sync, without a clock."""
+"""From the events of an owner's tasks and conversations to what the steps dialect says. Sync, without a clock."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from actors.event import Draft, Event, Json
 from actors.redaction import TaskRedaction
 from transport.dialects.steps_plan import step_id_of
+from transport.dialects.steps_session import session_drafts
 from transport.dialects.steps_task import State, StepsTask, status_draft
 
 _DATALESS = frozenset({"task.started", "task.turn_started", "agent.message"})
@@ -46,6 +47,8 @@ class StepsProjection:
         return min((task.due for task in self._holding.values()), default=math.inf)
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
+        if event.key.channel == "session":
+            return session_drafts(event)
         if event.key.channel != "task" or event.event_type not in _TOLD:
             return ()
         task_id, at = event.key.topic, event.timestamp

@@ -95,7 +95,8 @@ class WalletProjection:
         return min(self._held.values(), default=math.inf)
 
     def flush(self, now: float) -> Sequence[Draft]:
-        return [self._tell(self._tasks[task_id], now) for task_id, due in tuple(self._held.items()) if due <= now]
+        grown = [self._tasks[task_id] for task_id, due in tuple(self._held.items()) if due <= now]
+        return [self._tell(task, Change.CONTENT, now) for task in grown]
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         match event.key.channel:
@@ -104,6 +105,8 @@ class WalletProjection:
             case "task":
                 task = self._task(event.key.topic, event.timestamp)
                 return self._after(task, task.apply(event), event, now)
+            case _ if event.event_type == "broadcast":
+                return self._project_message(event)
             case _:
                 return self._project_creation(event, now)
 
@@ -130,7 +133,9 @@ class WalletProjection:
             message = _message_of(event)
         except msgspec.DecodeError:
             return ()
-        return () if message is None else (_draft("new_message", message, event.timestamp),)
+        if message is None:
+            return ()
+        return (Draft("new_message", msgspec.json.encode(message), Merge.NEVER, "", event.timestamp),)
 
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
         if event.event_type != "task.created":
@@ -148,7 +153,7 @@ class WalletProjection:
         told: Sequence[Draft] = ()
         if change is not Change.NOTHING and event.timestamp >= self._since:
             if change is Change.STATE or now >= self._quiet_until.get(task.id, 0.0):
-                told = (self._tell(task, now),)
+                told = (self._tell(task, change, now),)
             else:
                 self._held.setdefault(task.id, self._quiet_until[task.id])
         if task.ended:
@@ -158,10 +163,13 @@ class WalletProjection:
             self._held.pop(task.id, None)
         return told
 
-    def _tell(self, task: TaskFold, now: float) -> Draft:
+    def _tell(self, task: TaskFold, change: Change, now: float) -> Draft:
         self._held.pop(task.id, None)
         self._quiet_until[task.id] = now + UPDATE_SECONDS
-        return _draft("task_update", _TaskUpdate(task.session_id, task.snapshot()), task.timestamp)
+        body = msgspec.json.encode(_TaskUpdate(task.session_id, task.snapshot()))
+        # Each holds the whole task: who lags is told each state, and of what has only grown the last.
+        merge = Merge.LAST if change is Change.CONTENT else Merge.NEVER
+        return Draft("task_update", body, merge, task.id, task.timestamp)
 
     def _task(self, task_id: str, timestamp: int) -> TaskFold:
         task = self._tasks.get(task_id)
@@ -171,8 +179,8 @@ class WalletProjection:
 
 
 def _message_of(event: Event) -> _NewMessage | None:
-    """What is said in a conversation, and stands. Raises msgspec.DecodeError."""
-    conversation_id, task_id = event.key.topic, ""
+    """What is said in a conversation, and stands, or what is broadcast to the wallet. Raises msgspec.DecodeError."""
+    topic, task_id = event.key.topic, ""
     match event.event_type:
         case "message":
             data = msgspec.json.decode(event.body, type=_MessageData)
@@ -183,9 +191,7 @@ def _message_of(event: Event) -> _NewMessage | None:
             role, text, index = "system", msgspec.json.decode(event.body, type=_BroadcastData).message, None
         case _:
             return None
-    named = f"{conversation_id}-e{event.offset}" if index is None else message_id(conversation_id, index)
+    named = f"{topic}-e{event.offset}" if index is None else message_id(topic, index)
+    # What is broadcast outside of any conversation names none.
+    conversation_id = topic if event.key.channel == "session" else ""
     return _NewMessage(conversation_id, ConversationMessage(named, role, (TextPart(text),)), task_id)
-
-
-def _draft(event_type: str, message: _NewMessage | _TaskUpdate, timestamp: int) -> Draft:
-    return Draft(event_type, msgspec.json.encode(message), Merge.NEVER, "", timestamp)

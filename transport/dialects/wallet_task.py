@@ -42,14 +42,23 @@ class Status(msgspec.Struct, frozen=True):
     timestamp: str
 
 
-class WalletTask(msgspec.Struct, frozen=True, rename={"session_id": "sessionId"}):
-    """A whole task. `sessionId` is empty for one outside of any conversation."""
+class Question(msgspec.Struct, frozen=True):
+    """A step that waits for a confirmation; `reason` is what is asked."""
+
+    step_id: str
+    reason: str = ""
+
+
+class WalletTask(msgspec.Struct, frozen=True, rename={"session_id": "sessionId"}, omit_defaults=True):
+    """A whole task. `sessionId` is empty for one outside of any conversation; `questions` is left out while none is
+    open."""
 
     id: str
     session_id: str
     status: Status
     history: tuple[HistoryEntry, ...]
     artifacts: tuple[Artifact, ...]
+    questions: tuple[Question, ...] = ()
 
 
 class Change(Enum):
@@ -90,11 +99,6 @@ class _ArtifactData(msgspec.Struct):
     media_type: str = ""
 
 
-class _Question(msgspec.Struct):
-    step_id: str
-    reason: str = ""
-
-
 _Data = TypeVar("_Data", bound=msgspec.Struct)
 
 
@@ -118,7 +122,7 @@ class TaskFold:
         self._pieces_size = 0
         self._said: list[str] = []
         """The agent's whole messages of this turn."""
-        self._questions: set[str] = set()
+        self._questions: dict[str, Question] = {}
 
     def submit(self, session_id: str, timestamp: int) -> Change:
         """The task was created. It may have begun meanwhile."""
@@ -133,7 +137,14 @@ class TaskFold:
 
     def snapshot(self) -> WalletTask:
         status = Status(self.state, self._message, iso(self.timestamp))
-        return WalletTask(self.id, self.session_id, status, tuple(self._history), tuple(self._artifacts))
+        return WalletTask(
+            self.id,
+            self.session_id,
+            status,
+            tuple(self._history),
+            tuple(self._artifacts),
+            tuple(self._questions.values()),
+        )
 
     def redact(self, *, asked: bool) -> None:
         """Forgets what was answered, `asked` also what was asked. What is added later stands."""
@@ -163,6 +174,8 @@ class TaskFold:
                 return self._take_artifact(event)
             case "task.turn_completed":
                 return self._end_turn(event)
+            case "task.waiting":
+                return self._await_turn(event)
             case "step.confirm":
                 return self._ask(event)
             case "step.confirmed":
@@ -177,8 +190,15 @@ class TaskFold:
         self._said.clear()
         if (turn := _data(event, _Turn)) is not None and turn.prompt:
             self._add("user", turn.prompt)
-        self._turn_to("working", "", event.timestamp)
-        return Change.CONTENT
+        if self._questions or self._turn_to("working", "", event.timestamp) is Change.NOTHING:
+            return Change.CONTENT
+        return Change.STATE
+
+    def _await_turn(self, event: Event) -> Change:
+        """The agent goes on with the next message: what it said last is what it asks."""
+        self._finish_messages()
+        self._turn_to("input-required", self._said[-1] if self._said else "", event.timestamp)
+        return Change.STATE
 
     def _take_piece(self, event: Event) -> Change:
         piece = _data(event, _Piece)
@@ -221,21 +241,27 @@ class TaskFold:
         return True
 
     def _ask(self, event: Event) -> Change:
-        question = _data(event, _Question)
+        question = _data(event, Question)
         if question is None:
             return Change.NOTHING
         self._finish_messages()
-        self._questions.add(question.step_id)
+        self._questions[question.step_id] = question
         self._turn_to("input-required", question.reason, event.timestamp)
         return Change.STATE
 
     def _settle(self, event: Event) -> Change:
-        if (question := _data(event, _Question)) is not None:
-            self._questions.discard(question.step_id)
-        return Change.NOTHING if self._questions else self._turn_to("working", "", event.timestamp)
+        answered = _data(event, Question)
+        if answered is None or self._questions.pop(answered.step_id, None) is None:
+            return Change.NOTHING
+        if not self._questions:
+            return self._turn_to("working", "", event.timestamp)
+        newest = next(reversed(self._questions.values()))
+        self._turn_to("input-required", newest.reason, event.timestamp)
+        return Change.CONTENT
 
     def _end(self, event: Event) -> Change:
         self._finish_messages()
+        self._questions.clear()
         self.ended = True
         match event.event_type:
             case "task.completed":

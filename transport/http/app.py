@@ -27,7 +27,7 @@ from transport.http.pipelines import PipelinesApi
 from transport.http.route import Answer, AnyRoute, Call, Nothing
 from transport.http.services import HttpServices
 from transport.http.sessions import SessionsApi
-from transport.http.steps import add_steps
+from transport.http.steps import StepsApi
 from transport.http.tasks import TasksApi
 from transport.http.tickets import TicketsApi
 from transport.http.uploads import UploadsApi
@@ -48,24 +48,24 @@ def create_app(services: HttpServices) -> QuartTrio:
     Origins(options.cors_origins, loopback_only=options.loopback_only).guard(app)
     rates = Rates(options.requests_per_second, options.requests_burst, options.users)
     gate = Gate(services.verifier, services.tickets, rates, auth_required=options.auth_required)
-    routes = [*api_routes(services), *WalletApi(services, rates).routes()]
+    streams = EventStreams(services.router, services.connections, options)
+    routes = [*api_routes(services, streams), *WalletApi(services, rates).routes()]
+    if services.steps is not None:
+        routes += StepsApi(services.steps, streams, rates).routes()
     read_body = partial(_read_body, options.body_seconds)
     for route in routes:
         rule = route.path.replace("{", "<").replace("}", ">")
         app.add_url_rule(
             rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate, read_body), methods=[route.method]
         )
-    if services.steps is not None:
-        add_steps(app, services.steps, rates, read_body)
     add_probes(app, services)
     add_pages(app, openapi_document(routes, version=options.version, auth_required=options.auth_required))
     return app
 
 
-def api_routes(services: HttpServices) -> list[AnyRoute]:
+def api_routes(services: HttpServices, streams: EventStreams) -> list[AnyRoute]:
     """Every row of the API."""
     router = services.router
-    streams = EventStreams(router, services.connections, services.options)
     return [
         *TasksApi(router).routes(),
         *ClaimsApi(router).routes(),

@@ -1,4 +1,4 @@
-"""An event stream as a response of Quart: what HTTP/2 requests get, which pass through Hypercorn.
+"""An event stream as a response of Quart: what HTTP/2 and HTTP/1.0 requests get, which pass through Hypercorn.
 
 The bytes are those of the direct way over HTTP/1.1: the same connection, outbox and encoder, over a sink that Hypercorn
 reads from as fast as its client's flow control lets it.
@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
+from typing import Protocol
 
 import trio
 from quart import Response
 from quart.wrappers.response import ResponseBody
 
 from actors.commands import Start
-from actors.connection import Admission, Connection
+from actors.connection import Connection
 from actors.connections import Connections
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey
@@ -24,8 +25,21 @@ from actors.position import Position
 from actors.principal import Principal
 from actors.router import Router
 from actors.sink import BrokenSink
+from actors.subscription import Encoder
 from transport.dialects.gateway_events import HEARTBEAT, GatewayPayload, SseEncoder, sse_greeting
 from transport.http.services import HttpOptions
+
+
+class Telling(Protocol):
+    """What one stream tells its reader. Made before the answer begins, where it may still be refused."""
+
+    def begin(self) -> None:
+        """The answer has begun: sends what comes first, and subscribes."""
+        ...
+
+    def end(self) -> None:
+        """The reader is gone. Only what has begun ends."""
+        ...
 
 
 class EventStreams:
@@ -42,21 +56,41 @@ class EventStreams:
         return len(self._open)
 
     def open(self, principal: Principal, key: ChannelKey, start: Start) -> Response:
-        """Raises CallboardError where the principal may not see the topic, or too many are open."""
+        """A topic's. Raises CallboardError where the principal may not see it, or too many are open."""
+        return self.tell(principal, self._encoder, lambda connection: TopicTelling(connection, key, start))
+
+    def tell(self, principal: Principal, encoder: Encoder, telling: Callable[[Connection], Telling]) -> Response:
+        """`encoder` makes blocks of events. Raises CallboardError as `telling` does, or where too many are open."""
         if len(self._open) >= self._options.event_streams:
             message = f"{len(self._open)} event streams are open (event_streams)"
             raise CallboardError(ErrorCode.BUSY, message, retry_after=5.0)
         sink = PullSink(self._options.event_stream_bytes)
         body = StreamBody(sink, self._open, self._connections)
         outbox = Outbox(sink, body.spawn, self._options.outbox)
-        connection = Connection(self._router, outbox, self._encoder, body.close, max_subscriptions=1)
+        connection = Connection(self._router, outbox, encoder, body.close, max_subscriptions=1)
         connection.principal = principal
-        (admission,) = connection.admit(key.channel, {key.topic: start}, everything=False)
-        body.connect(connection, admission)
+        body.connect(connection, telling(connection))
         return _response(body)
 
     def head(self) -> Response:
         return _response(b"")
+
+
+class TopicTelling:
+    """The events of a topic."""
+
+    def __init__(self, connection: Connection, key: ChannelKey, start: Start) -> None:
+        self._connection = connection
+        (self._admission,) = connection.admit(key.channel, {key.topic: start}, everything=False)
+
+    def begin(self) -> None:
+        connection, admission = self._connection, self._admission
+        position = Position(admission.epoch, admission.start.offset)
+        connection.outbox.put_nowait(sse_greeting(admission.key, position, recovered=admission.recovered))
+        connection.enter(admission.key.channel, (admission,), everything=False)
+
+    def end(self) -> None:
+        """The connection lets go of its subscription."""
 
 
 class PullSink:
@@ -119,11 +153,11 @@ class StreamBody(ResponseBody):
         self._stack = AsyncExitStack()
         self._nursery: trio.Nursery
         self._connection: Connection
-        self._admission: Admission
+        self._telling: Telling
 
-    def connect(self, connection: Connection, admission: Admission) -> None:
+    def connect(self, connection: Connection, telling: Telling) -> None:
         self._connection = connection
-        self._admission = admission
+        self._telling = telling
 
     def spawn(self, run: Callable[[], Awaitable[None]]) -> None:
         self._nursery.start_soon(run)
@@ -158,14 +192,12 @@ class StreamBody(ResponseBody):
         return data
 
     def _enter(self) -> None:
-        connection, admission = self._connection, self._admission
         self._open.add(self)
-        self._connections.add(connection, self, trio.current_time())
-        position = Position(admission.epoch, admission.start.offset)
-        connection.outbox.put_nowait(sse_greeting(admission.key, position, recovered=admission.recovered))
-        connection.enter(admission.key.channel, (admission,), everything=False)
+        self._connections.add(self._connection, self, trio.current_time())
+        self._telling.begin()
 
     def _leave(self) -> None:
+        self._telling.end()
         self._connection.detach()
         self._connections.remove(self._connection)
         self._connection.outbox.abort()

@@ -10,7 +10,8 @@ from actors.principal import Principal
 from transport.dialects.pipeline import session_type_of
 from transport.http.errors import CodedRefusal
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
-from transport.pipelines import Pipelines, Room
+from transport.pipeline_room import Room
+from transport.pipelines import Pipelines
 
 _TAG = "pipelines"
 _BASE = "/api/v1/pipelines/{pipeline_uuid}/ws"
@@ -107,8 +108,7 @@ class PipelinesApi:
         return Answer(NoteAnswer(data=Note("Session reset successfully")))
 
     async def connections(self, call: Call[Nothing, Nothing]) -> Answer[ConnectionsAnswer]:
-        pipeline = self._pipelines.find(call.path["pipeline_uuid"])
-        report = self._pipelines.seats.report(pipeline.uuid, self._pipelines.visible_owners(call.principal))
+        report = self._pipelines.connections(call.principal, call.path["pipeline_uuid"])
         return Answer(ConnectionsAnswer(data=RoomConnections(report.stats, report.connections)))
 
     async def members(self, call: Call[Nothing, Nothing]) -> Answer[MembersAnswer]:

@@ -1,92 +1,186 @@
-"""`/task` and `/command`: how clients of the steps dialect ask over HTTP what they are told on their event stream."""
+"""`/sse`, `/task` and `/command`: the steps dialect over HTTP, as far as it passes through the application."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
 import trio
-from quart import Quart, Response, request
+from msgspec import Meta
+from quart import Response, request
+from werkzeug.datastructures import Headers
 
+from actors.connection import Connection
+from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from transport.dialects import steps
+from transport.dialects.steps_events import BlockEncoder, Message
 from transport.head import RequestHead
-from transport.http.bodies import as_json, decode_body
+from transport.http.event_stream import EventStreams
 from transport.http.identity import Rates
-from transport.steps_desk import StepsClient, StepsDesk
+from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
+from transport.steps_desk import StepsDesk, new_client
+from transport.steps_stream import STEPS_STREAM_PATH
 
 TASK_PATH = "/task"
 COMMAND_PATH = "/command"
+_TAG = "steps"
+_LAST_EVENT_ID = "Last-Event-ID"
+_CLIENT_ID = "Of the client's own stream or socket, from its `connected`."
 
 
-class _Post(msgspec.Struct, rename={"client_id": "clientId"}):
-    client_id: str
+class StepsStart(msgspec.Struct, frozen=True, rename="camel"):
+    last_event_id: Annotated[
+        str | None, Meta(description="The `id` of the last message; `0` for the oldest that is kept.")
+    ] = None
 
 
-class _Task(_Post):
-    task: str
+class StepsTask(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A task. `agent` is the engine's default one where none is named."""
+
+    client_id: Annotated[str, Meta(description=_CLIENT_ID)]
+    task: Annotated[str, Meta(min_length=1)]
     context: dict[str, Any] | None = None
     agent: str | None = None
-    session_id: str | None = msgspec.field(default=None, name="sessionId")
+    session_id: str | None = None
 
 
-class _Command(_Post):
-    type: str
+class StepsCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """The message that a WebSocket would take, and whose it is. `data` is as its `type` has it."""
+
+    client_id: Annotated[str, Meta(description=_CLIENT_ID)] = msgspec.field(name="clientId")
+    type: Annotated[str, Meta(description="`task:submit`, `task:cancel`, `step:confirm`, `get:tools` or `ping`.")]
     data: Any = None
     id: Any = None
     request_id: Any = None
 
 
-def add_steps(app: Quart, desk: StepsDesk, rates: Rates, read_body: Callable[[], Awaitable[bytes]]) -> None:
-    """Both answer `{"success": true, …}`, or as the API does where they refuse."""
-    posts = StepsPosts(desk)
+class StepsTaken(msgspec.Struct, frozen=True):
+    """It was taken: what comes of it is told on the client's stream."""
 
-    async def admit() -> Principal:
-        principal = await desk.identity.identify(_head(), reads=False)
-        rates.take(principal.user_id, trio.current_time())
-        return principal
-
-    async def task() -> Response:
-        return await posts.submit(await admit(), await read_body())
-
-    async def command() -> Response:
-        return await posts.command(await admit(), await read_body())
-
-    app.add_url_rule(TASK_PATH, "steps_task", task, methods=["POST"])
-    app.add_url_rule(COMMAND_PATH, "steps_command", command, methods=["POST"])
+    success: bool = True
 
 
-class StepsPosts:
-    def __init__(self, desk: StepsDesk) -> None:
+class StepsSubmitted(msgspec.Struct, frozen=True, rename="camel"):
+    """The task has begun: what it does is told on the streams of its user."""
+
+    task_id: str
+    success: bool = True
+
+
+class StepsApi:
+    def __init__(self, desk: StepsDesk, streams: EventStreams, rates: Rates) -> None:
         self._desk = desk
+        self._streams = streams
+        self._rates = rates
+        self._blocks = BlockEncoder()
 
-    async def submit(self, principal: Principal, raw: bytes) -> Response:
-        """`{task, context?, agent?, sessionId?, clientId}`. Raises CallboardError, NOT_FOUND for a client that is not
-        one of the principal's."""
-        asked = decode_body(raw, _Task)
-        client = self._desk.find(principal, asked.client_id)
+    async def stream(self, call: Call[Nothing, StepsStart]) -> Response:
+        """The position of a client that reconnects goes before the one in the address, which stays what it was."""
+        await trio.lowlevel.checkpoint()
+        if call.method == "HEAD":
+            return self._streams.head()
+        last_event_id = call.headers.get(_LAST_EVENT_ID) or call.query.last_event_id
+        telling = partial(StepsTelling, self._desk, call.principal, last_event_id)
+        return self._streams.tell(call.principal, self._blocks, telling)
+
+    async def submit(self, call: Call[StepsTask, Nothing]) -> Answer[StepsSubmitted]:
+        """Raises CallboardError, NOT_FOUND for a client that is not one of the principal's."""
+        asked = call.body
+        client = self._desk.find(call.principal, asked.client_id)
         command = steps.submission(
             {"task": asked.task, "context": asked.context, "agent": asked.agent, "sessionId": asked.session_id}
         )
         view = await self._desk.agents.of(client.principal.user_id).submit(client.principal, command)
-        return _done({"success": True, "taskId": view.id})
+        return Answer(StepsSubmitted(view.id))
 
-    async def command(self, principal: Principal, raw: bytes) -> Response:
-        """The message that a WebSocket would take, and `clientId`. What it is answered comes on the client's stream."""
-        asked = decode_body(raw, _Command)
-        client = self._desk.find(principal, asked.client_id)
+    async def command(self, call: Call[StepsCommand, Nothing]) -> Answer[StepsTaken]:
+        asked = call.body
+        client = self._desk.find(call.principal, asked.client_id)
         try:
             parsed = steps.read({name: getattr(asked, name) for name in ("type", "data", "id", "request_id")})
         except steps.RefusedError as refused:
             raise refused.error from None
-        await self._answer(client, parsed)
-        return _done({"success": True})
-
-    async def _answer(self, client: StepsClient, parsed: steps.Request) -> None:
         reply = await self._desk.carry_out(client, parsed)
         if reply is not None:
             client.say(reply)
+        return Answer(StepsTaken())
+
+    async def admit(self, method: str, headers: Headers, parameters: Mapping[str, str]) -> Principal:
+        principal = await self._desk.identity.identify(_head(), reads=method in ("GET", "HEAD"))
+        self._rates.take(principal.user_id, trio.current_time())
+        return principal
+
+    def routes(self) -> list[AnyRoute]:
+        rows: list[AnyRoute] = [
+            Route(
+                method="GET",
+                path=STEPS_STREAM_PATH,
+                handler=self.stream,
+                tag=_TAG,
+                summary="Follow one's tasks as steps of plans",
+                body=Nothing,
+                query=StepsStart,
+                answer=str,
+                errors=(503,),
+                content="text/event-stream",
+                headers={_LAST_EVENT_ID: "As `lastEventId`, and before it: browsers send it when they reconnect."},
+            ),
+            Route(
+                method="POST",
+                path=TASK_PATH,
+                handler=self.submit,
+                tag=_TAG,
+                summary="Submit a task for a client of the steps; one at a time",
+                body=StepsTask,
+                example={"task": "What is 6*7?", "context": {}, "clientId": "client-0123456789abcdef"},
+                query=Nothing,
+                answer=StepsSubmitted,
+                errors=(404, 409, 503),
+            ),
+            Route(
+                method="POST",
+                path=COMMAND_PATH,
+                handler=self.command,
+                tag=_TAG,
+                summary="Send a message for a client of the steps",
+                body=StepsCommand,
+                example={"type": "task:cancel", "clientId": "client-0123456789abcdef"},
+                query=Nothing,
+                answer=StepsTaken,
+                errors=(404, 409, 503),
+            ),
+        ]
+        return [msgspec.structs.replace(row, admit=self.admit) for row in rows]
+
+
+class StepsTelling:
+    """What an event stream tells a client of the steps."""
+
+    def __init__(
+        self, desk: StepsDesk, principal: Principal, last_event_id: str | None, connection: Connection
+    ) -> None:
+        """Raises CallboardError."""
+        self._desk = desk
+        self._connection = connection
+        self._client = new_client(principal, self._say)
+        self._greeting, self._admission = desk.greet(self._client, connection, last_event_id)
+
+    def begin(self) -> None:
+        self._desk.admit(self._client)
+        self._connection.outbox.put_nowait(b"".join(message.block for message in self._greeting))
+        self._connection.hold(self._admission)
+
+    def end(self) -> None:
+        self._desk.leave(self._client)
+
+    def _say(self, message: Message) -> None:
+        outbox = self._connection.outbox
+        if not outbox.has_room:
+            raise CallboardError(ErrorCode.BUSY, "the client reads too slowly", retry_after=1.0)
+        outbox.put_nowait(message.block)
 
 
 def _head() -> RequestHead:
@@ -95,9 +189,3 @@ def _head() -> RequestHead:
     query = request.query_string.decode("latin-1")
     target = f"{request.path}?{query}" if query else request.path
     return RequestHead(request.method, target, request.path, query, request.http_version, headers, b"")
-
-
-def _done(body: dict[str, object]) -> Response:
-    response = Response(as_json(body), mimetype="application/json")
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -13,7 +13,9 @@ from transport.dialects.pipeline import session_type_of
 from transport.http.errors import CodedRefusal
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
 from transport.media_type import is_shown
-from transport.pipelines import Pipelines, Room, upload_path
+from transport.pipeline_files import address
+from transport.pipeline_room import Room
+from transport.pipelines import Pipelines
 
 _TAG = "pipelines"
 _BASE = "/api/v1/pipelines/{pipeline_uuid}/ws/uploads"
@@ -45,15 +47,15 @@ class UploadsApi:
 
     async def bring(self, call: Call[Nothing, UploadWish]) -> Answer[UploadAnswer]:
         room = await self._room(call, call.query.session_type)
-        upload = self._pipelines.upload(room, call.query.name, call.raw)
-        path = upload_path(room, upload)
+        upload = self._pipelines.files.keep(room, call.query.name, call.raw)
+        path = address(room, upload)
         told = UploadedFile(path, upload.name, len(upload.data), upload.media_type)
         return Answer(UploadAnswer(data=told), location=path)
 
     async def fetch(self, call: Call[Nothing, Nothing]) -> Response:
         """The bytes are a stranger's: no browser is to run them, or to take them for something else."""
         room = await self._room(call, call.path["session_type"])
-        upload = self._pipelines.uploaded(room, call.path["upload_key"])
+        upload = self._pipelines.files.find(room, call.path["upload_key"])
         response = Response(upload.data, mimetype=upload.media_type)
         disposition = "inline" if is_shown(upload.media_type) else "attachment"
         named = f"; filename*=UTF-8''{quote(upload.name, safe='')}" if upload.name else ""

@@ -1,21 +1,19 @@
-"""`/api/websocket-info`, `/api/conversations` and `/api/tasks`: what a wallet loads and does over HTTP."""
+"""`/api/websocket-info` and `/api/conversations`: what a wallet loads and does over HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import trio
 from werkzeug.datastructures import Headers
 
 from actors.agent import Message
-from actors.commands import CancelTask, CreateSession, ExecSession, TaskState, TaskView
-from actors.errors import CallboardError, ErrorCode
-from actors.event import Event
+from actors.commands import CreateSession, ExecSession
 from actors.principal import Principal
 from transport.dialects.wallet_frames import CLIENT_TYPES, SERVER_TYPES
 from transport.dialects.wallet_projection import message_id
-from transport.dialects.wallet_task import State, TaskFold, TextPart, iso
+from transport.dialects.wallet_task import TextPart, iso
 from transport.http.identity import Rates
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
 from transport.http.services import HttpServices
@@ -29,14 +27,13 @@ from transport.http.wallet_bodies import (
     MessageTypes,
     NewConversation,
     NewMessage,
-    TaskOfWallet,
     WebSocketInfo,
 )
+from transport.http.wallet_tasks import WalletTasksApi
 from transport.wallet_identity import KEY_HEADER, Shown
 
 _TAG = "wallet"
 _SECURITY: tuple[dict[str, list[str]], ...] = ({"wallet": []},)
-_READ_BYTES = 1024 * 1024
 
 
 class WalletApi:
@@ -66,6 +63,9 @@ class WalletApi:
         page = self._router.sessions.page(call.principal, call.query.after, call.query.limit)
         return Answer(ConversationList([Conversation.of(view) for view in page.sessions], page.next))
 
+    async def read(self, call: Call[Nothing, Nothing]) -> Answer[Conversation]:
+        return Answer(Conversation.of(self._router.sessions.find(call.principal, call.path["conversation_id"]).view()))
+
     async def messages(self, call: Call[Nothing, MessageFilter]) -> Answer[ConversationEntries]:
         conversation_id, query = call.path["conversation_id"], call.query
         session = self._router.sessions.find(call.principal, conversation_id)
@@ -75,32 +75,16 @@ class WalletApi:
         return Answer(ConversationEntries(entries, page.next))
 
     async def send(self, call: Call[NewMessage, Nothing]) -> Answer[MessageAccepted]:
-        if not call.body.text:
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "`content` has no text")
+        command = ExecSession(call.path["conversation_id"], call.body.said())
         self._wallets.feed(call.principal)
-        command = ExecSession(call.path["conversation_id"], call.body.text)
         started = await self._router.exec_session(call.principal, command)
         return Answer(MessageAccepted(started.session_id, started.exec_id))
-
-    async def task(self, call: Call[Nothing, Nothing]) -> Answer[TaskOfWallet]:
-        return Answer(self._task(call.principal, call.path["task_id"]))
-
-    async def cancel(self, call: Call[Nothing, Nothing]) -> Answer[TaskOfWallet]:
-        task_id = call.path["task_id"]
-        await self._router.command_task(call.principal, CancelTask(task_id))
-        return Answer(self._task(call.principal, task_id))
 
     async def admit(self, method: str, headers: Headers, parameters: Mapping[str, str]) -> Principal:
         await trio.lowlevel.checkpoint()
         principal = self._wallets.identity.identify(Shown.of(headers.get, parameters.get))
         self._rates.take(principal.user_id, trio.current_time())
         return principal
-
-    def _task(self, principal: Principal, task_id: str) -> TaskOfWallet:
-        task = self._router.tasks.find(principal, task_id)
-        log = self._router.log(task.key)
-        events = log.read(0, max_events=max(log.tail, 1), max_bytes=_READ_BYTES)
-        return whole_task(task.view(), events)
 
     def routes(self) -> list[AnyRoute]:
         own = "/api/conversations"
@@ -130,6 +114,17 @@ class WalletApi:
             ),
             Route(
                 method="GET",
+                path=f"{own}/{{conversation_id}}",
+                handler=self.read,
+                tag=_TAG,
+                summary="Read how a conversation of the wallet stands",
+                body=Nothing,
+                query=Nothing,
+                answer=Conversation,
+                errors=(404,),
+            ),
+            Route(
+                method="GET",
                 path=f"{own}/{{conversation_id}}/messages",
                 handler=self.messages,
                 tag=_TAG,
@@ -152,29 +147,8 @@ class WalletApi:
                 status=202,
                 errors=(404, 503),
             ),
-            Route(
-                method="GET",
-                path="/api/tasks/{task_id}",
-                handler=self.task,
-                tag=_TAG,
-                summary="Read a task of the wallet",
-                body=Nothing,
-                query=Nothing,
-                answer=TaskOfWallet,
-                errors=(404,),
-            ),
-            Route(
-                method="POST",
-                path="/api/tasks/{task_id}/cancel",
-                handler=self.cancel,
-                tag=_TAG,
-                summary="Cancel a task of the wallet; idempotent",
-                body=Nothing,
-                query=Nothing,
-                answer=TaskOfWallet,
-                errors=(404, 503),
-            ),
         ]
+        rows += WalletTasksApi(self._router).routes()
         own_rows = (msgspec.structs.replace(row, admit=self.admit, security=_SECURITY) for row in rows)
         return [self._info_route(), *own_rows]
 
@@ -193,18 +167,6 @@ class WalletApi:
         )
 
 
-def whole_task(view: TaskView, events: Sequence[Event]) -> TaskOfWallet:
-    """The task as its events tell it. How it stands is the view's to say: it also waits for turns, which no event
-    tells, and events may be kept no longer."""
-    fold = TaskFold(view.id, view.created_at)
-    for event in events:
-        fold.apply(event)
-    task = fold.snapshot()
-    session_id = view.session_id or ""
-    status = msgspec.structs.replace(task.status, state=_STATES[view.state])
-    return TaskOfWallet(session_id, msgspec.structs.replace(task, session_id=session_id, status=status))
-
-
 async def _admit_anybody(method: str, headers: Headers, parameters: Mapping[str, str]) -> Principal:
     await trio.lowlevel.checkpoint()
     return Principal("anybody")
@@ -218,14 +180,3 @@ def _entry(conversation_id: str, index: int, message: Message) -> ConversationEn
         task_id=message.task_id,
         timestamp=iso(message.timestamp),
     )
-
-
-_STATES: dict[TaskState, State] = {
-    TaskState.QUEUED: "submitted",
-    TaskState.RUNNING: "working",
-    TaskState.WAITING: "input-required",
-    TaskState.CANCELLING: "working",
-    TaskState.COMPLETED: "completed",
-    TaskState.FAILED: "failed",
-    TaskState.CANCELLED: "canceled",
-}

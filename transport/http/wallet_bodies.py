@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from actors.commands import SessionView
-from transport.dialects.wallet_task import TextPart, WalletTask, iso
+from actors.errors import CallboardError, ErrorCode
+from transport.dialects.wallet_task import Status, TextPart, WalletTask, iso
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
@@ -87,9 +88,12 @@ class NewMessage(msgspec.Struct, frozen=True):
 
     content: Text | Annotated[tuple[TextPart, ...], Meta(min_length=1)]
 
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+    def said(self) -> str:
+        """Raises CallboardError INVALID_PAYLOAD where there is no text in it."""
+        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        if not text:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "`content` has no text")
+        return text
 
 
 class MessageAccepted(msgspec.Struct, frozen=True):
@@ -97,6 +101,29 @@ class MessageAccepted(msgspec.Struct, frozen=True):
 
     conversation_id: str
     task_id: str
+
+
+class Confirmed(msgspec.Struct, frozen=True):
+    """An answer to a step that waits; the first one counts. Without a `step_id` it answers the only one that waits."""
+
+    approved: bool
+    step_id: str = ""
+
+
+class ListedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task without its content. The status' `message` is the result, or what went wrong; times are ISO 8601."""
+
+    id: str
+    conversation_id: str
+    created_at: str
+    status: Status
+
+
+class TaskListOfWallet(msgspec.Struct, frozen=True):
+    """Newest first. `next` is the `after` of the following page, null on the last."""
+
+    tasks: list[ListedTask]
+    next: str | None
 
 
 class TaskOfWallet(msgspec.Struct, frozen=True):

@@ -178,7 +178,7 @@ function operationSection(path, method, operation, schemas) {
     "details", { class: "operation", id: operation.operationId },
     el(
       "summary", {}, el("span", { class: `method ${method}` }, method.toUpperCase()),
-      el("span", { class: "path" }, path), el("span", { class: "dim" }, operation.summary),
+      el("span", { class: "path" }, path), el("span", { class: "dim" }, ...prose(operation.summary)),
     ),
     el(
       "div", {},
@@ -202,7 +202,7 @@ function render(api) {
     for (const [path, methods] of Object.entries(api.paths)) {
       for (const [method, operation] of Object.entries(methods)) {
         if (!operation.tags.includes(tag)) continue;
-        contents.append(el("a", { href: `#${operation.operationId}` }, operation.summary));
+        contents.append(el("a", { href: `#${operation.operationId}` }, ...prose(operation.summary)));
         reference.append(operationSection(path, method, operation, schemas));
       }
     }

@@ -113,8 +113,12 @@ function connect() {
   if (token) url.searchParams.set("access_token", token);
   show("opening", "Connecting…");
   const opened = new WebSocket(url);
+  let lost = "Could not connect";
   socket = opened;
-  opened.onopen = () => show("open", "Connected");
+  opened.onopen = () => {
+    lost = "Connection lost";
+    show("open", "Connected");
+  };
   opened.onmessage = receive;
   opened.onclose = (event) => {
     if (socket !== opened) return;
@@ -122,7 +126,7 @@ function connect() {
     answering = false;
     byId("connection-id").textContent = "none";
     const clean = event.code === 1000 || event.code === 1005;
-    show(clean ? "closed" : "broken", clean ? "Disconnected" : `Connection lost (${event.code})`);
+    show(clean ? "closed" : "broken", clean ? "Disconnected" : `${lost} (${event.code})`);
     note("note", `closed: ${event.code} ${event.reason}`);
   };
 }

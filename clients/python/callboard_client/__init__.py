@@ -24,6 +24,7 @@ from callboard_client.subscription import Subscription
 from callboard_client.task_events import (
     Answered,
     Artifact,
+    AwaitsTurn,
     Cancellation,
     Completed,
     Failed,
@@ -51,6 +52,7 @@ __all__ = [
     "Answered",
     "Artifact",
     "AuthenticationFailed",
+    "AwaitsTurn",
     "Backoff",
     "Cancellation",
     "Chat",

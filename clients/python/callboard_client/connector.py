@@ -29,6 +29,10 @@ from callboard_client.target import Target
 
 OnDrop: TypeAlias = Callable[[str, float], None]
 
+STABLE_SECONDS = 5.0
+"""A connection that ends before this was no success: the delays go on growing, else a server that takes everybody and
+hangs up at once would be asked several times a second."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds. `connect_seconds`: for the byte stream and the handshake, each. `request_seconds`: for an answer, the
@@ -71,6 +75,7 @@ class Connector:
         self._dial = dial
         self._on_drop = on_drop
         self._backoff = backoff
+        self._opened_at = 0.0
         self._changed = trio.lowlevel.ParkingLot()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -196,6 +201,8 @@ class Connector:
             why = str(ended)
             raise
         finally:
+            if self.link is not None and trio.current_time() - self._opened_at >= STABLE_SECONDS:
+                self._backoff.reset()
             self.link = None
             self.audience.clear()
             link.lose(f"{why}; whether the request was carried out is not known")
@@ -208,7 +215,7 @@ class Connector:
             await self._authenticate(link, self.token)
         await self.subscribe_again(link)
         self.link = link
-        self._backoff.reset()
+        self._opened_at = trio.current_time()
         self._changed.unpark_all()
         welcomed()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, cast
 
+import h11
 import msgspec
 import trio
 from trio_websocket import (
@@ -30,8 +31,8 @@ from callboard_client.target import Target
 
 MAXIMUM_FRAME_BYTES = 64 << 20
 
-CONNECTION_ERRORS = (ClientError, HandshakeError, ConnectionClosed, ProtocolError)
-"""What a connection may end with: ours, trio-websocket's, and what its reader lets through of wsproto."""
+CONNECTION_ERRORS = (ClientError, HandshakeError, ConnectionClosed, ProtocolError, h11.ProtocolError)
+"""What a connection may end with: ours, trio-websocket's, and what its reader lets through of wsproto and h11."""
 
 _LATER_STATUS = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _LATER_CODES = {1012: 1.0, 1013: 2.0}
@@ -132,6 +133,9 @@ def _ours(error: BaseException) -> ClientError:
             return ending(error.reason)
         case ConnectionRejected():
             return _rejected(error)
+        case h11.ProtocolError():
+            # Its text is about a refusal that trio-websocket has tried to send in return, as only a server may.
+            return Unreachable("the server's answer is no WebSocket handshake")
         case _:
             return ConnectionLost(str(error) or type(error).__name__)
 

@@ -24,6 +24,12 @@ class TurnCompleted(msgspec.Struct, frozen=True):
     result: str = ""
 
 
+class AwaitsTurn(msgspec.Struct, frozen=True):
+    """The agent goes on with the next turn that is appended."""
+
+    turn: int
+
+
 class Thinking(msgspec.Struct, frozen=True):
     """A piece of reasoning."""
 
@@ -126,6 +132,7 @@ TaskEvent: TypeAlias = (
     Started
     | TurnStarted
     | TurnCompleted
+    | AwaitsTurn
     | Thinking
     | Text
     | ToolCall
@@ -149,6 +156,7 @@ _KINDS: dict[str, type[TaskEvent]] = {
     "task.started": Started,
     "task.turn_started": TurnStarted,
     "task.turn_completed": TurnCompleted,
+    "task.waiting": AwaitsTurn,
     "agent.thinking": Thinking,
     "agent.message": Text,
     "agent.tool_call": ToolCall,

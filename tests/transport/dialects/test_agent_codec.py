@@ -27,7 +27,9 @@ from transport.dialects.agent import (
     ToolCall,
     Topic,
     Unwatch,
+    UnwatchAll,
     Watch,
+    WatchAll,
 )
 
 KINDS = st.sampled_from(
@@ -37,7 +39,10 @@ KINDS = st.sampled_from(
     )
 )
 NAMES = st.sampled_from(
-    ["query", "tool_name", "params", "task_id", "session_id", "since", "limit", "room", "content", "request_id", "id"]
+    [
+        *("query", "tool_name", "params", "task_id", "session_id", "channel", "since", "limit", "room", "content"),
+        *("request_id", "id"),
+    ]
 )
 
 
@@ -61,6 +66,10 @@ NAMES = st.sampled_from(
         ('{"type": "agent_query", "query": "q", "session_id": "s"}', Query("q", streaming=False, session_id="s")),
         ('{"type": "watch", "task_id": "t"}', Watch(Topic("task", "t"), "live")),
         ('{"type": "watch", "session_id": "s", "since": "e:7"}', Watch(Topic("session", "s"), Position("e", 7))),
+        ('{"type": "cancel", "task_id": "t"}', Cancel("t")),
+        ('{"type": "watch", "channel": "task"}', WatchAll("task")),
+        ('{"type": "watch", "channel": "system"}', WatchAll("system")),
+        ('{"type": "unwatch", "channel": "session"}', UnwatchAll("session")),
         ('{"type": "unwatch", "session_id": "s"}', Unwatch(Topic("session", "s"))),
         ('{"type": "history", "task_id": "t", "limit": 5}', History(Topic("task", "t"), "oldest", 5)),
         ('{"type": "confirm", "task_id": "t", "step_id": "s", "approved": true}', ConfirmStep("t", "s", True)),
@@ -94,6 +103,8 @@ def test_requests(text: str, command: agent.Command) -> None:
         ('{"type": "room_message", "room": "r", "content": 5}', "content is required"),
         ('{"type": "watch"}', "One of task_id and session_id is required"),
         ('{"type": "watch", "task_id": "t", "session_id": "s"}', "One of task_id and session_id is required"),
+        ('{"type": "watch", "channel": "app"}', "channel is task, session or system"),
+        ('{"type": "cancel", "task_id": 5}', "task_id is a string"),
         ('{"type": "watch", "task_id": "t", "since": "yesterday"}', "a position is written <epoch>:<offset>"),
         ('{"type": "history", "task_id": "t", "limit": true}', "limit is a number from 1 to 1000"),
         ('{"type": "history", "task_id": "t", "limit": 1001}', "limit is a number from 1 to 1000"),

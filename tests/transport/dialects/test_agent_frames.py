@@ -161,6 +161,12 @@ def test_the_chunks_of_a_streamed_answer(pieces: list[str], result: str, chunks:
     assert [frame["content"] for frame in frames[1:-1]] == chunks
 
 
+def test_an_agents_own_event_named_gap_ends_no_answer() -> None:
+    own = draft("gap", {"mind": "it"})
+    frames = answered(True, piece("a"), own, piece("b"), draft("task.completed", {"result": "ab"}))
+    assert [frame["type"] for frame in frames] == ["stream_start", "stream_chunk", "stream_chunk", "stream_end"]
+
+
 @pytest.mark.parametrize(("streaming", "prefix"), [(True, "Streaming failed: "), (False, "Query failed: ")])
 def test_a_failed_answer(streaming: bool, prefix: str) -> None:
     frames = answered(streaming, draft("task.failed", {"error": "no model"}))

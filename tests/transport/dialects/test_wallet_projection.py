@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
+from actors.merge import merge_events
 from transport.dialects.wallet_projection import UPDATE_SECONDS, WalletProjection
 from transport.dialects.wallet_task import TEXT_CHARACTERS
 
@@ -23,6 +24,7 @@ TYPES = (
     "task.started",
     "task.turn_started",
     "task.turn_completed",
+    "task.waiting",
     "task.completed",
     "task.failed",
     "task.cancelled",
@@ -123,6 +125,7 @@ def test_a_message_in_the_form_of_the_seed() -> None:
             "type": "new_message",
             "conversation_id": "s1",
             "message": {"id": "s1-4", "role": "user", "content": [{"type": "text", "text": "hi"}]},
+            "task_id": "t1",
         }
     ]
 
@@ -151,6 +154,47 @@ def test_the_other_states() -> None:
     assert (failed.states, failed.frames[-1]["task"]["status"]["message"]) == (["failed"], "no")
 
 
+def test_an_agent_that_waits_for_the_next_turn_requires_input() -> None:
+    told = Told()
+    told.task("task.started", {})
+    told.task("agent.message", {"content": "Which city?"})
+    told.task("task.waiting", {"turn": 1})
+    told.task("task.turn_started", {"prompt": "Rome"})
+    told.task("task.completed", {"result": "sunny"})
+    assert told.states == ["working", "input-required", "working", "completed"]
+    asked = told.frames[1]["task"]
+    assert (asked["status"]["message"], texts(asked, "agent")) == ("Which city?", ["Which city?"])
+    assert texts(told.frames[2]["task"], "user") == ["Rome"]
+
+
+def test_a_turn_that_begins_settles_no_open_question() -> None:
+    told = Told()
+    told.task("task.started", {})
+    told.task("step.confirm", {"step_id": "a", "reason": "May I?"})
+    told.task("task.waiting", {"turn": 1})
+    told.task("task.turn_started", {"prompt": "go on"})
+    told.task("step.confirmed", {"step_id": "a"})
+    assert told.states == ["working", "input-required", "input-required", "working"]
+
+
+def test_open_questions_are_told_with_their_steps() -> None:
+    told = Told()
+    told.task("step.confirm", {"step_id": "a", "reason": "May I?"})
+    told.task("step.confirm", {"step_id": "b", "reason": "And this?"})
+    told.task("step.confirmed", {"step_id": "b"}, now=1.0)
+    told.task("step.confirmed", {"step_id": "never"}, now=2.0)
+    told.task("step.confirmed", {"step_id": "a"}, now=2.0)
+    a, b = {"step_id": "a", "reason": "May I?"}, {"step_id": "b", "reason": "And this?"}
+    assert [frame["task"].get("questions") for frame in told.frames] == [[a], [a, b], [a], None]
+    assert told.frames[2]["task"]["status"]["message"] == "May I?"
+
+
+def test_a_task_of_which_only_a_part_is_known_is_unknown() -> None:
+    told = Told()
+    told.task("agent.artifact", {"name": "page", "content": "<p>"})
+    assert told.states == ["unknown"]
+
+
 def test_a_task_that_grows_is_told_at_intervals() -> None:
     told = Told()
     told.task("task.started", {}, now=10.0)
@@ -161,6 +205,22 @@ def test_a_task_that_grows_is_told_at_intervals() -> None:
     told.flush(told.projection.due)
     assert [len(frame["task"]["artifacts"]) for frame in told.frames] == [0, 20]
     assert told.projection.due == math.inf
+
+
+def test_who_lags_is_told_each_state_and_of_what_grows_the_last() -> None:
+    projection = WalletProjection(0)
+    sources = Log(TASK, Retention())
+    feed = Log(ChannelKey("feed", "wallet", "w"), Retention())
+    told: list[tuple[str, Json]] = [("task.started", {})]
+    told += [("agent.artifact", {"name": str(number), "content": "x"}) for number in range(5)]
+    told += [("step.confirm", {"step_id": "a"}), ("step.confirmed", {"step_id": "a"}), ("task.completed", {})]
+    for number, (kind, data) in enumerate(told):
+        for one in projection.project(sources.append(draft(kind, data)), number * 10.0):
+            feed.append(one)
+    assert feed.tail == len(told)
+    merged = [json.loads(event.body)["task"] for event in merge_events(feed.read(0, max_events=99, max_bytes=1 << 20))]
+    states = [(task["status"]["state"], len(task["artifacts"])) for task in merged]
+    assert states == [("working", 0), ("working", 5), ("input-required", 5), ("working", 5), ("completed", 5)]
 
 
 def test_tokens_alone_are_not_told() -> None:

@@ -11,7 +11,7 @@ from quart.testing.utils import sentinel
 from quart.wrappers import Response
 from quart_trio import QuartTrio
 
-from actors.agent import Agent, Result, TaskContext
+from actors.agent import Agent, AgentError, Result, TaskContext
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from actors.uploads import MemoryUploads, UploadsOptions
@@ -43,7 +43,11 @@ async def patient(task: TaskContext) -> Result:
     return Result(await task.next_turn())
 
 
-AGENTS: Mapping[str, Agent] = {"echo": echo, "asking": asking, "patient": patient}
+async def failing(task: TaskContext) -> Result:
+    raise AgentError("no_luck", "there was no luck")
+
+
+AGENTS: Mapping[str, Agent] = {"echo": echo, "asking": asking, "patient": patient, "failing": failing}
 USERS = {"a": ALICE, "b": BOB, "root": ADMIN, "p": PUBLISHER, "o": OPERATOR}
 
 

@@ -42,6 +42,7 @@ async def test_agents_are_listed_without_telling_whose(autojump_clock: trio.abc.
     assert [(one["name"], one["remote"]) for one in listed] == [
         ("asking", False),
         ("echo", False),
+        ("failing", False),
         ("patient", False),
         ("walker", True),
     ]

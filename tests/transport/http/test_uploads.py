@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from urllib.parse import quote
+
+import pytest
 import trio
 
 from tests.transport.http.site import Site, open_site, read
@@ -41,6 +44,17 @@ async def test_a_person_s_file_is_nobody_else_s_and_a_group_s_is_its_members(nur
     shared = await bring(site, "session_type=group", PNG)
     assert (await site.request("GET", str(shared["url"]), user="b")).status_code == 200
     assert (await site.request("GET", str(shared["url"]), user="o")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("../../etc/passwd", "passwd"), ("C:\\x\\a.png", "a.png"), ('a"b\r\nX: y', 'a"bX: y'), (".. ", "")],
+)
+async def test_a_name_is_one_without_folders_and_lines(site: Site, name: str, kept: str) -> None:
+    told = await bring(site, f"name={quote(name, safe='')}", PNG)
+    assert told["name"] == kept
+    header = (await site.request("GET", str(told["url"]))).headers["Content-Disposition"]
+    assert header == (f"inline; filename*=UTF-8''{quote(kept, safe='')}" if kept else "inline")
 
 
 async def test_too_large_or_empty_is_refused(site: Site) -> None:

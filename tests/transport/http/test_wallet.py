@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import trio
 from quart.wrappers import Response
 from trio.testing import wait_all_tasks_blocked
 
 from tests.support.wallets import Wallet
-from tests.transport.http.site import Json, Site, read
+from tests.transport.http.site import Json, Site, open_site, read
+from transport.http.services import HttpOptions
 
 ALICE, BOB = Wallet(1), Wallet(2)
 
@@ -54,18 +56,6 @@ async def test_a_conversation_from_its_start_to_its_messages(site: Site) -> None
     assert [entry["role"] for entry in found["task"]["history"]] == ["user", "agent", "agent"]
 
 
-async def test_a_task_is_cancelled(site: Site) -> None:
-    made = await ask(site, "POST", "/api/conversations", b'{"agent":"asking"}', status=201)
-    path = f"/api/conversations/{made['id']}/messages"
-    sent = await ask(site, "POST", path, b'{"content":"deploy"}', status=202)
-    await wait_all_tasks_blocked()
-    task = f"/api/tasks/{sent['task_id']}"
-    assert (await ask(site, "GET", task))["task"]["status"]["state"] == "input-required"
-    await ask(site, "POST", f"{task}/cancel")
-    await wait_all_tasks_blocked()
-    assert (await ask(site, "GET", task))["task"]["status"]["state"] == "canceled"
-
-
 async def test_another_wallet_finds_nothing(site: Site) -> None:
     made = await ask(site, "POST", "/api/conversations", status=201)
     path = f"/api/conversations/{made['id']}/messages"
@@ -94,3 +84,20 @@ async def test_the_sample_page_may_run_its_own_script_and_no_other(site: Site) -
         assert re.search(r"script-src 'sha256-[^']+'; style-src 'sha256-", policy)
         assert "connection_established" in page
         assert " style=" not in page
+
+
+async def test_pages_of_a_listed_origin_may_show_a_key_and_sign(nursery: trio.Nursery) -> None:
+    site = open_site(nursery, options=HttpOptions(cors_origins=("https://app.example",)))
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-solana-publickey"}
+    for path in ("/api/conversations", "/api/tasks/task-1/confirm", "/api/websocket-info"):
+        answer = await site.request("OPTIONS", path, user=None, headers={**asked, "Origin": "https://app.example"})
+        allowed = answer.headers["Access-Control-Allow-Headers"].lower().split(", ")
+        assert {"x-solana-publickey", "x-solana-nonce", "x-solana-signature", "content-type"} <= set(allowed)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        strange = await site.request("OPTIONS", path, user=None, headers={**asked, "Origin": "https://else.example"})
+        assert "Access-Control-Allow-Origin" not in strange.headers
+    headers = {**ALICE.headers(), "Origin": "https://else.example"}
+    refused = await site.request("POST", "/api/conversations", user=None, headers=headers, data=b"{}")
+    assert refused.status_code == 403
+    listed = await site.request("GET", "/api/tasks", user=None, headers={**headers, "Origin": "https://app.example"})
+    assert (listed.status_code, listed.headers["Access-Control-Allow-Origin"]) == (200, "https://app.example")

@@ -26,6 +26,8 @@ export interface GatewayEvents {
   "task.started": { readonly task_id: string };
   "task.turn_started": { readonly task_id: string; readonly turn: number; readonly prompt: string };
   "task.turn_completed": { readonly task_id: string; readonly turn: number; readonly result: string };
+  /** The agent goes on with the next appended turn. */
+  "task.waiting": { readonly task_id: string; readonly turn: number };
   "task.completed": { readonly task_id: string; readonly result: string };
   "task.failed": { readonly task_id: string; readonly error: string };
   "task.cancelled": { readonly task_id: string; readonly reason: string };

@@ -13,6 +13,8 @@ export interface TaskOutcome {
   readonly success: boolean;
   readonly taskId?: string;
   readonly output?: unknown;
+  /** What the agent gives beside its output, for programs. */
+  readonly data?: unknown;
   readonly summary?: string;
   readonly error?: string;
   readonly cancelled?: boolean;
@@ -90,7 +92,9 @@ export function statusOf(data: JsonObject): Status {
 }
 
 export function outcomeOf(data: JsonObject): TaskOutcome {
-  return { ...data, success: data["success"] === true };
+  // The server says null where there is none.
+  const { error, ...rest } = data;
+  return { ...rest, success: data["success"] === true, ...(typeof error === "string" && { error }) };
 }
 
 export function toolsOf(data: JsonObject): readonly Tool[] {

@@ -1,0 +1,5 @@
+import { AgentPanel } from "callboard-client/react";
+import "callboard-client/style.css";
+import { show } from "./app.jsx";
+
+show(AgentPanel);
