@@ -17,7 +17,7 @@ from actors.groups import Groups
 from actors.journal import Journal
 from actors.journal_entries import Kept
 from actors.kept_channel import KeptChannel
-from actors.log import Log, LogTotals, Resumption, Retention
+from actors.log import Log, LogTotals, Pages, Resumption, Retention
 from actors.mailbox import Reply
 from actors.outbox import Outbox
 from actors.pace import Pace
@@ -43,9 +43,11 @@ class ChannelsOptions(msgspec.Struct, frozen=True):
 
 
 class Keeping(msgspec.Struct, frozen=True):
-    """Topics that `keeps` names go through the journal. Of their events those within `window` stay in memory."""
+    """Topics that `keeps` names go through the journal. Of their events those within `window` stay in memory, all are
+    in `pages`."""
 
     journal: Journal
+    pages: Pages
     keeps: Callable[[ChannelKey], bool]
     window: Retention
 
@@ -289,6 +291,9 @@ class Channels:
         return VolatileChannel(log, options.mailbox, self._supervisor, options.in_place)
 
     def _new_log(self, key: ChannelKey, retention: Retention | None) -> Log:
+        keeping = self._keeping
+        if keeping is not None and keeping.keeps(key):
+            return Log(key, keeping.window, totals=self._totals, pages=keeping.pages)
         kept = retention or self._retention.get(key.channel, Retention())
         return Log(key, kept, totals=self._totals)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import Protocol
 
 import msgspec
 
@@ -65,13 +66,27 @@ class LogTotals:
         self.bytes = 0
 
 
+class Pages(Protocol):
+    """Where the events are that have left a log's memory."""
+
+    async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """As `Log.read`. Raises actors.store.StoreError."""
+        ...
+
+
 class Log:
-    """An append-only sequence of events. Sync, without a clock of its own; one actor appends, anyone reads."""
+    """An append-only sequence of events. Without a clock of its own; one actor appends, anyone reads.
+
+    With `pages` behind it, what leaves the memory is still kept, from `first` on, until the floor is raised. Without,
+    what leaves the memory is gone.
+    """
 
     __slots__ = (
         "_bytes",
         "_events",
+        "_floor",
         "_head",
+        "_pages",
         "_redactions",
         "_retention",
         "_totals",
@@ -82,8 +97,15 @@ class Log:
     )
 
     def __init__(
-        self, key: ChannelKey, retention: Retention, *, epoch: str | None = None, totals: LogTotals | None = None
+        self,
+        key: ChannelKey,
+        retention: Retention,
+        *,
+        epoch: str | None = None,
+        totals: LogTotals | None = None,
+        pages: Pages | None = None,
     ) -> None:
+        """`retention`: of what is in memory."""
         self.key = key
         # Every life of a log has an epoch of its own: a topic that was forgotten and comes back counts from 1 again.
         self.epoch = epoch or new_epoch()
@@ -96,11 +118,21 @@ class Log:
         self._bytes = 0
         self._totals = totals or LogTotals()
         self._redactions: tuple[Redaction, ...] = ()
+        self._pages = pages
+        self._floor = 0
 
     @property
     def first(self) -> int:
-        """The oldest offset still here; `tail + 1` when nothing is."""
-        return self.tail - (len(self._events) - self._head) + 1
+        """The oldest offset that can be read; `tail + 1` when none can."""
+        return self._floor + 1
+
+    def take_up(self, first: int, tail: int, last_type: str) -> None:
+        """The pages hold these events already. For a log that is new."""
+        self._floor, self.tail, self.last_type = first - 1, tail, last_type
+
+    def raise_floor(self, offset: int) -> None:
+        """What is kept up to there may go. What of it is in memory stays until it is crowded out."""
+        self._floor = max(self._floor, min(offset, self.tail))
 
     @property
     def position(self) -> Position:
@@ -185,9 +217,25 @@ class Log:
         first = self.first
         return Gap(self.epoch, offset + 1, first - 1, "retention") if offset + 1 < first else None
 
+    def is_cold(self, after: int) -> bool:
+        """Whether the event after that offset is kept, and not in memory."""
+        return self._floor <= after < self.tail - (len(self._events) - self._head)
+
+    async def page(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """As `read`, also of what is not in memory. A checkpoint then. Raises actors.store.StoreError."""
+        if self._pages is not None and self.is_cold(max(after, self._floor)):
+            after = max(after, self._floor)
+            return await self._pages.read(self.key, after, max_events=max_events, max_bytes=max_bytes)
+        return self.read(after, max_events=max_events, max_bytes=max_bytes)
+
     def read(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
-        """The retained events after an offset, oldest first: at least one if there is one, then up to both bounds."""
-        start = self._head + max(0, after + 1 - self.first)
+        """The events in memory after an offset, oldest first: at least one if there is one, then up to both bounds.
+
+        None where the next one is cold."""
+        skipped = after - self.tail + len(self._events) - self._head
+        if skipped < 0 and self.is_cold(after):
+            return []
+        start = self._head + max(0, skipped)
         events = self._events[start : start + max_events]
         size = 0
         for count, event in enumerate(events):
@@ -221,6 +269,8 @@ class Log:
         self._totals.bytes -= size
         self._events[self._head] = _DROPPED
         self._head += 1
+        if self._pages is None:
+            self._floor += 1
         # Deleting from the front of a list moves the rest: done once for as many events as remain, so each append pays
         # a constant. (A deque would find an offset in its middle in linear time.)
         if self._head > 64 and self._head * 2 >= len(self._events):

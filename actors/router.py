@@ -43,6 +43,7 @@ from actors.principal import Principal, Scope
 from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions
+from actors.store import StoreError
 from actors.task_context import RESERVED_TYPES
 from actors.tasks import Tasks, new_task_id
 
@@ -177,15 +178,18 @@ class Router:
             case Position():
                 return log.resume(start)
 
-    def history(self, principal: Principal, channel: str, topic: str, start: Start, limit: int) -> HistoryPage:
-        """Retained events after `start`, at most `limit` and about a MiB of them."""
-        return self.page_of(self.resolve(principal, channel, topic), start, limit)
+    async def history(self, principal: Principal, channel: str, topic: str, start: Start, limit: int) -> HistoryPage:
+        """Retained events after `start`, at most `limit` and about a MiB of them. Raises also UNAVAILABLE."""
+        return await self.page_of(self.resolve(principal, channel, topic), start, limit)
 
-    def page_of(self, key: ChannelKey, start: Start, limit: int) -> HistoryPage:
+    async def page_of(self, key: ChannelKey, start: Start, limit: int) -> HistoryPage:
         """As `history`, of a topic that its dialect has found for the client: nothing is checked."""
         log = self.channels.log(key)
         begin = self.start_of(log.key, start)
-        events = log.read(begin.offset, max_events=limit, max_bytes=_HISTORY_BYTES)
+        try:
+            events = await log.page(begin.offset, max_events=limit, max_bytes=_HISTORY_BYTES)
+        except StoreError as error:
+            raise CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be read: {error}", retry_after=2.0) from error
         end = events[-1].offset if events else begin.offset
         return HistoryPage(tuple(events), Position(log.epoch, end), begin.gap, more=end < log.tail)
 

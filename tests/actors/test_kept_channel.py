@@ -28,7 +28,7 @@ class Scene:
         self.store = store
         self.nursery = nursery
         self.journal = Journal(store, JournalOptions())
-        keeping = Keeping(self.journal, lambda key: key.channel == "task", Retention())
+        keeping = Keeping(self.journal, store, lambda key: key.channel == "task", Retention())
         options = ChannelsOptions(in_place=in_place, idle_seconds=1)
         self.channels = Channels(NurserySpawner(nursery), {}, options, keeping)
         self.encoder = Lines()

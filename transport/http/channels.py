@@ -111,7 +111,7 @@ class ChannelsApi:
     async def history(self, call: Call[Nothing, HistoryFilter]) -> Answer[History]:
         key = self._resolve(call.principal, call.path)
         start = _start(call.query.since)
-        page = self._router.history(call.principal, key.channel, key.topic, start, call.query.limit)
+        page = await self._router.history(call.principal, key.channel, key.topic, start, call.query.limit)
         history = History(
             events=[EventJson.of(event) for event in page.events],
             position=str(page.position),

@@ -82,7 +82,7 @@ class WalletTasksApi:
         log = self._router.log(task.key)
         fold = TaskFold(task_id, task.record.created_at)
         offset = 0
-        while events := log.read(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES):
+        while events := await log.page(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES):
             for event in events:
                 fold.apply(event)
             offset = events[-1].offset
