@@ -14,13 +14,11 @@ from actors.subscription import Encoder, Subscription
 class Audiences:
     """An event is encoded once for each audience, however many belong to it."""
 
-    __slots__ = ("_by_encoder",)
+    __slots__ = ("_by_encoder", "subscribers")
 
     def __init__(self) -> None:
+        self.subscribers = 0
         self._by_encoder: dict[Encoder, Audience] = {}
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_encoder.values()))
 
     def __bool__(self) -> bool:
         return bool(self._by_encoder)
@@ -31,6 +29,7 @@ class Audiences:
         if audience is None:
             audience = self._by_encoder[subscription.encoder] = Audience()
         audience.add(subscription)
+        self.subscribers += 1
         if subscription.gap is not None or subscription.offset < tail:
             subscription.outbox.wake(subscription)
 
@@ -38,6 +37,7 @@ class Audiences:
         """Whether it was here. Not one more event reaches the connection, also from a fan-out under way."""
         audience = self._by_encoder.get(subscription.encoder)
         was_there = audience is not None and audience.remove(subscription)
+        self.subscribers -= was_there
         if audience is not None and not audience:
             del self._by_encoder[subscription.encoder]
         subscription.outbox.forget(subscription)

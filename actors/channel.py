@@ -49,7 +49,7 @@ class Channel(ABC):
 
     @property
     def subscribers(self) -> int:
-        return len(self._audiences)
+        return self._audiences.subscribers
 
     @property
     def is_heard(self) -> bool:

@@ -74,7 +74,7 @@ class KeptChannel(Channel):
             self.log.add(event)
         self.last_active = trio.current_time()
         self._notify_watchers()
-        if self._delivered == before and self.subscribers <= self._in_place:
+        if self._delivered == before and self._audiences.subscribers <= self._in_place:
             self._delivered = self.log.tail
             self._deliver_in_place(before, events)
         else:
