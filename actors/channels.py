@@ -24,6 +24,7 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
+from actors.store import StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -108,6 +109,13 @@ class Channels:
         """Opens a new topic, so that those who follow its channel are there for its first event. `retention`: where it
         is not that of its channel."""
         return self._open(key, retention).log.position
+
+    def take_up(self, stored: StoredTopic) -> None:
+        """A topic that was kept goes on where it ended. Called before anything else is."""
+        log = self._new_log(stored.key, None, stored.epoch)
+        log.take_up(stored.first, stored.tail, stored.last_type)
+        shelf = self._shelf if log.tail else self._unused
+        shelf[stored.key] = log
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -290,12 +298,12 @@ class Channels:
             return KeptChannel(log, self._keeping.journal, self._supervisor, options.in_place)
         return VolatileChannel(log, options.mailbox, self._supervisor, options.in_place)
 
-    def _new_log(self, key: ChannelKey, retention: Retention | None) -> Log:
+    def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
         keeping = self._keeping
         if keeping is not None and keeping.keeps(key):
-            return Log(key, keeping.window, totals=self._totals, pages=keeping.pages)
+            return Log(key, keeping.window, epoch=epoch, totals=self._totals, pages=keeping.pages)
         kept = retention or self._retention.get(key.channel, Retention())
-        return Log(key, kept, totals=self._totals)
+        return Log(key, kept, epoch=epoch, totals=self._totals)
 
     def _live_channels(self, follower: Follower) -> Iterator[Channel]:
         """The topics in use that it may see."""

@@ -190,7 +190,7 @@ class Log:
 
     def trim(self, now_ms: int) -> int:
         """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""
-        horizon = now_ms - int(self._retention.seconds * 1000)
+        horizon = now_ms - self._retention.seconds * 1000
         dropped = 0
         while self._head < len(self._events) and self._events[self._head].timestamp < horizon:
             self._drop_oldest()

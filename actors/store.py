@@ -64,6 +64,8 @@ class StoredTopic(msgspec.Struct, frozen=True, gc=False):
     epoch: str
     first: int
     tail: int
+    last_type: str
+    """The type of the newest event; empty where none is kept."""
 
 
 class Store(Protocol):

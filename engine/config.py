@@ -17,6 +17,7 @@ from engine.config_section import Bytes, Count, CountOrNone, Origin, Seconds, Se
 from engine.secret import Secret
 from transport.loopback import is_loopback
 
+MEMORY = ":memory:"
 BUILT_IN_AGENTS = ("offline", "openai")
 """Names that no other agent may take. `openai` is there only where a model is configured."""
 
@@ -64,7 +65,16 @@ class Auth(Section, frozen=True, kw_only=True):
 
 class Store(Section, frozen=True, kw_only=True):
     path: Path = Path("callboard.db")
-    """The SQLite file that holds API keys."""
+    """The SQLite file that holds everything that outlives the process; `:memory:` for nothing at all."""
+    waiting: Count = 1_024
+    """What may wait to be kept; beyond it those who publish wait."""
+    window_events: Count = 1_000
+    """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
+    window_bytes: Bytes = 1 << 20
+
+    @property
+    def in_memory(self) -> bool:
+        return str(self.path) == MEMORY
 
 
 class Engine(Section, frozen=True, kw_only=True):

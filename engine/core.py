@@ -20,10 +20,12 @@ from actors.remote_task import LeaseOptions
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
+from actors.store import Store
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
 from engine.config import Config
+from engine.keeping import make_keeping, take_up
 from engine.reporter import EngineReporter
 
 _MOST_TOPICS = 1_000_000
@@ -38,6 +40,8 @@ class Extensions(msgspec.Struct, frozen=True):
     toolbox: Toolbox
     models: Mapping[str, Model]
     verifier: Verifier
+    store: Store | None
+    """Without one nothing outlives the process."""
 
 
 class Core:
@@ -57,7 +61,11 @@ class Core:
             max_children=3 * limits.connections + _ROOM,
             stop_seconds=config.timeouts.stop_seconds,
         )
-        self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
+        self._store = extensions.store
+        self.keeping = None if self._store is None else make_keeping(config, self._store, self.reporter)
+        self.channels = Channels(
+            self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox), self.keeping
+        )
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
         self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds))
         self.agents = Agents(extensions.agents, limits.agents)
@@ -76,6 +84,11 @@ class Core:
         self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
+
+    async def take_up(self) -> None:
+        """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
+        if self._store is not None:
+            await take_up(self._store, self.channels)
 
     def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
         most += most // 10 + _ROOM

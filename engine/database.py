@@ -72,7 +72,8 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
     uses it at a time. `wait_seconds` is how long a statement waits for another process's lock. Blocks. Raises
     SchemaError, sqlite3.Error and OSError.
     """
-    _make_private(path)
+    if str(path) != ":memory:":
+        _make_private(path)
     db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")

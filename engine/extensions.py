@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import structlog
 import trio
 
 from actors.agent import Agent
 from actors.model import Model
+from actors.store import Store
 from engine.agent_reference import load_agent
 from engine.agents.offline import offline_agent
 from engine.agents.openai import OpenAISettings, openai_agent
@@ -18,9 +20,12 @@ from engine.identity import Identity, KeyVerifier
 from engine.models.endpoint import Endpoint
 from engine.models.openai import OpenAIModel, open_client
 from engine.models.retry import RetryPolicy
+from engine.sqlite_log import SqliteLog
+from engine.sqlite_store import SqliteStore
 from engine.tools.builtin import builtin_tools
 from engine.tools.registry import ToolRegistry
 
+_log = structlog.get_logger("callboard")
 DEFAULT_MODEL = "default"
 
 
@@ -30,6 +35,7 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
     async with AsyncExitStack() as stack:
         keys = await trio.to_thread.run_sync(KeyVerifier, config.store.path)
         stack.callback(keys.close)
+        store = await _open_store(config, stack)
         client = await stack.enter_async_context(open_client())
         models: dict[str, Model] = {
             name: OpenAIModel(_endpoint(endpoint), client) for name, endpoint in config.models.items()
@@ -39,7 +45,20 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
             toolbox=ToolRegistry(builtin_tools()),
             models=models,
             verifier=Identity(keys, config.auth.jwt),
+            store=store,
         )
+
+
+async def _open_store(config: Config, stack: AsyncExitStack) -> Store | None:
+    if config.store.in_memory:
+        return None
+    log = await trio.to_thread.run_sync(SqliteLog, config.store.path)
+    stack.callback(log.close)
+    if not log.is_whole:
+        _log.warning(
+            "the database is not as it was left: clients that resume are told of a gap", path=str(config.store.path)
+        )
+    return SqliteStore(log)
 
 
 def _agents(config: Config) -> Mapping[str, Agent]:

@@ -25,8 +25,9 @@ FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
 _TOPICS = """
 SELECT channel, topic, owner, epoch, floor,
     (SELECT min(offset) FROM event WHERE event.topic = topic.id),
-    (SELECT max(offset) FROM event WHERE event.topic = topic.id)
-FROM topic
+    (SELECT max(offset) FROM event WHERE event.topic = topic.id),
+    (SELECT type FROM event WHERE event.topic = topic.id ORDER BY offset DESC LIMIT 1)
+FROM topic ORDER BY id
 """
 
 
@@ -202,7 +203,14 @@ def _event(key: ChannelKey, epoch: str, row: tuple[int, str, bytes, int, str, in
 
 
 def _stored(
-    channel: str, topic: str, owner: str, epoch: str, floor: int, first: int | None, last: int | None
+    channel: str,
+    topic: str,
+    owner: str,
+    epoch: str,
+    floor: int,
+    first: int | None,
+    last: int | None,
+    last_type: str | None,
 ) -> StoredTopic:
     tail = max(floor, last or 0)
-    return StoredTopic(ChannelKey(channel, topic, owner), epoch, first or tail + 1, tail)
+    return StoredTopic(ChannelKey(channel, topic, owner), epoch, first or tail + 1, tail, last_type or "")

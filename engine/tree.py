@@ -1,6 +1,7 @@
 """The supervision tree, on one page.
 
     engine (rest_for_one)
+    ├── store         permanent             keeps events and records, in groups, before anyone sees them
     ├── channels      dynamic, transient    one actor per live topic
     ├── feeds         dynamic, transient    one per topic that is derived from others
     ├── sessions      dynamic, transient    one per conversation in use
@@ -24,7 +25,9 @@ from engine.rounds import Rounds
 
 def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
     """The engine's root. Cancelled or stopped it stops everything in order."""
+    store = [] if core.keeping is None else [ChildSpec("store", core.keeping.journal.run, stop_deadline=10.0)]
     children = [
+        *store,
         core.channel_actors.as_child(),
         core.feed_actors.as_child(),
         core.session_actors.as_child(),

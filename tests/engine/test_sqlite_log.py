@@ -55,12 +55,12 @@ def test_pages_are_bounded_by_count_and_bytes_and_never_empty_before_the_end(log
 def test_topics_keep_epoch_and_tail_when_all_their_events_are_dropped(log: SqliteLog, path: Path) -> None:
     log.commit(Write(opened=[Opened(SESSION, "two")], events=[event(TASK, offset) for offset in (1, 2, 3)]))
     log.commit(Write(floors=[Floor(TASK, 2)]))
-    assert set(log.topics()) == {StoredTopic(TASK, "one", 3, 3), StoredTopic(SESSION, "two", 1, 0)}
+    assert set(log.topics()) == {StoredTopic(TASK, "one", 3, 3, "word"), StoredTopic(SESSION, "two", 1, 0, "")}
     log.commit(Write(floors=[Floor(TASK, 3)]))
     log.close()
     again = SqliteLog(path)
     assert again.is_whole
-    assert set(again.topics()) == {StoredTopic(TASK, "one", 4, 3), StoredTopic(SESSION, "two", 1, 0)}
+    assert set(again.topics()) == {StoredTopic(TASK, "one", 4, 3, ""), StoredTopic(SESSION, "two", 1, 0, "")}
     again.commit(Write(events=[event(TASK, 4)]))
     assert page(again, TASK) == [event(TASK, 4)]
     again.close()
@@ -128,7 +128,7 @@ def test_an_engine_that_was_killed_keeps_its_epochs(log: SqliteLog, path: Path, 
             file.write(content)
     again = SqliteLog(path)
     assert again.is_whole
-    assert again.topics() == [StoredTopic(TASK, "one", 1, 1)]
+    assert again.topics() == [StoredTopic(TASK, "one", 1, 1, "word")]
     again.close()
 
 

@@ -97,4 +97,5 @@ class MemoryStore:
     def _stored(self, key: ChannelKey) -> StoredTopic:
         tail = self._tail(key)
         kept = self._events.get(key, [])
-        return StoredTopic(key, self._epochs[key], kept[0].offset if kept else tail + 1, tail)
+        first = kept[0].offset if kept else tail + 1
+        return StoredTopic(key, self._epochs[key], first, tail, kept[-1].event_type if kept else "")

@@ -1,0 +1,33 @@
+"""Which topics outlive the process, and how they come back."""
+
+from __future__ import annotations
+
+from actors.channels import Channels, Keeping
+from actors.event import ChannelKey
+from actors.journal import Journal, JournalOptions
+from actors.log import Retention
+from actors.store import Store
+from engine.config import Config
+from engine.reporter import EngineReporter
+
+_KEPT = frozenset({"task", "session", "system", "agent", "app", "room"})
+_PASSING = frozenset({"stats"})
+"""System topics that say how things stand at the moment, and nothing that anyone would look up later."""
+
+
+def is_kept(key: ChannelKey) -> bool:
+    return key.channel in _KEPT and not (key.channel == "system" and key.topic in _PASSING)
+
+
+def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keeping:
+    """Of each topic the newest events stay in memory, for those who lag a little."""
+    options = JournalOptions(waiting=config.store.waiting)
+    journal = Journal(store, options, changed=reporter.report_store)
+    window = Retention(config.store.window_events, config.store.window_bytes, seconds=float("inf"))
+    return Keeping(journal, store, is_kept, window)
+
+
+async def take_up(store: Store, channels: Channels) -> None:
+    """All topics that are kept go on where they ended. Raises actors.store.StoreError."""
+    for topic in await store.topics():
+        channels.take_up(topic)
