@@ -69,6 +69,10 @@ class Left(_AgentFrame, tag="room_member_left"):
     user_id: str
 
 
+class AgentBroadcast(_AgentFrame, tag="broadcast"):
+    message: str
+
+
 AgentFrame = (
     StreamStart
     | StreamChunk
@@ -78,6 +82,7 @@ AgentFrame = (
     | AgentEvent
     | AgentGap
     | SaidInSession
+    | AgentBroadcast
     | RoomMessage
     | Joined
     | Left
