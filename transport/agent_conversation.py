@@ -151,10 +151,11 @@ class AgentConversation:
             case agent.Watch():
                 self._watch(request, request.command)
             case agent.WatchAll():
-                self._watch_all(request, request.command)
+                return self._watch_all(request, request.command)
             case agent.UnwatchAll(channel):
-                self._client.connection.leave_channel(channel)
+                rest = self._client.connection.leave_channel(channel)
                 self._client.reply(agent_replies.frame(request.echo, "unwatched", channel=channel))
+                return rest
             case agent.Unwatch():
                 topic = request.command.topic
                 self._client.connection.let_go(self._key(topic))
@@ -207,13 +208,13 @@ class AgentConversation:
         self._client.flush()
         connection.hold(admission)
 
-    def _watch_all(self, request: agent.Request, asked: agent.WatchAll) -> None:
+    def _watch_all(self, request: agent.Request, asked: agent.WatchAll) -> Awaitable[None] | None:
         connection = self._client.connection
         admissions = connection.admit(asked.channel, {}, everything=True)
         self._client.reply(agent_replies.frame(request.echo, "watching", channel=asked.channel))
         # The reply goes first, as above.
         self._client.flush()
-        connection.enter(asked.channel, admissions, everything=True)
+        return connection.enter(asked.channel, admissions, everything=True)
 
 
 def _refused(request: agent.Request, error: Exception) -> bytes:
