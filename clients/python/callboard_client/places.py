@@ -57,7 +57,8 @@ class Places:
         return known if isinstance(known, Position) else None
 
     def positions(self) -> dict[str, Position]:
-        return {topic: known for topic, known in self._known.items() if isinstance(known, Position)}
+        """All that can be taken up later, the mark among them."""
+        return {topic: start for topic, start in self.starts().items() if isinstance(start, Position)}
 
     def begin(self, topic: str, place: Place) -> Gap | None:
         """The server's word on where a topic starts. Returns the gap of a topic that is gone.
