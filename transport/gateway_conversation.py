@@ -88,7 +88,7 @@ class GatewayConversation:
             case gateway.Ping():
                 self._client.reply(gateway_replies.pong(request_id))
             case gateway.Subscribe():
-                return self._subscribe(request_id, command)
+                return self._subscribe(request, command)
             case gateway.Unsubscribe():
                 return self._finish(request, self._unsubscribe(request_id, command))
             case gateway.Auth():
@@ -118,15 +118,21 @@ class GatewayConversation:
         device_id = self._client.identify(principal, auth.device_id)
         return gateway_replies.auth_result(request_id, principal, device_id)
 
-    def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> Awaitable[None] | None:
+    def _subscribe(self, request: gateway.Request, asked: gateway.Subscribe) -> Awaitable[None] | None:
+        if not asked.topics and not asked.since and self._client.connection.is_following(asked.channel):
+            return self._finish(request, self._stand(request.id, asked))
         # One step: a topic that is forgotten in between would be followed from a place in its former log.
         everything = not asked.topics
         admissions = self._client.connection.admit(asked.channel, asked.starts(), everything=everything)
-        self._client.reply(gateway_replies.subscribed(request_id, asked, admissions))
-        if everything or any(admission.questions for admission in admissions):
+        self._client.reply(gateway_replies.subscribed(request.id, asked, admissions))
+        if everything or any(admission.first for admission in admissions):
             # The reply goes first. Events wait for the outbox's writer, an open question does not.
             self._client.flush()
         return self._client.connection.enter(asked.channel, admissions, everything=everything)
+
+    async def _stand(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> bytes:
+        admissions = await self._client.connection.standing(asked.channel)
+        return gateway_replies.subscribed(request_id, asked, admissions)
 
     def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> Awaitable[bytes] | bytes:
         rest = None

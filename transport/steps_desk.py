@@ -9,8 +9,9 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
+from actors.admission import Admission
 from actors.commands import Start
-from actors.connection import Admission, Connection
+from actors.connection import Connection
 from actors.errors import CallboardError, ErrorCode
 from actors.position import Position
 from actors.principal import Principal

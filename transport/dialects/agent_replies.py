@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from actors.admission import Admission
 from actors.commands import HistoryPage
-from actors.connection import Admission
 from actors.event import Json
 from actors.merge import merge_events
 from transport.dialects.agent import Echo, Query, Request, Topic

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.admission import Admission
 from actors.commands import Receipt, TaskView
-from actors.connection import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event, Json, now_ms
 from actors.principal import Principal

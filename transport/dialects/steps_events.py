@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.connection import Admission
+from actors.admission import Admission
 from actors.errors import CallboardError
 from actors.event import Draft, Event, Json, now_ms
 from actors.position import Position

@@ -63,7 +63,11 @@ describe("after a cut", () => {
     await bench.events.until(({ topic }) => topic === "t3");
     first.cut();
     const second = await bench.login();
-    const since = { t1: { epoch: "e1", offset: 3 }, t2: { epoch: "e1", offset: 9 } };
+    const since = {
+      t1: { epoch: "e1", offset: 3 },
+      t2: { epoch: "e1", offset: 9 },
+      t3: { epoch: "e1", offset: 4 },
+    };
     const positions = { t1: { epoch: "e1", offset: 3, recovered: true }, t2: { recovered: false } };
     const asked = await second.answer("subscribe", "subscribed", subscribed([], positions, { recovered: false }));
     expect(asked.payload).toEqual({ channel: "task", topics: [], since });

@@ -70,8 +70,8 @@ class Client:
         """Events of these topics, or of the whole channel without one, until the block is left.
 
         `since` is where to begin, for all topics or for each, in place of what comes from now on. After a drop it is
-        taken up by position; of a whole channel that goes for the topics of which an event had come. `capacity` is how
-        many events may wait for the consumer.
+        taken up by position, a whole channel also in the topics that have begun meanwhile. `capacity` is how many
+        events may wait for the consumer.
         """
         places = Places(channel, topics, _starts(topics, since))
         subscription = Subscription(places, capacity, self._connector.audience.make_room)

@@ -47,8 +47,8 @@ export interface AuthResult {
   readonly device_id: string;
 }
 
-/** Where the subscription to one topic starts; a topic that is gone has no position. */
-export type TopicStart = Partial<Position> & { readonly recovered: boolean };
+/** Where the subscription to one topic starts, or under `*` that to all others; a topic that is gone has no position. */
+export type TopicStart = Partial<Position> & { readonly recovered?: boolean };
 
 export interface Subscribed {
   readonly channel: string;
