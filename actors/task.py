@@ -9,6 +9,7 @@ import trio
 
 from actors.agent import Agent, AgentError, Message, Result
 from actors.commands import (
+    AnswerToolCall,
     AppendTurn,
     CancelTask,
     ClaimTask,
@@ -21,6 +22,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, draft
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
+from actors.questions import Question
 from actors.session import Session
 from actors.task_context import RunningContext, TaskServices
 from actors.task_handle import Ask, TaskHandle, failed, started_draft
@@ -97,11 +99,15 @@ class LocalTask(TaskHandle):
     async def _obey(self, nursery: trio.Nursery) -> None:
         async for ask in self._mailbox:
             try:
-                ask.reply.answer(self._decide(ask, nursery))
+                receipt = self._decide(ask, nursery)
             except CallboardError as refusal:
                 ask.reply.fail(refusal)
+            else:
+                if receipt is not None:
+                    ask.reply.answer(receipt)
 
-    def _decide(self, ask: Ask, nursery: trio.Nursery) -> Receipt:
+    def _decide(self, ask: Ask, nursery: trio.Nursery) -> Receipt | None:
+        """None where the reply comes later."""
         match ask.command:
             case CancelTask():
                 if self.record.request_cancel():
@@ -110,13 +116,27 @@ class LocalTask(TaskHandle):
                 return self._receipt()
             case AppendTurn(prompt=prompt):
                 return self._receipt(self.record.append_turn(prompt))
-            case ConfirmStep(step_id=step_id, approved=approved):
-                self.record.answer(step_id, approved, ask.principal.user_id)
-                return self._receipt()
+            case ConfirmStep() | AnswerToolCall():
+                question = self.record.answer(ask.command, ask.principal.user_id)
+                nursery.start_soon(self._acknowledge, ask, question)
+                return None
             case PostEvents() | ClaimTask():
                 raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} runs in the engine, not elsewhere")
             case _:
                 assert_never(ask.command)
+
+    async def _acknowledge(self, ask: Ask, question: Question) -> None:
+        """What an answer has settled is in the log before its sender is told that it counts."""
+        try:
+            await question.told.wait()
+            if question.telling is not None:
+                await question.telling.wait()
+        except CallboardError as error:
+            ask.reply.fail(error)
+        finally:
+            if not ask.reply.is_answered:
+                # Stopped by the engine meanwhile: the answer was the first all the same.
+                ask.reply.answer(self._receipt())
 
     async def _watch_stop(self) -> None:
         seconds = self._services.cancel_seconds

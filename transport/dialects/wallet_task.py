@@ -49,9 +49,17 @@ class Question(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class WaitingToolCall(msgspec.Struct, frozen=True):
+    """A tool call that one of the wallet's clients is to carry out."""
+
+    call_id: str
+    name: str
+    arguments: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class WalletTask(msgspec.Struct, frozen=True, rename={"session_id": "sessionId"}, omit_defaults=True):
-    """A whole task. `sessionId` is empty for one outside of any conversation; `questions` is left out while none is
-    open."""
+    """A whole task. `sessionId` is empty for one outside of any conversation; `questions` and `tool_calls` are left out
+    while none is open."""
 
     id: str
     session_id: str
@@ -59,6 +67,7 @@ class WalletTask(msgspec.Struct, frozen=True, rename={"session_id": "sessionId"}
     history: tuple[HistoryEntry, ...]
     artifacts: tuple[Artifact, ...]
     questions: tuple[Question, ...] = ()
+    tool_calls: tuple[WaitingToolCall, ...] = ()
 
 
 class Change(Enum):

@@ -11,6 +11,7 @@ from msgspec import Meta
 from actors.commands import AppendTurn, CancelTask, ConfirmStep, TaskQuery, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.questions import Kind
 from actors.router import Router
 from transport.dialects.wallet_task import State, Status, TaskFold, WalletTask, iso
 from transport.http.paging import PageLimit
@@ -70,7 +71,7 @@ class WalletTasksApi:
         return Answer(MessageAccepted(receipt.task.session_id or "", receipt.task.id))
 
     def _only_question(self, principal: Principal, task_id: str) -> str:
-        waiting = tuple(self._router.tasks.find(principal, task_id).record.confirmations)
+        waiting = self._router.tasks.find(principal, task_id).record.questions.waiting(Kind.STEP)
         if len(waiting) != 1:
             message = f"{len(waiting)} steps of task {task_id} wait for a confirmation: name one by `step_id`"
             raise CallboardError(ErrorCode.CONFLICT, message)
