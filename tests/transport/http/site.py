@@ -166,7 +166,7 @@ def open_site(
         toolbox=EchoToolbox(),
         connections=world.connections,
         agent_roster=Roster(),
-        wallets=Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0),
+        wallets=Wallets(world.router, world.feeds, WalletIdentity(require_signature=False), 30.0),
         listener=Port(),
         pipelines=Pipelines(
             world.router, world.feeds, MemoryUploads(UploadsOptions(file_bytes=1_000)), pipelines or PipelinesOptions()
