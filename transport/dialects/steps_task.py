@@ -26,7 +26,7 @@ _WORDS = {
     State.IDLE: "Ready",
     State.PLANNING: "Planning the task",
     State.EXECUTING: "Executing the task",
-    State.WAITING: "Waiting for a confirmation",
+    State.WAITING: "Waiting for an answer",
     State.COMPLETE: "The task is complete",
     State.ERROR: "The task has failed",
 }

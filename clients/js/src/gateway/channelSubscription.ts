@@ -3,6 +3,9 @@ import type { EventPayload, Position, Subscribed } from "./messages.js";
 
 const TERMINAL_TYPES: ReadonlySet<string> = new Set(["task.completed", "task.failed", "task.cancelled"]);
 
+/** The events that ask something, and the member that names the question. */
+const NAMED_BY: Readonly<Record<string, string>> = { "step.confirm": "step_id", "agent.client_tool_call": "call_id" };
+
 /** How many topics of a channel that is held whole are taken up where they were left: the newest. */
 const MAX_FOLLOWED = 500;
 
@@ -74,12 +77,11 @@ export class ChannelSubscription {
     const known = this.#positions.get(event.topic);
     const isAhead = known === undefined || known.epoch !== event.epoch || event.offset > known.offset;
     // A gap stands in the place of what is lost, and an open question is asked again in the place of the newest event.
-    const isAskedAgain =
-      event.event_type === "step.confirm" && known?.offset === event.offset && !this.#wasAsked(event);
+    const isAskedAgain = asksSomething(event) && known?.offset === event.offset && !this.#wasAsked(event);
     if (!isAhead && event.event_type !== "gap" && !isAskedAgain) {
       return false;
     }
-    if (event.event_type === "step.confirm") {
+    if (asksSomething(event)) {
       this.#noteAsked(event);
     }
     this.#read(event.topic, { epoch: event.epoch, offset: event.offset });
@@ -116,7 +118,11 @@ export class ChannelSubscription {
   }
 }
 
+function asksSomething(event: EventPayload): boolean {
+  return event.event_type in NAMED_BY;
+}
+
 function question(event: EventPayload): string {
-  const step = isObject(event.data) ? event.data["step_id"] : undefined;
-  return JSON.stringify([event.topic, step]);
+  const name = isObject(event.data) ? event.data[NAMED_BY[event.event_type] ?? ""] : undefined;
+  return JSON.stringify([event.topic, event.event_type, name]);
 }
