@@ -91,7 +91,7 @@ async def test_a_step_is_confirmed_once(autojump_clock: trio.abc.Clock, site: Si
     await wait_all_tasks_blocked()
     assert (await site.get(f"/api/v1/tasks/{task['id']}"))["result"] == "yes"
     late = (await site.post(path, {"step_id": "s1", "approved": False}, status=409))["error"]
-    assert (late["code"], late["details"]["answered_by"], late["details"]["approved"]) == ("CONFLICT", "a", True)
+    assert (late["code"], late["details"]["answered_by"], late["details"]["approved"]) == ("CONFLICT", "alice", True)
 
 
 async def test_a_tool_call_is_answered_once(autojump_clock: trio.abc.Clock, site: Site) -> None:
@@ -106,7 +106,7 @@ async def test_a_tool_call_is_answered_once(autojump_clock: trio.abc.Clock, site
     await wait_all_tasks_blocked()
     assert (await site.get(f"/api/v1/tasks/{task['id']}"))["result"] == "got {'text': 'hello'}"
     late = (await site.post(path, {"call_id": "call-1", "error": "busy"}, status=409))["error"]
-    assert (late["details"]["answered_by"], late["details"]["success"]) == ("a", True)
+    assert (late["details"]["answered_by"], late["details"]["success"]) == ("alice", True)
 
 
 async def test_two_users_never_see_each_other_and_an_admin_sees_all(autojump_clock: trio.abc.Clock, site: Site) -> None:
