@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable
 from enum import Enum
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 import trio
@@ -49,6 +49,9 @@ class Fail(msgspec.Struct, frozen=True, gc=False):
     error: Exception
 
 
+Message: TypeAlias = Append | Redact | Park | Fail
+
+
 class Turn(Enum):
     """Who takes the next turn."""
 
@@ -77,7 +80,8 @@ class Channel:
         "_audiences",
         "_in_place",
         "_mailbox",
-        "_ref",
+        "_mailbox_size",
+        "_subscribers",
         "_supervisor",
         "_turn",
         "_watchers",
@@ -95,8 +99,10 @@ class Channel:
         self._supervisor = supervisor
         self._in_place = in_place
         self._turn = Turn.FREE
-        self._mailbox: Mailbox[Append | Redact | Park | Fail] = Mailbox(mailbox_size)
-        self._ref = self._mailbox.ref
+        self._mailbox_size = mailbox_size
+        # Made when the first message is sent: where every turn is taken in place none is, and it is 1.7 KiB.
+        self._mailbox: Mailbox[Message] | None = None
+        self._subscribers = 0
         self._audiences: dict[Encoder, Audience] = {}
         self._watchers: dict[Watcher, None] = {}
 
@@ -106,12 +112,12 @@ class Channel:
 
     @property
     def subscribers(self) -> int:
-        return sum(map(len, self._audiences.values()))
+        return self._subscribers
 
     @property
     def is_deserted(self) -> bool:
         """No reader and nothing to append: the topic can be put away without anyone noticing."""
-        return not self._audiences and not self._watchers and self._mailbox.statistics().waiting == 0
+        return not self._audiences and not self._watchers and self._nothing_waits
 
     @property
     def is_heard(self) -> bool:
@@ -123,12 +129,12 @@ class Channel:
         """Something waits to be appended, or a subscriber has not been offered all there is."""
         tail = self.log.tail
         behind = any(audience.is_behind(tail) for audience in self._audiences.values())
-        return behind or self._mailbox.statistics().waiting > 0
+        return behind or not self._nothing_waits
 
     def park_nowait(self) -> None:
         """Asks an idle actor to give up its task. Nothing happens where the mailbox is full: it is not idle then."""
         with contextlib.suppress(trio.WouldBlock):
-            self._ref.send_nowait(Park())
+            self._box().ref.send_nowait(Park())
             self._turn = Turn.ACTOR
 
     async def submit(self, *drafts: Draft) -> Reply[Position]:
@@ -150,7 +156,7 @@ class Channel:
         self.log.redact(redaction, lasting=lasting)
         if self._turn is Turn.ACTOR and not lasting:
             self.start()
-            await self._ref.send(Redact(redaction))
+            await self._box().ref.send(Redact(redaction))
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
@@ -160,6 +166,7 @@ class Channel:
         if audience is None:
             audience = self._audiences[subscription.encoder] = Audience()
         audience.add(subscription)
+        self._subscribers += 1
         if subscription.gap is not None or subscription.offset < self.log.tail:
             subscription.outbox.wake(subscription)
 
@@ -167,6 +174,7 @@ class Channel:
         """Whether it was subscribed. Not one more event reaches the connection, also from a fan-out under way."""
         audience = self._audiences.get(subscription.encoder)
         was_there = audience is not None and audience.remove(subscription)
+        self._subscribers -= was_there
         if audience is not None and not audience:
             del self._audiences[subscription.encoder]
         subscription.outbox.forget(subscription)
@@ -187,7 +195,7 @@ class Channel:
             if waiting.reply is not None:
                 waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
         self._turn = Turn.ACTOR
-        self._mailbox.close()
+        self._box().close()
         for audience in self._audiences.values():
             audience.dissolve()
 
@@ -202,14 +210,14 @@ class Channel:
         self._wake_all_behind()
         task_status.started()
         self._yield_turn()
-        async for message in self._mailbox:
+        async for message in self._box():
             match message:
                 case Append():
                     await self._fan_out(*self._append_waiting(message))
                 case Redact():
                     self.log.redact(message.redaction)
                 case Park():
-                    if self._mailbox.statistics().waiting == 0:
+                    if self._nothing_waits:
                         self._turn = Turn.FREE
                         break
                 case Fail(error):
@@ -219,9 +227,18 @@ class Channel:
             self._yield_turn()
         self.running = False
 
+    @property
+    def _nothing_waits(self) -> bool:
+        return self._mailbox is None or self._mailbox.statistics().waiting == 0
+
+    def _box(self) -> Mailbox[Message]:
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self._mailbox_size)
+        return self._mailbox
+
     def _yield_turn(self) -> None:
         # No checkpoint lies between this and the wait for the next message.
-        if self._mailbox.statistics().waiting == 0:
+        if self._nothing_waits:
             self._turn = Turn.FREE
 
     async def _publish(self, append: Append) -> None:
@@ -234,7 +251,7 @@ class Channel:
         else:
             self.start()
             self._turn = Turn.ACTOR
-            await self._ref.send(append)
+            await self._box().ref.send(append)
 
     def _step_aside(self) -> None:
         if self._turn is Turn.TAKEN:
@@ -256,7 +273,7 @@ class Channel:
         except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
             # The mailbox is empty, so there is room.
             self._turn = Turn.ACTOR
-            self._ref.send_nowait(Fail(error))
+            self._box().ref.send_nowait(Fail(error))
             # Refused now, it crashes when it is started next, by whoever publishes next.
             with contextlib.suppress(CallboardError):
                 self.start()
@@ -285,6 +302,8 @@ class Channel:
         return before, events
 
     def _next_waiting(self) -> Append | None:
+        if self._mailbox is None:
+            return None
         # A request to park that has a message before it or behind it was overtaken by events.
         with contextlib.suppress(trio.WouldBlock, trio.ClosedResourceError):
             while True:

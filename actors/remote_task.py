@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from actors.agent import Message
+from actors.asks import Ask, Asks
 from actors.commands import (
     AnswerToolCall,
     AppendTurn,
@@ -36,7 +37,7 @@ from actors.task_context import (
     session_prompt,
 )
 from actors.task_events import TASK_ENDS
-from actors.task_handle import Ask, TaskHandle, failed, started_draft
+from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 
 _REMEMBERED_KEYS = 256
@@ -72,6 +73,16 @@ class RemoteTask(TaskHandle):
         self._said: list[Message] = []
         self._text: list[str] = []
         self._keys: deque[str] = deque(maxlen=_REMEMBERED_KEYS)
+        self._asks = Asks(self._answer_ended)
+
+    def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
+        return self._answer_ended(command) if self.record.is_ended else None
+
+    async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
+        if self.record.is_ended:
+            await trio.lowlevel.checkpoint()
+            return self._answer_ended(command)
+        return await self._asks.ask(principal, command)
 
     async def _work(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -106,7 +117,7 @@ class RemoteTask(TaskHandle):
             ask = None
             self._patience = trio.CancelScope(deadline=self._due)
             with self._patience:
-                ask = await self._mailbox.receive()
+                ask = await self._asks.receive()
             if ask is None:
                 await self._pass_time()
                 continue
@@ -292,6 +303,10 @@ class RemoteTask(TaskHandle):
             await self._finish(failed("unclaimed", "no agent claimed the task in time"))
         else:
             await self._finish(failed("abandoned", "the agent that had claimed the task fell silent"))
+
+    def _close(self, ending: Ending) -> None:
+        super()._close(ending)
+        self._asks.close()
 
     def _answer_ended(self, command: TaskCommand) -> Receipt:
         if isinstance(command, PostEvents) and command.idempotency_key in self._keys:

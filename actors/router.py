@@ -148,6 +148,10 @@ class Router:
             await self._announce("agents", "", "agent.created", data)
         return view, new
 
+    def command_task_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
+        """Has a task carry out a command at once; None where it has to wait for its turn: `command_task` does."""
+        return self.tasks.ask_nowait(principal, command)
+
     async def command_task(self, principal: Principal, command: TaskCommand) -> Receipt:
         return await self.tasks.ask(principal, command)
 

@@ -15,23 +15,29 @@ from actors.commands import (
     ClaimTask,
     ConfirmStep,
     PostEvents,
+    QuestionAnswer,
     Receipt,
+    TaskCommand,
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, draft
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
-from actors.questions import Question
+from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import RunningContext, TaskServices
-from actors.task_handle import Ask, TaskHandle, failed, started_draft
+from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
 from actors.task_reports import AgentCrashed, AgentOverstays, TaskReporter
 
 
 class LocalTask(TaskHandle):
-    """A task whose agent runs in this process."""
+    """A task whose agent runs in this process.
+
+    It has no mailbox: what it is asked is decided in one step, in the task of whoever asks. A cancellation so reaches
+    the agent a round of the loop earlier, which is long where hundreds of agents are ready to run.
+    """
 
     def __init__(
         self,
@@ -50,10 +56,48 @@ class LocalTask(TaskHandle):
         self._scope = trio.CancelScope()
         self._context = RunningContext(record, key, services)
         self._stopped = trio.Event()
+        self._nursery: trio.Nursery | None = None
+
+    def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
+        if self.record.is_ended:
+            return self._answer_ended(command)
+        match command:
+            case CancelTask():
+                if self.record.request_cancel():
+                    self._cancel()
+                return self._receipt()
+            case AppendTurn(prompt=prompt):
+                return self._receipt(self.record.append_turn(prompt))
+            case ConfirmStep() | AnswerToolCall():
+                return None
+            case PostEvents() | ClaimTask():
+                raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} runs in the engine, not elsewhere")
+            case _:
+                assert_never(command)
+
+    async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        receipt = self.ask_nowait(principal, command)
+        if receipt is None and isinstance(command, ConfirmStep | AnswerToolCall):
+            return await self._take_answer(principal, command)
+        if receipt is None:
+            raise ValueError(f"{type(command).__name__} is carried out at once")
+        # Not a point of cancellation: it has been carried out.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return receipt
+
+    async def _take_answer(self, principal: Principal, command: QuestionAnswer) -> Receipt:
+        """What an answer has settled is in the log before its sender is told that it counts."""
+        question = self.record.answer(command, principal.user_id)
+        await question.told.wait()
+        if question.telling is not None:
+            await question.telling.wait()
+        return self._receipt()
 
     async def _work(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._obey, nursery)
+        async with trio.open_nursery() as self._nursery:
+            if self._scope.cancel_called:
+                self._nursery.start_soon(self._watch_stop)
             ending = await self._run_agent()
             self._stopped.set()
             await self._finish(ending)
@@ -96,47 +140,11 @@ class LocalTask(TaskHandle):
             await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
         return result
 
-    async def _obey(self, nursery: trio.Nursery) -> None:
-        async for ask in self._mailbox:
-            try:
-                receipt = self._decide(ask, nursery)
-            except CallboardError as refusal:
-                ask.reply.fail(refusal)
-            else:
-                if receipt is not None:
-                    ask.reply.answer(receipt)
-
-    def _decide(self, ask: Ask, nursery: trio.Nursery) -> Receipt | None:
-        """None where the reply comes later."""
-        match ask.command:
-            case CancelTask():
-                if self.record.request_cancel():
-                    self._scope.cancel()
-                    nursery.start_soon(self._watch_stop)
-                return self._receipt()
-            case AppendTurn(prompt=prompt):
-                return self._receipt(self.record.append_turn(prompt))
-            case ConfirmStep() | AnswerToolCall():
-                question = self.record.answer(ask.command, ask.principal.user_id)
-                nursery.start_soon(self._acknowledge, ask, question)
-                return None
-            case PostEvents() | ClaimTask():
-                raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} runs in the engine, not elsewhere")
-            case _:
-                assert_never(ask.command)
-
-    async def _acknowledge(self, ask: Ask, question: Question) -> None:
-        """What an answer has settled is in the log before its sender is told that it counts."""
-        try:
-            await question.told.wait()
-            if question.telling is not None:
-                await question.telling.wait()
-        except CallboardError as error:
-            ask.reply.fail(error)
-        finally:
-            if not ask.reply.is_answered:
-                # Stopped by the engine meanwhile: the answer was the first all the same.
-                ask.reply.answer(self._receipt())
+    def _cancel(self) -> None:
+        self._scope.cancel()
+        # One that has not begun to run is watched once it does.
+        if self._nursery is not None:
+            self._nursery.start_soon(self._watch_stop)
 
     async def _watch_stop(self) -> None:
         seconds = self._services.cancel_seconds

@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-import msgspec
 import trio
 
 from actors.agent import Message
@@ -22,24 +21,15 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
-from actors.mailbox import Mailbox, Reply
+from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import TaskServices
 from actors.task_record import Ending, TaskRecord, question_of
 
-_MAILBOX = 64
 _LAST_WORDS_SECONDS = 2.0
 """How long a task that the engine stops may take to say that it ended."""
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """A command to the task, already known to be allowed."""
-
-    principal: Principal
-    command: TaskCommand
-    reply: Reply[Receipt]
 
 
 def terminal_draft(record: TaskRecord, ending: Ending) -> Draft:
@@ -92,23 +82,20 @@ class TaskHandle(ABC):
         self._ending: Ending | None = None
         self._last_word: Reply[Position] | None = None
         self._ended = ended
-        self._mailbox: Mailbox[Ask] = Mailbox(_MAILBOX)
-        self._ref = self._mailbox.ref
 
     def view(self) -> TaskView:
         return self.record.view()
 
+    @abstractmethod
+    def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
+        """Has a command carried out at once; None where it has to wait for its turn: `ask` does.
+
+        Raises CallboardError as the record refuses; a cancellation is idempotent and never refused.
+        """
+
+    @abstractmethod
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
-        """Raises CallboardError as the record refuses; a cancellation is idempotent and never refused."""
-        if self.record.is_ended:
-            await trio.lowlevel.checkpoint()
-            return self._answer_ended(command)
-        reply: Reply[Receipt] = Reply()
-        try:
-            await self._ref.send(Ask(principal, command, reply))
-        except trio.BrokenResourceError:
-            return self._answer_ended(command)
-        return await reply.wait()
+        """As `ask_nowait`, in its turn. Cancelled, the caller may not know whether the command is carried out."""
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """The actor: ends by itself once the agent has really stopped and the last event is in the log."""
@@ -177,16 +164,6 @@ class TaskHandle(ABC):
             self._close(ending)
 
     def _close(self, ending: Ending) -> None:
-        """The task has ended. Answers whoever came too late."""
+        """The task has ended."""
         self.record.finish(ending)
         self._ended()
-        while True:
-            try:
-                ask = self._mailbox.receive_nowait()
-            except trio.WouldBlock:
-                break
-            try:
-                ask.reply.answer(self._answer_ended(ask.command))
-            except CallboardError as refusal:
-                ask.reply.fail(refusal)
-        self._mailbox.close()

@@ -160,13 +160,15 @@ class Tasks:
         """The user's tasks that have not ended, newest first."""
         return tuple(task for task in self._of_user.newest_first(user_id) if task.record.id in self._running)
 
+    def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
+        """Has the task carry out a command at once; None where it has to wait for its turn: `ask` does.
+
+        Raises CallboardError as the task refuses."""
+        return self._find_for(principal, command).ask_nowait(principal, command)
+
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
-        """Has the task carry out a command. Raises CallboardError as the task refuses, or BUSY at the deadline."""
-        match command:
-            case ClaimTask() | PostEvents():
-                task = self._find_as_agent(principal, command.task_id)
-            case _:
-                task = self.find(principal, command.task_id)
+        """As `ask_nowait`, in its turn. Raises CallboardError BUSY at the deadline, too."""
+        task = self._find_for(principal, command)
         with trio.move_on_after(self._options.ask_seconds):
             return await task.ask(principal, command)
         raise CallboardError(ErrorCode.BUSY, f"task {command.task_id} does not answer", retry_after=1.0)
@@ -200,6 +202,13 @@ class Tasks:
         if principal.is_admin:
             return reversed(self._all.values())
         return self._of_user.newest_first(principal.user_id)
+
+    def _find_for(self, principal: Principal, command: TaskCommand) -> TaskHandle:
+        match command:
+            case ClaimTask() | PostEvents():
+                return self._find_as_agent(principal, command.task_id)
+            case _:
+                return self.find(principal, command.task_id)
 
     def _find_as_agent(self, principal: Principal, task_id: str) -> TaskHandle:
         """A task for the one whose agent is to run it: nobody else claims it or speaks for it."""

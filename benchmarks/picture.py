@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from textwrap import wrap
 
 from benchmarks.report import Line, number
 
@@ -22,7 +23,9 @@ COLOURS = {
     "Node ws": "#39c5cf",
     "nginx+Nchan": "#db61a2",
 }
-LONGEST_NAME = 22
+NAME_COLUMNS = 19
+"""Characters of a curve's name that fit to the right of the curves; a longer one has a line more."""
+NAME_LINE = 13
 
 
 class Panel:
@@ -43,7 +46,7 @@ def bars(title: str, found: Sequence[Line]) -> Panel:
         y = 26 + place * ROW
         long, low, high = (room * value / most for value in (line.median, line.lowest, line.highest))
         parts += [
-            _text(LEFT - 8, y + 12, line.server[:LONGEST_NAME], anchor="end"),
+            _text(LEFT - 8, y + 12, line.server, anchor="end"),
             f'<rect x="{LEFT}" y="{y}" width="{long:.1f}" height="14" fill="{colour(line.server)}"/>',
             f'<path d="M{LEFT + low:.1f} {y + 7}H{LEFT + high:.1f}" stroke="#24292f"/>',
             _text(LEFT + max(long, high) + 6, y + 12, f"{number(line.median)}{'' if not line.doubts else ' (!)'}"),
@@ -67,13 +70,17 @@ def curves(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> P
         if not points:
             continue
         path = " ".join(f"{x_axis.place(x):.1f},{y_axis.place(y):.1f}" for x, y in points)
-        end = max([y_axis.place(points[-1][1]) + 4, *(other + 13 for other in ends[-1:])])
-        ends.append(end)
+        end = max([y_axis.place(points[-1][1]) + 4, *(other + NAME_LINE for other in ends[-1:])])
+        rows = wrap(name, NAME_COLUMNS)
+        ends.append(end + NAME_LINE * (len(rows) - 1))
         parts += [
             f'<polyline points="{path}" fill="none" stroke="{colours[name]}" stroke-width="2"/>',
-            _text(x_axis.place(points[-1][0]) + 6, end, name[:LONGEST_NAME], fill=colours[name]),
+            *(
+                _text(x_axis.place(points[-1][0]) + 6, end + NAME_LINE * row, text, fill=colours[name])
+                for row, text in enumerate(rows)
+            ),
         ]
-    return Panel(26 + CURVE_HEIGHT + 30, "".join(parts))
+    return Panel(max([26 + CURVE_HEIGHT + 30, *(round(end) + NAME_LINE for end in ends[-1:])]), "".join(parts))
 
 
 class Axis:

@@ -197,6 +197,10 @@ class Rig:
         with pinned(self.server_core):
             return make()
 
+    def on_load_core(self, make: Callable[[], T]) -> T:
+        with pinned(self.load_core):
+            return make()
+
     def generator(self, port: int, path: str, connections: int, **options: Unpack[GeneratorOptions]) -> LoadGenerator:
         """A generator on its core, with the rig's window; `options` are those of LoadGenerator."""
         chosen = GeneratorOptions(

@@ -2,7 +2,8 @@
 
     python -m benchmarks.tokens [--quick] [--publish]
 
-Beside it stands what as many bare trio timers cost that send nothing. A reading in which the tokens did not come at
+Beside it stands what as many bare trio timers cost that send nothing, and those that send what a token is: that any
+program on trio pays. A reading in which the tokens did not come at
 their full rate is told apart: its CPU is that of less work.
 """
 
@@ -12,12 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.callboard_server import CallboardServer
+from benchmarks.callboard_server import ROOT, CallboardServer
 from benchmarks.load.processes import MARKER, LoadGenerator, Program
 from benchmarks.machine import cpu_time
 from benchmarks.peers.catalogue import Peer
@@ -28,6 +29,7 @@ from benchmarks.settings import Benchmark, Settings, main
 from benchmarks.token_agents import TOKENS_PER_SECOND
 
 TIMERS = "trio timers"
+SENDING = "trio timers that send"
 STREAMS = 500
 STREAMING = "{x} streams at 50 tokens/s"
 FIRST = "create to first token"
@@ -52,16 +54,22 @@ def action(name: str, data: object = None) -> str:
 FOLLOW = (*subscribe("%s"), "--send", action("append_turn", "go"), "--expect", '"success":true')
 
 
-def timers(rig: Rig, settings: Settings, streams: int) -> list[Reading]:
-    """The share of a core of a process that only wakes up."""
+def timers(rig: Rig, settings: Settings, streams: int, *, send: bool = False) -> list[Reading]:
+    """The share of a core of a process that only wakes up, and with `send` writes to a socket each time."""
     command = [sys.executable, "-m", "benchmarks.timer_loop", str(streams), str(TOKENS_PER_SECOND)]
-    with rig.on_server_core(lambda: Program("timer_loop", command, Path(__file__).parent.parent)) as running:
+    with ExitStack() as stack:
+        running = stack.enter_context(
+            rig.on_server_core(lambda: Program("timer_loop", [*command, *(["send"] if send else [])], ROOT))
+        )
+        if send:
+            reader = [sys.executable, "-m", "benchmarks.timer_reader", str(running.listening()), str(streams)]
+            stack.enter_context(rig.on_load_core(lambda: Program("timer_reader", reader, ROOT)))
         time.sleep(1)
         before, began = cpu_time(running.pid), time.monotonic_ns()
         time.sleep(settings.seconds)
         spent, wall = cpu_time(running.pid) - before, time.monotonic_ns() - began
     doubts = (OTHERS_RAN,) if spent.waiting / wall > WAITING_LIMIT else ()
-    return [Reading(STREAMING, TIMERS, "CPU %", 100 * spent.running / wall, streams, doubts)]
+    return [Reading(STREAMING, SENDING if send else TIMERS, "CPU %", 100 * spent.running / wall, streams, doubts)]
 
 
 def streaming(rig: Rig, streams: int) -> list[Reading]:
@@ -146,6 +154,7 @@ def measure(settings: Settings, _: Sequence[Peer]) -> list[Reading]:
     moderate = 10 if settings.quick else MODERATE
     parts: tuple[tuple[str, Callable[[], list[Reading]]], ...] = (
         ("trio timers", lambda: timers(rig, settings, streams)),
+        (SENDING, lambda: timers(rig, settings, streams, send=True)),
         ("streams", lambda: streaming(rig, streams)),
         (f"cancellation among {moderate}", lambda: cancelling(rig, moderate)),
         (f"cancellation among {streams}", lambda: cancelling(rig, streams)),
@@ -170,7 +179,7 @@ def panels(report: Report) -> list[Panel]:
 
 
 def duration(settings: Settings, _: Sequence[str]) -> float:
-    return settings.repetitions * (2 * settings.seconds + 2 * CANCEL_EVERY + 13)
+    return settings.repetitions * (3 * settings.seconds + 2 * CANCEL_EVERY + 15)
 
 
 TOKENS = Benchmark(

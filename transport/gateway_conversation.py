@@ -103,7 +103,10 @@ class GatewayConversation:
                 assert_never(command)
         return None
 
-    def _finish(self, request: gateway.Request, work: Awaitable[bytes] | bytes) -> Awaitable[None] | None:
+    def _finish(self, request: gateway.Request, work: Awaitable[bytes] | bytes | None) -> Awaitable[None] | None:
+        """`work` is the reply, or what makes it; None where it has been given."""
+        if work is None:
+            return None
         if isinstance(work, bytes):
             self._client.reply(work)
             return None
@@ -140,7 +143,21 @@ class GatewayConversation:
         started = await self._client.services.router.exec_session(self._client.principal, command)
         return gateway_replies.exec_started(request_id, started.session_id, started.exec_id)
 
-    async def _act(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> bytes:
+    def _act(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> Awaitable[bytes] | None:
+        command = asked.command
+        if command is not None and not isinstance(command, CreateTask):
+            # Mostly that is all of it: the replies to what came in one read then leave in one write.
+            try:
+                receipt = self._client.services.router.command_task_nowait(self._client.principal, command)
+            except CallboardError as error:
+                self._client.reply(gateway_replies.task_refused(request_id, asked, error))
+                return None
+            if receipt is not None:
+                self._client.reply(gateway_replies.task_result(request_id, asked.action, receipt))
+                return None
+        return self._act_in_turn(request_id, asked)
+
+    async def _act_in_turn(self, request_id: gateway.RequestId, asked: gateway.TaskAction) -> bytes:
         router = self._client.services.router
         try:
             match asked.command:

@@ -87,6 +87,41 @@ async def test_cancel_is_answered_at_once_and_the_end_follows_the_agent(autojump
         nursery.cancel_scope.cancel()
 
 
+async def test_cancelled_before_it_has_begun_a_task_ends_and_its_stop_is_watched(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, AGENTS)
+        world.tasks.admit(ALICE, (command := CreateTask(agent="echo", prompt="hello"),))
+        task = world.tasks.start(ALICE, command)
+        receipt = world.router.command_task_nowait(ALICE, CancelTask(task.record.id))
+        assert receipt is not None
+        assert (receipt.cancel_requested, receipt.task.state) == (True, TaskState.CANCELLING)
+        await wait_all_tasks_blocked()
+        assert (task.view().state, task.view().result) == (TaskState.CANCELLED, None)
+        assert world.reports.seen == []
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_agent_is_cancelled_in_the_step_in_which_that_is_asked(autojump_clock: trio.abc.Clock) -> None:
+    gate, passed = trio.Event(), trio.Event()
+
+    async def waiting(task: TaskContext) -> Result:
+        await gate.wait()
+        passed.set()
+        return Result(task.prompt)
+
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, {"waiting": waiting})
+        task_id, sink = await start(world, "waiting")
+        world.router.command_task_nowait(ALICE, CancelTask(task_id))
+        gate.set()
+        await wait_all_tasks_blocked()
+        assert not passed.is_set()
+        assert types(sink)[-1] == "task.cancelled"
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize(("prompt", "cause"), [("crash", "agent_crashed"), ("unlucky", "no_luck")])
 async def test_a_failure_has_a_cause(autojump_clock: trio.abc.Clock, prompt: str, cause: str) -> None:
     async with trio.open_nursery() as nursery:

@@ -86,7 +86,7 @@ def test_the_gateways_client_has_each_event_as_it_was_logged(said: list[Said]) -
 FORMS = {
     "agent": {
         *("stream_start", "stream_chunk", "stream_end", "cancelled", "error", "event", "gap", "message"),
-        *("room_message", "room_member_joined", "room_member_left", "broadcast"),
+        *("broadcast", "room_message", "room_member_joined", "room_member_left"),
     },
     "steps": {
         *("status", "plan:created", "plan:updated", "step:start", "step:progress", "step:complete", "step:error"),

@@ -64,13 +64,13 @@ class Joined(_AgentFrame, tag="room_member_joined"):
     user_id: str
 
 
-class ToldToAll(_AgentFrame, tag="broadcast"):
-    message: str
-
-
 class Left(_AgentFrame, tag="room_member_left"):
     room: str
     user_id: str
+
+
+class AgentBroadcast(_AgentFrame, tag="broadcast"):
+    message: str
 
 
 AgentFrame = (
@@ -82,10 +82,10 @@ AgentFrame = (
     | AgentEvent
     | AgentGap
     | SaidInSession
+    | AgentBroadcast
     | RoomMessage
     | Joined
     | Left
-    | ToldToAll
 )
 
 
