@@ -7,7 +7,9 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import assert_never
 
-from actors.commands import CreateTask, ExecSession
+import msgspec
+
+from actors.commands import AnswerToolCall, ConfirmStep, CreateTask, ExecSession, TaskCommand
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import ANONYMOUS
 from transport.byte_stream import ByteStream
@@ -171,10 +173,16 @@ class GatewayConversation:
                     created = await router.create_task(self._client.principal, asked.command)
                     return gateway_replies.task_result(request_id, asked.action, created)
                 case _:
-                    receipt = await router.command_task(self._client.principal, asked.command)
+                    receipt = await router.command_task(self._client.principal, self._from_here(asked.command))
                     return gateway_replies.task_result(request_id, asked.action, receipt)
         except CallboardError as error:
             return gateway_replies.task_refused(request_id, asked, error)
+
+    def _from_here(self, command: TaskCommand) -> TaskCommand:
+        """What others are told of an answer names the device that it came from."""
+        if isinstance(command, ConfirmStep | AnswerToolCall):
+            return msgspec.structs.replace(command, device=self._client.connection.device_id)
+        return command
 
 
 async def _after(rest: Awaitable[None], reply: bytes) -> bytes:

@@ -80,6 +80,17 @@ def test_an_open_question_is_handed_out_once() -> None:
     assert places.takes(event(9, "step.confirm", asked))
 
 
+def test_an_open_tool_call_is_handed_out_once() -> None:
+    places = Places("task", ["t"], {})
+    places.begin("t", Place("e", 7))
+    asked = {"call_id": "s1"}
+    assert places.takes(event(7, "agent.client_tool_call", asked))
+    assert not places.takes(event(7, "agent.client_tool_call", asked))
+    assert places.takes(event(7, "step.confirm", {"step_id": "s1"})), "names of their own"
+    assert places.takes(event(8, "agent.client_tool_result", asked))
+    assert not places.takes(event(8, "step.confirm", {"step_id": "s1"}))
+
+
 def test_a_whole_channel_remembers_what_can_still_come() -> None:
     places = Places("task", [], {})
     assert places.everything

@@ -80,6 +80,8 @@ def task_refused(request_id: RequestId, asked: TaskAction, error: CallboardError
         "code": _code(error),
         "message": error.message,
     }
+    if error.details:
+        payload["details"] = error.details
     return _reply(request_id, "task.result", payload)
 
 

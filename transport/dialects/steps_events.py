@@ -91,6 +91,8 @@ def error_message(echo: Echo, error: CallboardError) -> Message:
     data: dict[str, Json] = {"message": error.message, "code": error.code.value}
     if error.retry_after is not None:
         data["retryAfter"] = round(error.retry_after * 1000)
+    if error.details:
+        data["details"] = error.details
     return _reply("error", echo, data)
 
 

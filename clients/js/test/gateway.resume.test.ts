@@ -190,6 +190,9 @@ describe("positions", () => {
     second.send(event(5, "step.confirm", question));
     second.send(event(5, "step.confirm", { data: { ...question.data, step_id: "s2" } }));
     expect(await bench.events.take()).toMatchObject({ data: { step_id: "s2" } });
+    // A tool call that waits has a name of its own.
+    second.send(event(5, "agent.client_tool_call", { data: { call_id: "s1", name: "clip", arguments: {} } }));
+    expect(await bench.events.take()).toMatchObject({ event_type: "agent.client_tool_call" });
   });
 });
 

@@ -12,6 +12,8 @@ Start: TypeAlias = Position | Literal["0"] | None
 """Where to begin: after a position, with the oldest event kept, or with what comes."""
 
 ENDS_OF_A_TASK = frozenset({"task.completed", "task.failed", "task.cancelled"})
+_ASKED_BY = {"step.confirm": "step_id", "agent.client_tool_call": "call_id"}
+_SETTLED_BY = {"step.confirmed": "step_id", "agent.client_tool_result": "call_id"}
 WHOLE = "*"
 """Stands for all topics of a channel: its position is a mark, up to which everything was received of those topics that
 have no position of their own."""
@@ -37,7 +39,7 @@ class Places:
         self._known: dict[str, Position | Literal["0"]] = {
             topic: start for topic, start in since.items() if start is not None
         }
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: set[tuple[str, str, str]] = set()
         """Questions that were handed out and are open: the server asks them again with each subscription."""
         self._fresh: set[str] = set()
         """The topics that have had an event since a new mark was asked for."""
@@ -125,9 +127,9 @@ class Places:
 
     def _asks_anew(self, event: Event) -> bool:
         """An open question is repeated at the place where a subscription starts, which was seen by then."""
-        question = _question(event)
-        asked_here = event.event_type == "step.confirm" and event.position == self.position(event.topic)
-        return asked_here and question is not None and question not in self._asked
+        question = _question(event, _ASKED_BY)
+        asked_here = question is not None and event.position == self.position(event.topic)
+        return asked_here and question not in self._asked
 
     def _note(self, pushed: Pushed, position: Position) -> None:
         topic = pushed.topic
@@ -150,11 +152,10 @@ class Places:
         return Gap(channel=self.channel, topic=WHOLE, first=first, last=mark.offset, reason="forgotten", position=mark)
 
     def _note_question(self, event: Event) -> None:
-        question = _question(event)
-        if event.event_type == "step.confirm" and question is not None:
-            self._asked.add(question)
-        elif event.event_type == "step.confirmed" and question is not None:
-            self._asked.discard(question)
+        if (asked := _question(event, _ASKED_BY)) is not None:
+            self._asked.add(asked)
+        elif (settled := _question(event, _SETTLED_BY)) is not None:
+            self._asked.discard(settled)
         elif event.event_type in ENDS_OF_A_TASK and self._asked:
             self._asked = {asked for asked in self._asked if asked[0] != event.topic}
 
@@ -167,7 +168,9 @@ def lowest(start: Position | Literal["0"], others: Iterable[Position | None]) ->
     return Position(start.epoch, min([start.offset, *offsets]))
 
 
-def _question(event: Event) -> tuple[str, str] | None:
+def _question(event: Event, named_by: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Which question of which topic the event is about, if its type is among these."""
+    member = named_by.get(event.event_type)
     data: Any = event.data
-    step_id = data.get("step_id") if isinstance(data, dict) else None
-    return (event.topic, step_id) if isinstance(step_id, str) else None
+    name = data.get(member) if member is not None and isinstance(data, dict) else None
+    return (event.topic, member, name) if member is not None and isinstance(name, str) else None

@@ -90,7 +90,7 @@ FORMS = {
     },
     "steps": {
         *("status", "plan:created", "plan:updated", "step:start", "step:progress", "step:complete", "step:error"),
-        *("waiting:confirmation", "task:complete", "task:error"),
+        *("waiting:confirmation", "waiting:tool", "tool:answered", "task:complete", "task:error"),
     },
     "pipeline": {"user_message", "response", "broadcast", "recalled", "read", "reset"},
     "wallet": {"new_message", "task_update"},

@@ -138,6 +138,20 @@ class ConfirmationData(StepData):
     reason: str
 
 
+class WaitingToolData(msgspec.Struct, rename="camel"):
+    call_id: str
+    task_id: str
+    name: Any
+    arguments: Any
+
+
+class ToolAnsweredData(msgspec.Struct, rename="camel"):
+    call_id: str
+    task_id: str
+    success: bool
+    by: Any
+
+
 class TaskCompleteData(msgspec.Struct, rename="camel"):
     success: bool
     task_id: str
@@ -160,6 +174,8 @@ STEPS_DATA: dict[str, Any] = {
     "step:complete": CompleteData,
     "step:error": StepErrorData,
     "waiting:confirmation": ConfirmationData,
+    "waiting:tool": WaitingToolData,
+    "tool:answered": ToolAnsweredData,
     "task:complete": TaskCompleteData,
     "task:error": TaskErrorData,
 }

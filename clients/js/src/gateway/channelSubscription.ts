@@ -4,6 +4,9 @@ import type { EventPayload, Position, Subscribed } from "./messages.js";
 /** Stands for all topics of a channel: its position is a mark, up to which all was read of those without a position. */
 const WHOLE = "*";
 
+/** The events that ask something, and the member that names the question. */
+const NAMED_BY: Readonly<Record<string, string>> = { "step.confirm": "step_id", "agent.client_tool_call": "call_id" };
+
 /** How many topics of a channel that is held whole have a position: those that spoke last. */
 const MAX_FOLLOWED = 500;
 
@@ -134,12 +137,11 @@ export class ChannelSubscription {
     const known = this.#positions.get(event.topic);
     const isAhead = known === undefined || known.epoch !== event.epoch || event.offset > known.offset;
     // A gap stands in the place of what is lost, and an open question is asked again in the place of the newest event.
-    const isAskedAgain =
-      event.event_type === "step.confirm" && known?.offset === event.offset && !this.#wasAsked(event);
+    const isAskedAgain = asksSomething(event) && known?.offset === event.offset && !this.#wasAsked(event);
     if (!isAhead && event.event_type !== "gap" && !isAskedAgain) {
       return false;
     }
-    if (event.event_type === "step.confirm") {
+    if (asksSomething(event)) {
       this.#noteAsked(event);
     }
     this.#fresh?.add(event.topic);
@@ -175,7 +177,11 @@ export class ChannelSubscription {
   }
 }
 
+function asksSomething(event: EventPayload): boolean {
+  return event.event_type in NAMED_BY;
+}
+
 function question(event: EventPayload): string {
-  const step = isObject(event.data) ? event.data["step_id"] : undefined;
-  return JSON.stringify([event.topic, step]);
+  const name = isObject(event.data) ? event.data[NAMED_BY[event.event_type] ?? ""] : undefined;
+  return JSON.stringify([event.topic, event.event_type, name]);
 }

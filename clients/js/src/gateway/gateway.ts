@@ -20,6 +20,7 @@ import {
   refusal,
   type Subscribed,
   type TaskResult,
+  type ToolOutcome,
   type Unsubscribed,
 } from "./messages.js";
 import type { GatewayOptions } from "./options.js";
@@ -118,6 +119,11 @@ export class AgentBoxGateway {
   /** Answers a `step.confirm`. */
   confirm(taskId: string, stepId: string, approved: boolean): Promise<TaskResult> {
     return this.#act({ task_id: taskId, action: "confirm", data: { step_id: stepId, approved } });
+  }
+
+  /** Answers an `agent.client_tool_call`. */
+  answerToolCall(taskId: string, callId: string, outcome: ToolOutcome): Promise<TaskResult> {
+    return this.#act({ task_id: taskId, action: "tool_result", data: { call_id: callId, ...outcome } });
   }
 
   /** Runs a command in a session. Its output comes as events `output` and `done` of channel `session`. */
