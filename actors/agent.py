@@ -93,7 +93,16 @@ class TaskContext(ABC):
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         """Asks every device of the user for a yes or no and waits for the first valid answer.
 
-        False also when `timeout` seconds (the configured time without one) pass unanswered.
+        False also when `timeout` seconds (the configured time without one) pass unanswered. Raises ValueError where the
+        step waits for an answer already.
+        """
+
+    @abstractmethod
+    async def call_client_tool(self, name: str, arguments: Json, *, timeout: float | None = None) -> Json:
+        """Has one of the user's devices carry out a tool call: read a clipboard, show a file, press a button.
+
+        All of them are asked; the first valid answer is returned. Raises ToolError where that says that it failed,
+        where `timeout` seconds (the configured time without one) pass unanswered, and for arguments that are too large.
         """
 
     @abstractmethod

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import msgspec
 import trio
@@ -19,10 +18,12 @@ from actors.journal_entries import Kept
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
 from actors.mailbox import Reply
+from actors.marks import Marks
 from actors.outbox import Outbox
 from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
+from actors.shelf import Shelf
 from actors.spawner import Spawner
 from actors.store import StoredTopic
 from actors.subscription import Encoder, Subscription
@@ -34,13 +35,15 @@ class ChannelsOptions(msgspec.Struct, frozen=True):
     """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all; beyond it
     the topic unused for longest is forgotten. Names that never had an event are counted apart, by the same number.
     `publish_seconds`: how long a publisher waits for a full mailbox. `in_place`: the largest audience of an
-    idle topic for which its turn is taken in the publisher's task; -1 for never."""
+    idle topic for which its turn is taken in the publisher's task; -1 for never. `forgotten`: of so many forgotten
+    topics it is known where they ended."""
 
     mailbox: int = 1024
     idle_seconds: float = 30.0
     topics: int = 100_000
     publish_seconds: float = 10.0
     in_place: int = 32
+    forgotten: int = 10_000
 
 
 class Keeping(msgspec.Struct, frozen=True):
@@ -91,8 +94,8 @@ class Channels:
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
-        self._shelf: dict[ChannelKey, Log] = {}
-        self._unused: dict[ChannelKey, Log] = {}
+        self._shelf = Shelf()
+        self._unused = Shelf()
         """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
         self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
         """The live topics by channel and owner."""
@@ -101,6 +104,7 @@ class Channels:
         self._follower_count = 0
         self._subscription_count = 0
         self._totals = LogTotals()
+        self.marks = Marks(self._totals, self._options.forgotten)
 
     def exists(self, key: ChannelKey) -> bool:
         return key in self._live or key in self._shelf or key in self._unused
@@ -115,7 +119,7 @@ class Channels:
         log = self._new_log(stored.key, None, stored.epoch)
         log.take_up(stored.first, stored.tail, stored.last_type)
         shelf = self._shelf if log.tail else self._unused
-        shelf[stored.key] = log
+        shelf.put(log)
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -143,16 +147,29 @@ class Channels:
 
     def follow(self, follower: Follower) -> None:
         """Attaches the follower to every live topic it may see, and to each that opens later."""
-        for log, _ in self.follow_what_comes(follower):
-            follower.attach(log.key)
+        self.follow_what_comes(follower)
+        for key in self._live_keys(follower):
+            follower.attach(key)
 
-    def follow_what_comes(self, follower: Follower) -> list[tuple[Log, int]]:
-        """Attaches the follower to each topic that opens from now on. Returns the logs of those that are live and where
-        they end: who walks over very many of them in slices, and begins there, misses nothing."""
+    def follow_what_comes(self, follower: Follower) -> None:
+        """Attaches the follower to each topic that opens from now on."""
         self._followers.add((follower.channel, ""), follower)
         self._followers.add((follower.channel, follower.owner), follower)
         self._follower_count += 1
-        return [(channel.log, channel.log.tail) for channel in self._live_channels(follower)]
+
+    def to_follow(self, follower: Follower, number: int) -> tuple[ChannelKey, ...]:
+        """The live topics it may see; where there have been events since there were so many, also those on the shelf,
+        which may hold some of them."""
+        away = self._seen_by(follower, self._shelf, self._shelf.keys) if number < self._totals.appended else ()
+        return (*self._live_keys(follower), *away)
+
+    def log_to_follow(self, key: ChannelKey, number: int) -> Log | None:
+        """The log of a topic that is live, or has had something since there were so many events."""
+        channel = self._live.get(key)
+        if channel is not None:
+            return channel.log
+        log = self._shelf.get(key)
+        return log if log is not None and log.newest > number else None
 
     def unfollow(self, follower: Follower) -> None:
         """Idempotent."""
@@ -206,6 +223,7 @@ class Channels:
             for follower in self._followers_of(key):
                 follower.detach(key)
         if log is not None:
+            self.marks.forgotten.note(log)
             log.leave_totals()
             if self._keeping is not None and self._keeping.keeps(key):
                 self._keeping.journal.put_nowait(Kept(dropped=(key,)))
@@ -237,7 +255,7 @@ class Channels:
                 self._put_away(channel)
             if pace.is_due():
                 await pace.step_aside()
-        for log in tuple(self._shelf.values()):
+        for log in self._shelf.logs():
             log.trim(now)
             if pace.is_due():
                 await pace.step_aside()
@@ -305,12 +323,18 @@ class Channels:
         kept = retention or self._retention.get(key.channel, Retention())
         return Log(key, kept, epoch=epoch, totals=self._totals)
 
-    def _live_channels(self, follower: Follower) -> Iterator[Channel]:
+    def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
         """The topics in use that it may see."""
+        return self._seen_by(follower, self._live, self._keys)
+
+    @staticmethod
+    def _seen_by(
+        follower: Follower, keys: Iterable[ChannelKey], owned: Groups[tuple[str, str], ChannelKey]
+    ) -> tuple[ChannelKey, ...]:
         name, owner = follower.channel, follower.owner
         if owner is None:
-            return (channel for key, channel in self._live.items() if key.channel == name)
-        return map(self._live.__getitem__, (*self._keys.of((name, "")), *self._keys.of((name, owner))))
+            return tuple(key for key in keys if key.channel == name)
+        return (*owned.of((name, "")), *(owned.of((name, owner)) if owner else ()))
 
     def _followers_of(self, key: ChannelKey) -> tuple[Follower, ...]:
         """Those who may see the topic."""
@@ -330,12 +354,12 @@ class Channels:
         del self._live[key]
         self._keys.discard((key.channel, key.owner), key)
         shelf = self._shelf if channel.log.tail else self._unused
-        shelf[key] = channel.log
+        shelf.put(channel.log)
 
-    async def _forget_oldest(self, shelf: dict[ChannelKey, Log], pace: Pace) -> None:
+    async def _forget_oldest(self, shelf: Shelf, pace: Pace) -> None:
         # Found at once: the front of a dict that is emptied from the front takes ever longer to find.
         most = self._options.topics
-        for key in tuple(islice(shelf, max(0, len(shelf) - most))):
+        for key in shelf.first(max(0, len(shelf) - most)):
             # At a pause it may have been taken into use, or others, so that there is room again.
             if key in shelf and len(shelf) > most:
                 self.forget(key)
@@ -344,4 +368,4 @@ class Channels:
         await trio.lowlevel.checkpoint()
 
     def _take_from_shelf(self, key: ChannelKey) -> Log | None:
-        return self._shelf.pop(key, None) or self._unused.pop(key, None)
+        return self._shelf.take(key) or self._unused.take(key)

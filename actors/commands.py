@@ -11,6 +11,7 @@ from actors.agent import Message
 from actors.event import Draft, Event, Json
 from actors.log import Gap
 from actors.position import Position
+from actors.questions import ToolFailed, ToolReturned
 
 
 class TaskState(StrEnum):
@@ -109,9 +110,24 @@ class AppendTurn(msgspec.Struct, frozen=True):
 
 
 class ConfirmStep(msgspec.Struct, frozen=True):
+    """`device`: from which of the user's it comes, where that has a name."""
+
     task_id: str
     step_id: str
     approved: bool
+    device: str = ""
+
+
+class AnswerToolCall(msgspec.Struct, frozen=True):
+    """What came of a tool call that a client was to carry out. `device` as above."""
+
+    task_id: str
+    call_id: str
+    answer: ToolReturned | ToolFailed
+    device: str = ""
+
+
+QuestionAnswer: TypeAlias = ConfirmStep | AnswerToolCall
 
 
 class PostEvents(msgspec.Struct, frozen=True):
@@ -164,7 +180,7 @@ class RegisterAgent(msgspec.Struct, frozen=True):
     description: str
 
 
-TaskCommand: TypeAlias = CancelTask | AppendTurn | ConfirmStep | PostEvents | ClaimTask
+TaskCommand: TypeAlias = CancelTask | AppendTurn | QuestionAnswer | PostEvents | ClaimTask
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,13 +6,24 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import msgspec
+import trio
 
 from actors.addresses import check_channel, system_keys
+from actors.admission import (
+    WHOLE,
+    Admission,
+    admit,
+    admit_at,
+    admit_to_all,
+    admit_to_end,
+    held,
+    standing,
+)
 from actors.channels import Follower
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
-from actors.event import ChannelKey, Event
-from actors.log import Log, Resumption
+from actors.event import ChannelKey
+from actors.following import Following
 from actors.outbox import Outbox
 from actors.pace import walk
 from actors.position import Position
@@ -20,21 +31,8 @@ from actors.principal import Principal
 from actors.router import Router
 from actors.subscription import Encoder, Subscription
 
-
-class Admission(msgspec.Struct, frozen=True):
-    """What a subscription will start with, for the reply that goes before it."""
-
-    key: ChannelKey
-    epoch: str
-    start: Resumption
-    questions: tuple[Event, ...]
-    named: bool
-    live: bool
-    """Asked for what comes, without a position: a topic that is held already goes on where it is."""
-
-    @property
-    def recovered(self) -> bool:
-        return self.start.gap is None
+_MOST_BEHIND = 256
+"""Topics whose places one reply tells, beside those that were asked for."""
 
 
 class Connection:
@@ -43,7 +41,7 @@ class Connection:
     __slots__ = (
         "__weakref__",
         "_encoder",
-        "_followers",
+        "_following",
         "_leaving",
         "_max",
         "_named",
@@ -73,7 +71,7 @@ class Connection:
         self._max = max_subscriptions
         self._subscriptions: dict[ChannelKey, Subscription] = {}
         self._named: set[ChannelKey] = set()
-        self._followers: dict[str, Follower] = {}
+        self._following: dict[str, Following] = {}
         """The channels held whole. The system channel's topics are few and fixed: it is not followed as they open."""
         self._leaving: dict[ChannelKey, Callable[[Position], None]] | None = None
         """Who is to be told where a subscription ended. Made when there is somebody: most connections have none."""
@@ -83,25 +81,34 @@ class Connection:
         return len(self._subscriptions)
 
     def admit(self, channel: str, starts: dict[str, Start], *, everything: bool) -> tuple[Admission, ...]:
-        """What a subscription to these topics would start with; with `everything` also to the rest of the channel.
+        """What a subscription to these topics would start with; with `everything` also to the rest of the channel, from
+        the mark that `starts` has for WHOLE, or from now on.
 
         Raises CallboardError, and changes nothing.
         """
         check_channel(channel)
         principal = self._require_principal()
+        follows = everything and channel != "system"
         keys: dict[ChannelKey, Start] = {}
-        if everything and channel == "system":
+        others: list[Admission] = []
+        if everything and not follows:
             keys.update(dict.fromkeys(system_keys(principal), "live"))
         for topic, start in starts.items():
+            if follows and topic == WHOLE:
+                continue
             try:
                 keys[self._router.resolve(principal, channel, topic)] = start
             except CallboardError as error:
                 # Who follows all of a channel may come back with the position of a topic that is gone meanwhile.
                 if not everything or error.code is not ErrorCode.NOT_FOUND:
                     raise
+                if (over := admit_to_end(self._router, principal, channel, topic, start)) is not None:
+                    others.append(over)
         if len(self._named.union(keys)) > self._max:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
-        return tuple(self._admission(key, start, named=not everything) for key, start in keys.items())
+        if follows:
+            others.append(admit_to_all(self._router, principal, channel, starts))
+        return (*(self._admission(key, start, named=not everything) for key, start in keys.items()), *others)
 
     def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> Awaitable[None] | None:
         """Subscribes as admitted. The reply has been put into the outbox before.
@@ -109,19 +116,47 @@ class Connection:
         Where there are very many topics, what is returned subscribes to the rest of them: it is to be awaited. What
         they say meanwhile comes then.
         """
+        whole: Admission | None = None
+        placed: set[ChannelKey] = set()
         for admission in admissions:
-            self._subscribe(admission)
-        if everything and channel == "task":
-            # A task that waits for an answer may have been put away for lack of watchers.
-            for key in self._router.tasks.asking(self._require_principal()):
-                self._attach(key)
-        if not everything or channel in self._followers:
+            if admission.key.topic == WHOLE:
+                whole = admission
+            elif not admission.over:
+                self._subscribe(admission)
+                placed.add(admission.key)
+        if not everything:
             return None
-        self._followers[channel] = follower = self._follower(channel)
-        if channel == "system":
+        is_new = channel not in self._following
+        if is_new:
+            self._follow(channel)
+        if whole is None:
             return None
-        standing = self._router.channels.follow_what_comes(follower)
-        return walk(standing, partial(self._catch_up, follower))
+        self._tell(whole)
+        return self._catch_up(self._following[channel], whole, placed) if is_new or not whole.live else None
+
+    def is_following(self, channel: str) -> bool:
+        """Whether the channel is held whole, and topics are followed as they open."""
+        return channel in self._following and channel != "system"
+
+    async def standing(self, channel: str) -> tuple[Admission, ...]:
+        """How far the client was sent a channel that it follows: the mark of now, and the topics that stand before it.
+        None at all where these are too many to be told."""
+        await trio.lowlevel.checkpoint()
+        mark = admit_to_all(self._router, self._require_principal(), channel, {})
+        behind: dict[ChannelKey, Admission] = {}
+
+        def look(subscription: Subscription) -> None:
+            if subscription.is_behind and len(behind) <= _MOST_BEHIND:
+                behind[subscription.log.key] = standing(subscription)
+
+        of_channel = [subscription for key, subscription in self._subscriptions.items() if key.channel == channel]
+        if (rest := walk(of_channel, look)) is not None:
+            await rest
+        # What lags of a topic that was forgotten is not held any more, and still sent.
+        for subscription in self.outbox.lagging:
+            if subscription.log.key.channel == channel:
+                look(subscription)
+        return (mark, *behind.values()) if len(behind) <= _MOST_BEHIND else ()
 
     def admission(self, key: ChannelKey, start: Start) -> Admission:
         """What a subscription to a topic that its dialect has found for the client would start with. Nothing is checked
@@ -150,7 +185,7 @@ class Connection:
         for topic in topics:
             for key in [key for key in self._named if key.channel == channel and key.topic == topic]:
                 self._named.discard(key)
-                if channel not in self._followers:
+                if channel not in self._following:
                     self._drop(key)
 
     def leave_channel(self, channel: str) -> Awaitable[None] | None:
@@ -159,9 +194,9 @@ class Connection:
         Where there are very many topics, what is returned drops the rest of them: it is to be awaited.
         """
         check_channel(channel)
-        follower = self._followers.pop(channel, None)
-        if follower is not None:
-            self._router.channels.unfollow(follower)
+        following = self._following.pop(channel, None)
+        if following is not None:
+            self._router.channels.unfollow(following.follower)
         return walk([key for key in self._subscriptions if key.channel == channel], self.let_go)
 
     def topics(self, channel: str) -> tuple[str, ...]:
@@ -182,9 +217,9 @@ class Connection:
         return walk(tuple(self._subscriptions), self.let_go)
 
     def _unfollow_all(self) -> None:
-        for follower in self._followers.values():
-            self._router.channels.unfollow(follower)
-        self._followers.clear()
+        for following in self._following.values():
+            self._router.channels.unfollow(following.follower)
+        self._following.clear()
 
     def _require_principal(self) -> Principal:
         if self.principal is None:
@@ -192,48 +227,71 @@ class Connection:
         return self.principal
 
     def _admission(self, key: ChannelKey, start: Start, *, named: bool) -> Admission:
-        held = self._subscriptions.get(key)
-        if held is not None and start == "live":
-            # To take it up again at the tail would lose what its connection lags behind.
-            return Admission(key, held.log.epoch, Resumption(held.offset, held.gap), (), named, live=True)
-        begin = self._router.start_of(key, start)
-        # Asked again in the place where the reader starts, so that a client's position never goes back.
-        questions = tuple(
-            msgspec.structs.replace(event, first=begin.offset, offset=begin.offset)
-            for event in self._router.open_questions(key)
-            if event.offset <= begin.offset
-        )
-        return Admission(key, self._router.log(key).epoch, begin, questions, named, live=start == "live")
+        subscription = self._subscriptions.get(key)
+        if subscription is not None and start == "live":
+            return msgspec.structs.replace(held(subscription), named=named)
+        return admit(self._router, key, start, named=named)
 
     def _subscribe(self, admission: Admission) -> None:
         key = admission.key
         if admission.named:
             self._named.add(key)
-        held = self._subscriptions.get(key)
-        if held is not None and (admission.live or held.offset == admission.start.offset):
+        there = self._subscriptions.get(key)
+        if there is not None and (admission.live or there.offset == admission.start.offset):
             return
         self._drop(key)
-        for question in admission.questions:
-            if frame := self._encoder.encode(question):
-                self.outbox.put_nowait(frame)
+        self._tell(admission)
         self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
 
-    def _follower(self, channel: str) -> Follower:
-        principal = self._require_principal()
-        return Follower(channel, None if principal.is_admin else principal.user_id, self._attach, self._forget)
+    def _tell(self, admission: Admission) -> None:
+        for event in admission.first:
+            if frame := self._encoder.encode(event):
+                self.outbox.put_nowait(frame)
+
+    def _follow(self, channel: str) -> None:
+        follower = Follower(channel, self._require_principal().sight, self._attach, self._forget)
+        self._following[channel] = Following(follower)
+        if channel != "system":
+            self._router.channels.follow_what_comes(follower)
 
     def _attach(self, key: ChannelKey) -> None:
         """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""
-        if key not in self._subscriptions and self._sees(key):
+        if key in self._subscriptions or not self._sees(key):
+            return
+        following = self._following[key.channel]
+        if following.number is None:
             self._subscribe(self._admission(key, "live", named=False))
+        else:
+            following.placed.add(key)
+            begin = self._router.log(key).resume_at(following.number)
+            self._subscribe(admit_at(self._router, key, begin, named=False, live=True))
 
-    def _catch_up(self, follower: Follower, standing: tuple[Log, int]) -> None:
-        """Attaches to a topic that was there already, from where it ended then."""
-        log, tail = standing
-        key = log.key
-        left = self._followers.get(follower.channel) is not follower
-        if not left and key not in self._subscriptions and self._router.channels.exists(key) and self._sees(key):
-            self._subscribe(self._admission(key, Position(log.epoch, tail), named=False))
+    def _catch_up(self, following: Following, whole: Admission, placed: Iterable[ChannelKey]) -> Awaitable[None] | None:
+        """Takes every topic up where it stood at the mark, but those that are placed."""
+        number = whole.start.offset
+        following.begin(number, placed)
+        if whole.key.channel == "task":
+            # A task that waits for an answer may have been put away for lack of watchers.
+            for key in self._router.tasks.asking(self._require_principal()):
+                self._attach(key)
+        keys = self._router.channels.to_follow(following.follower, number)
+        rest = walk(keys, partial(self._take_up, following, number, whole.live))
+        if rest is not None:
+            return following.end_after(rest)
+        following.end()
+        return None
+
+    def _take_up(self, following: Following, number: int, live: bool, key: ChannelKey) -> None:
+        """One that is held already goes back if the client has asked for what was before; it is not moved forward."""
+        if self._following.get(key.channel) is not following or key in following.placed or not self._sees(key):
+            return
+        log = self._router.channels.log_to_follow(key, number)
+        if log is None:
+            return
+        begin = log.resume_at(number)
+        subscription = self._subscriptions.get(key)
+        if subscription is None or (not live and subscription.offset > begin.offset):
+            self._subscribe(admit_at(self._router, key, begin, named=False, live=False))
 
     def _sees(self, key: ChannelKey) -> bool:
         return self.principal is not None and self._router.sees(self.principal, key)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from actors.event import Json
 
 
 class ErrorCode(StrEnum):
@@ -36,15 +41,23 @@ _RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.UNAV
 class CallboardError(Exception):
     """A refusal that the caller is meant to see.
 
-    `code` is its row in the table, `message` one English sentence that names the limit or the field, and
-    `retry_after` the seconds after which trying again is sensible, where that is known.
+    `code` is its row in the table, `message` one English sentence that names the limit or the field, `retry_after` the
+    seconds after which trying again is sensible, where that is known, and `details` what a program may want to know.
     """
 
-    def __init__(self, code: ErrorCode, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        details: Mapping[str, Json] | None = None,
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.details = dict(details or {})
 
 
 class CloseCode(IntEnum):

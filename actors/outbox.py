@@ -126,6 +126,11 @@ class Outbox:
         """Whether a reply may be put without waiting. Never once the connection is gone."""
         return self._replies_bytes < self._options.replies_bytes and not self._closing
 
+    @property
+    def lagging(self) -> tuple[Subscription, ...]:
+        """Those that the writer has yet to come to."""
+        return tuple(self._lagging)
+
     async def wait_for_room(self) -> None:
         """Returns when a reply may be put without waiting. Raises BrokenSink once the connection is gone."""
         await trio.lowlevel.checkpoint()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+import trio
 
 from actors.errors import CallboardError, ErrorCode
-from actors.event import Draft, Json
-from actors.task_context import RESERVED_TYPES
+from actors.event import Draft, Json, encode_json, now_ms
+from actors.questions import Kind, Question
+from actors.task_context import ANSWER_TYPE, RESERVED_TYPES, TaskServices, streamed_text
 from actors.task_events import TASK_ENDS
 
-_POSTABLE = TASK_ENDS | {"step.confirm"}
+_ASKING = {kind.asks: kind for kind in Kind}
+_POSTABLE = TASK_ENDS | _ASKING.keys()
 
 
 def checked_posts(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
@@ -19,13 +24,47 @@ def checked_posts(drafts: tuple[Draft, ...]) -> tuple[Draft, ...]:
     for index, one in enumerate(drafts):
         if one.event_type in RESERVED_TYPES and one.event_type not in _POSTABLE:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} is for the engine alone to emit")
-        if one.event_type == "step.confirm" and not isinstance(fields_of(one).get("step_id"), str):
-            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "step.confirm needs a string `step_id`")
+        if (kind := _ASKING.get(one.event_type)) is not None:
+            _check_question(kind, one)
         if one.event_type in TASK_ENDS and index != len(drafts) - 1:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{one.event_type} ends the task: nothing may follow it")
         if one.event_type in TASK_ENDS:
             _check_last_word(one)
     return drafts
+
+
+def asked_in(drafts: Sequence[Draft], services: TaskServices) -> list[Draft | Question]:
+    """The drafts as they came, those that ask as open questions: until their `expires_at` (Unix milliseconds), or as
+    long as the engine lets its own agents ask, which is then in the event. Raises CallboardError TOO_LARGE."""
+    return [one if (kind := _ASKING.get(one.event_type)) is None else _asked(kind, one, services) for one in drafts]
+
+
+def _asked(kind: Kind, posted: Draft, services: TaskServices) -> Question:
+    fields = fields_of(posted)
+    seconds = services.confirm_seconds if kind is Kind.STEP else services.client_tool_seconds
+    most = None if kind is Kind.STEP else services.client_tool_bytes
+    expires_at = fields.get("expires_at")
+    if isinstance(expires_at, int):
+        seconds = (expires_at - now_ms()) / 1000
+    else:
+        body = encode_json(posted.event_type, {**fields, "expires_at": now_ms() + round(seconds * 1000)})
+        posted = msgspec.structs.replace(posted, body=body)
+    if most is not None and len(posted.body) > most:
+        message = f"{posted.event_type} is at most {most} bytes (limits.client_tool_bytes)"
+        raise CallboardError(ErrorCode.TOO_LARGE, message)
+    return Question(kind, str(fields[kind.names]), posted, trio.current_time() + seconds, most)
+
+
+def _check_question(kind: Kind, posted: Draft) -> None:
+    fields = fields_of(posted)
+    needed = (kind.names, "name") if kind is Kind.TOOL_CALL else (kind.names,)
+    for name in needed:
+        if not isinstance(fields.get(name), str):
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{posted.event_type} needs a string `{name}`")
+    expires_at = fields.get("expires_at")
+    if isinstance(expires_at, bool) or not isinstance(expires_at, int | None):
+        message = f"`expires_at` of {posted.event_type} is Unix milliseconds, as an integer"
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
 
 
 def _check_last_word(posted: Draft) -> None:
@@ -44,3 +83,8 @@ def fields_of(posted: Draft) -> dict[str, Json]:
     """Its data; none where that is no object."""
     data = msgspec.json.decode(posted.body)
     return data if isinstance(data, dict) else {}
+
+
+def text_of(posted: Draft) -> str:
+    """The piece of the answer in it; empty where there is none."""
+    return streamed_text(fields_of(posted)) if posted.event_type == ANSWER_TYPE else ""

@@ -50,6 +50,11 @@ class Principal(msgspec.Struct, frozen=True):
         """Whether an object of `owner` is visible to this principal. An empty owner is everybody's."""
         return not owner or owner == self.user_id or self.is_admin
 
+    @property
+    def sight(self) -> str | None:
+        """Whose objects this principal sees beside everybody's; None for all there are."""
+        return None if self.is_admin else self.user_id
+
 
 ANONYMOUS = Principal("anonymous", frozenset(Scope))
 """The user of a socket without credentials where `auth.required` is off: the machine's own, so nothing is denied."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import assert_never, cast
+from typing import assert_never
 
 import msgspec
 import trio
@@ -13,6 +13,7 @@ import trio
 from actors.agent import Message
 from actors.asks import Ask, Asks
 from actors.commands import (
+    AnswerToolCall,
     AppendTurn,
     CancelTask,
     ClaimTask,
@@ -24,15 +25,16 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
-from actors.posted_events import checked_posts, fields_of
+from actors.position import Position
+from actors.posted_events import asked_in, checked_posts, fields_of, text_of
 from actors.principal import Principal
+from actors.questions import Ended, Question
 from actors.session import Session
 from actors.task_context import (
     ANSWER_TYPE,
     TaskServices,
     session_echo,
     session_prompt,
-    streamed_text,
 )
 from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
@@ -113,11 +115,11 @@ class RemoteTask(TaskHandle):
     async def _obey(self) -> None:
         while not self.record.is_ended:
             ask = None
-            self._patience = trio.CancelScope(deadline=self._deadline)
+            self._patience = trio.CancelScope(deadline=self._due)
             with self._patience:
                 ask = await self._asks.receive()
             if ask is None:
-                await self._run_out()
+                await self._pass_time()
                 continue
             try:
                 ask.reply.answer(await self._decide(ask))
@@ -132,8 +134,8 @@ class RemoteTask(TaskHandle):
                 turn = self.record.append_turn(prompt)
                 await self._tell_agent("task.turn", {"task_id": self.record.id, "turn": turn, "prompt": prompt})
                 return self._receipt(turn)
-            case ConfirmStep(step_id=step_id, approved=approved):
-                await self._confirm(step_id, approved, ask.principal)
+            case ConfirmStep() | AnswerToolCall():
+                await self._tell_outcome(self.record.answer(ask.command, ask.principal.user_id))
             case ClaimTask():
                 await self._claim(ask.principal)
             case PostEvents():
@@ -169,27 +171,41 @@ class RemoteTask(TaskHandle):
         if last.event_type not in TASK_ENDS:
             drafts.append(last)
         if drafts:
-            self._note(drafts)
-            await self._services.channels.emit(self.key, *drafts)
-            await self._echo(drafts)
+            await self._add(drafts)
         if command.idempotency_key is not None:
             self._keys.append(command.idempotency_key)
         self._renew()
         if last.event_type in TASK_ENDS:
             await self._conclude(last)
 
-    def _note(self, drafts: Sequence[Draft]) -> None:
-        for one in drafts:
-            step_id = fields_of(one).get("step_id") if one.event_type == "step.confirm" else None
-            if isinstance(step_id, str) and step_id not in self.record.confirmations:
-                self.record.open_confirmation(step_id)
-            if one.event_type == ANSWER_TYPE and (text := streamed_text(fields_of(one))):
-                self._text.append(text)
+    async def _add(self, posted: Sequence[Draft]) -> None:
+        """Adds what was posted to the topic: what is asked in it is open from then on."""
+        items = asked_in(posted, self._services)
+        questions = [item for item in items if isinstance(item, Question)]
+        drafts = [item.asked if isinstance(item, Question) else item for item in items]
+        self.record.questions.require_room(len(questions))
+        after = self._services.channels.log(self.key).tail
+        for question in questions:
+            question.after = after
+            self._open(question)
+        self._text += [text for one in drafts if (text := text_of(one))]
+        end = (await self._append(*drafts)).offset
+        for offset, item in enumerate(items, end - len(items) + 1):
+            if isinstance(item, Question):
+                item.offset = offset
+        await self._echo(drafts)
+
+    def _open(self, question: Question) -> None:
+        """Asked once more before it is answered, the later wording and time stand."""
+        before = self.record.questions.find(question.kind, question.id)
+        if before is not None:
+            self.record.questions.end(before, Ended.WITHDRAWN)
+        self.record.ask(question)
 
     async def _echo(self, drafts: Sequence[Draft]) -> None:
         answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
         if self._session is not None and answers:
-            echoes = [session_echo(one, streamed_text(fields_of(one)), self.record.id) for one in answers]
+            echoes = [session_echo(one, text_of(one), self.record.id) for one in answers]
             await self._services.channels.emit(self._session.key, *echoes)
 
     async def _echo_prompt(self) -> None:
@@ -239,11 +255,13 @@ class RemoteTask(TaskHandle):
         data: Json = {"task_id": self.record.id, "turn": self.record.turn, "prompt": prompt}
         return (draft("task.turn_started", data),)
 
-    async def _confirm(self, step_id: str, approved: bool, principal: Principal) -> None:
-        self.record.answer(step_id, approved, principal.user_id)
-        data: Json = {"step_id": step_id, "approved": approved, "by": principal.user_id}
-        await self._services.channels.emit(self.key, draft("step.confirmed", data))
-        await self._tell_agent("step.confirmed", {"task_id": self.record.id, **cast("dict[str, Json]", data)})
+    async def _tell_outcome(self, question: Question) -> None:
+        """Tells all who watch, and the agent, what became of it."""
+        if question.settled is None:
+            raise ValueError(f"{question.id} is open")
+        told = question.settled.told
+        await self._append(told)
+        await self._tell_agent(told.event_type, {"task_id": self.record.id, **fields_of(told)})
 
     async def _cancel(self) -> None:
         if not self.record.request_cancel():
@@ -263,7 +281,20 @@ class RemoteTask(TaskHandle):
             self._wait_until(min(self._deadline, now + self._services.cancel_seconds))
 
     def _wait_until(self, deadline: float) -> None:
-        self._deadline = self._patience.deadline = deadline
+        self._deadline = deadline
+        self._patience.deadline = self._due
+
+    @property
+    def _due(self) -> float:
+        """When there is something to do though nobody asks for anything."""
+        return min(self._deadline, self.record.questions.deadline)
+
+    async def _pass_time(self) -> None:
+        for question in self.record.questions.due(trio.current_time()):
+            self.record.end_question(question, Ended.EXPIRED)
+            await self._tell_outcome(question)
+        if trio.current_time() >= self._deadline:
+            await self._run_out()
 
     async def _run_out(self) -> None:
         if self.record.cancel_requested:
@@ -281,6 +312,11 @@ class RemoteTask(TaskHandle):
         if isinstance(command, PostEvents) and command.idempotency_key in self._keys:
             return self._receipt()  # The post that ended the task, sent again because its answer was lost.
         return super()._answer_ended(command)
+
+    async def _append(self, *drafts: Draft) -> Position:
+        """Returns once they are in the log."""
+        reply = await self._services.channels.submit(self.key, *drafts)
+        return await reply.wait()
 
     async def _tell_agent(self, event_type: str, data: Json) -> None:
         await self._services.channels.emit(self._board, draft(event_type, data))

@@ -198,7 +198,7 @@ class Router:
         return HistoryPage(tuple(events), Position(log.epoch, end), begin.gap, more=end < log.tail)
 
     def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
-        """The confirmations that a task waits for, as events: whoever comes to watch it is asked too."""
+        """The confirmations and tool calls that a task waits for, as events: whoever comes to watch it is asked too."""
         return self.tasks.open_questions(key)
 
     async def alert(self, event_type: str, data: Json) -> None:

@@ -58,6 +58,11 @@ class Subscription:
         self.fall_out()
         self._offset = offset
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something of its topic has not been handed to the connection."""
+        return self.gap is not None or self.offset < self.log.tail
+
     def fall_out(self) -> None:
         """Idempotent."""
         if self.in_step is not None:

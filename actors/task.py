@@ -9,11 +9,13 @@ import trio
 
 from actors.agent import Agent, AgentError, Message, Result
 from actors.commands import (
+    AnswerToolCall,
     AppendTurn,
     CancelTask,
     ClaimTask,
     ConfirmStep,
     PostEvents,
+    QuestionAnswer,
     Receipt,
     TaskCommand,
     TaskState,
@@ -56,7 +58,7 @@ class LocalTask(TaskHandle):
         self._stopped = trio.Event()
         self._nursery: trio.Nursery | None = None
 
-    def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt:
+    def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         if self.record.is_ended:
             return self._answer_ended(command)
         match command:
@@ -66,9 +68,8 @@ class LocalTask(TaskHandle):
                 return self._receipt()
             case AppendTurn(prompt=prompt):
                 return self._receipt(self.record.append_turn(prompt))
-            case ConfirmStep(step_id=step_id, approved=approved):
-                self.record.answer(step_id, approved, principal.user_id)
-                return self._receipt()
+            case ConfirmStep() | AnswerToolCall():
+                return None
             case PostEvents() | ClaimTask():
                 raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} runs in the engine, not elsewhere")
             case _:
@@ -77,9 +78,21 @@ class LocalTask(TaskHandle):
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
         await trio.lowlevel.checkpoint_if_cancelled()
         receipt = self.ask_nowait(principal, command)
+        if receipt is None and isinstance(command, ConfirmStep | AnswerToolCall):
+            return await self._take_answer(principal, command)
+        if receipt is None:
+            raise ValueError(f"{type(command).__name__} is carried out at once")
         # Not a point of cancellation: it has been carried out.
         await trio.lowlevel.cancel_shielded_checkpoint()
         return receipt
+
+    async def _take_answer(self, principal: Principal, command: QuestionAnswer) -> Receipt:
+        """What an answer has settled is in the log before its sender is told that it counts."""
+        question = self.record.answer(command, principal.user_id)
+        await question.told.wait()
+        if question.telling is not None:
+            await question.telling.wait()
+        return self._receipt()
 
     async def _work(self) -> None:
         async with trio.open_nursery() as self._nursery:

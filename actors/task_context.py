@@ -12,7 +12,10 @@ from actors.agent import Message, TaskContext
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, Merge, draft, now_ms
+from actors.mailbox import Reply
 from actors.model import Completion, Model, ModelError, ModelMessage
+from actors.position import Position
+from actors.questions import Answer, Approval, Ended, Kind, Question, ToolFailed, ToolReturned, asking
 from actors.task_record import TaskRecord
 from actors.tool import Toolbox, ToolError, ToolSpec
 
@@ -27,6 +30,8 @@ RESERVED_TYPES = frozenset(
         "task.cancelled",
         "step.confirm",
         "step.confirmed",
+        "agent.client_tool_call",
+        "agent.client_tool_result",
         "chat.message",
         "chat.reset",
         "chat.recalled",
@@ -43,13 +48,16 @@ ANSWER_TYPE = "agent.message"
 
 
 class TaskServices(msgspec.Struct, frozen=True):
-    """What a task needs of the engine. Deadlines are seconds."""
+    """What a task needs of the engine. Deadlines are seconds; `client_tool_bytes` bounds the arguments of a call that a
+    client carries out, and its result."""
 
     channels: Channels
     toolbox: Toolbox
     models: Mapping[str, Model]
     confirm_seconds: float
     cancel_seconds: float
+    client_tool_seconds: float
+    client_tool_bytes: int
 
 
 class RunningContext(TaskContext):
@@ -117,22 +125,28 @@ class RunningContext(TaskContext):
 
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         seconds = self._services.confirm_seconds if timeout is None else timeout
-        confirmation = self._record.open_confirmation(step_id)
-        data: Json = {
-            "step_id": step_id,
-            "step_name": step_name,
-            "reason": reason,
-            "expires_at": now_ms() + int(seconds * 1000),
-        }
-        try:
-            await self._emit(draft("step.confirm", data))
-            with trio.move_on_after(seconds):
-                await confirmation.answered.wait()
-        finally:
-            self._record.close_confirmation(confirmation)
-        outcome: Json = {"step_id": step_id, "approved": confirmation.approved, "by": confirmation.by}
-        await self._emit(draft("step.confirmed", outcome))
-        return confirmation.approved
+        asked = asking(Kind.STEP, step_id, {"step_name": step_name, "reason": reason}, seconds)
+        outcome = await self._ask(Question(Kind.STEP, step_id, asked, trio.current_time() + seconds))
+        return isinstance(outcome, Approval) and outcome.approved
+
+    async def call_client_tool(self, name: str, arguments: Json, *, timeout: float | None = None) -> Json:
+        seconds = self._services.client_tool_seconds if timeout is None else timeout
+        most = self._services.client_tool_bytes
+        self._calls += 1
+        call_id = f"call-{self._calls}"
+        asked = asking(Kind.TOOL_CALL, call_id, {"name": name, "arguments": arguments}, seconds)
+        if len(asked.body) > most:
+            raise ToolError(f"the arguments of a client tool call are at most {most} bytes (limits.client_tool_bytes)")
+        question = Question(Kind.TOOL_CALL, call_id, asked, trio.current_time() + seconds, most)
+        match await self._ask(question):
+            case ToolReturned(result=result):
+                return result
+            case ToolFailed(error=error):
+                raise ToolError(error)
+            case Ended() as ended:
+                raise ToolError(f"{name}: {ended.value}")
+            case Approval():
+                raise ToolError(f"{name}: the answer is none of a tool")
 
     def next_turn_nowait(self) -> str | None:
         prompt = self._record.take_turn()
@@ -185,18 +199,55 @@ class RunningContext(TaskContext):
         if self.turn:
             self.end_turn(None)
 
+    async def _ask(self, question: Question) -> Answer | Ended:
+        """Asks, waits for the first valid answer, and tells all what became of it."""
+        question.after = self._services.channels.log(self._key).tail
+        self._record.ask(question)
+        how = Ended.WITHDRAWN
+        try:
+            question.offset = (await (await self._append(question.asked)).wait()).offset
+            with trio.CancelScope(deadline=question.deadline):
+                await question.answered.wait()
+            how = Ended.EXPIRED
+        finally:
+            settled = self._record.end_question(question, how)
+            # Where the agent itself gives up waiting, it goes ahead of whatever is emitted next.
+            self._due.append(settled.told)
+            if how is Ended.WITHDRAWN:
+                question.told.set()
+        try:
+            question.telling = await self._append()
+        finally:
+            question.told.set()
+        return settled.outcome
+
+    async def _append(self, *drafts: Draft) -> Reply[Position]:
+        """As `_emit`; the reply comes once they are in the log."""
+        due, asked = self._take_due()
+        reply = await self._services.channels.submit(self._key, *due, *drafts)
+        await self._tell_session(asked)
+        return reply
+
     async def _tool_ended(self, call_id: str, name: str, outcome: dict[str, Json], began: float) -> None:
         duration = round((time.monotonic() - began) * 1000, 3)
         await self.emit("agent.tool_result", {"call_id": call_id, "name": name, **outcome, "duration_ms": duration})
 
     async def _emit(self, *drafts: Draft) -> None:
+        due, asked = self._take_due()
+        await self._services.channels.emit(self._key, *due, *drafts)
+        await self._tell_session(asked)
+
+    async def _tell_session(self, asked: list[Draft]) -> None:
+        if asked and self.session_id is not None:
+            await self._services.channels.emit(ChannelKey("session", self.session_id, self.user_id), *asked)
+
+    def _take_due(self) -> tuple[list[Draft], list[Draft]]:
+        """What goes ahead of the next event, on the task's topic and on the session's."""
         if self._closed:
             raise RuntimeError(f"task {self.task_id} has ended: nothing can be emitted any more")
         due, self._due = self._due, []
         asked, self._asked = self._asked, []
-        await self._services.channels.emit(self._key, *due, *drafts)
-        if asked and self.session_id is not None:
-            await self._services.channels.emit(ChannelKey("session", self.session_id, self.user_id), *asked)
+        return due, asked
 
     async def _emit_answer(self, emitted: Draft, text: str) -> None:
         """Who follows the session sees the answer grow, without following each task of it."""

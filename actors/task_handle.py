@@ -10,7 +10,9 @@ import trio
 
 from actors.agent import Message
 from actors.commands import (
+    AnswerToolCall,
     CancelTask,
+    ConfirmStep,
     Receipt,
     TaskCommand,
     TaskError,
@@ -24,7 +26,7 @@ from actors.position import Position
 from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import TaskServices
-from actors.task_record import Ending, TaskRecord
+from actors.task_record import Ending, TaskRecord, question_of
 
 _LAST_WORDS_SECONDS = 2.0
 """How long a task that the engine stops may take to say that it ended."""
@@ -117,8 +119,13 @@ class TaskHandle(ABC):
         return Receipt(task=self.view(), position=position, turn=turn, cancel_requested=self.record.cancel_requested)
 
     def _answer_ended(self, command: TaskCommand) -> Receipt:
-        if isinstance(command, CancelTask):
-            return self._receipt()
+        match command:
+            case CancelTask():
+                return self._receipt()
+            case ConfirmStep() | AnswerToolCall():
+                self.record.questions.refuse_late(*question_of(command))
+            case _:
+                pass
         raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} has ended: it is {self.record.state}")
 
     async def _finish(self, ending: Ending) -> None:

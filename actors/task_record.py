@@ -1,4 +1,4 @@
-"""What is true of one task: its state, its turns, its open confirmations. Decisions only; the actor acts on them."""
+"""What is true of one task: its state, its turns, its open questions. Decisions only; the actor acts on them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,12 @@ from collections import deque
 import msgspec
 import trio
 
-from actors.commands import CreateTask, TaskError, TaskState, TaskView
+from actors.commands import ConfirmStep, CreateTask, QuestionAnswer, TaskError, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Json, now_ms
 from actors.position import Position
+from actors.questions import Answerer, Approval, Ended, Kind, Question, Questions, Settled
 from actors.redaction import TaskRedaction
-
-
-class Confirmation:
-    """A question that waits for the first valid answer, from whichever device it comes."""
-
-    __slots__ = ("answered", "approved", "by", "step_id")
-
-    def __init__(self, step_id: str) -> None:
-        self.step_id = step_id
-        self.answered = trio.Event()
-        self.approved = False
-        self.by: str | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -59,10 +48,9 @@ class TaskRecord:
         self.started_at: int | None = None
         self.ended_at: int | None = None
         self.ending: Ending | None = None
-        self.confirmations: dict[str, Confirmation] = {}
-        self._answered: set[str] = set()
+        self.questions = Questions(task_id)
         self._max_turns = max_turns
-        self._is_redacted = False
+        self.redaction: TaskRedaction | None = None
         self._turns: deque[str] = deque([command.prompt])
         self._takes_turns = True
         self._turn_arrived = trio.Event()
@@ -108,33 +96,26 @@ class TaskRecord:
         await trio.lowlevel.checkpoint()
         self._resume()
 
-    def open_confirmation(self, step_id: str) -> Confirmation:
-        """Raises ValueError where the step waits for one already: the agent's mistake, not a client's."""
-        if step_id in self.confirmations:
-            raise ValueError(f"step {step_id!r} waits for a confirmation already")
-        self._answered.discard(step_id)
-        confirmation = Confirmation(step_id)
-        self.confirmations[step_id] = confirmation
+    def ask(self, question: Question) -> Question:
+        """As `Questions.ask`: the task waits meanwhile."""
+        self.questions.ask(question)
         self._pause()
-        return confirmation
+        return question
 
-    def answer(self, step_id: str, approved: bool, by: str) -> None:
-        """The first answer wins; a later one is a conflict."""
-        confirmation = self.confirmations.get(step_id)
-        if confirmation is None and step_id in self._answered:
-            raise CallboardError(ErrorCode.CONFLICT, f"step {step_id} has been answered already")
-        if confirmation is None:
-            raise CallboardError(ErrorCode.NOT_FOUND, f"no step {step_id} of task {self.id} waits for a confirmation")
-        confirmation.approved, confirmation.by = approved, by
-        self.close_confirmation(confirmation)
-        confirmation.answered.set()
+    def answer(self, command: QuestionAnswer, user_id: str) -> Question:
+        """As `Questions.answer`: the first one wins."""
+        by = Answerer(user_id, command.device)
+        kind, name = question_of(command)
+        answer = Approval(command.approved) if isinstance(command, ConfirmStep) else command.answer
+        question = self.questions.answer(kind, name, answer, by)
+        self._resume()
+        return question
 
-    def close_confirmation(self, confirmation: Confirmation) -> None:
-        """It is answered, or nobody waits for an answer any more."""
-        if self.confirmations.get(confirmation.step_id) is confirmation:
-            del self.confirmations[confirmation.step_id]
-            self._answered.add(confirmation.step_id)
-            self._resume()
+    def end_question(self, question: Question, how: Ended) -> Settled:
+        """As `Questions.end`."""
+        settled = self.questions.end(question, how)
+        self._resume()
+        return settled
 
     def request_cancel(self) -> bool:
         """True for the first request, which has something to do."""
@@ -155,16 +136,17 @@ class TaskRecord:
         self.state = ending.state
         self.ended_at = now_ms()
         self._turns.clear()
-        self.confirmations.clear()
+        self.questions.clear()
 
     def redact(self, redaction: TaskRedaction) -> None:
         """From now on nothing is told of what the task came to, or also of what was asked."""
-        self._is_redacted = True
+        if self.redaction is None or redaction.asked:
+            self.redaction = redaction
         if redaction.asked:
             self.command = msgspec.structs.replace(self.command, prompt="", context={})
 
     def view(self) -> TaskView:
-        ending = Ending(self.state) if self.ending is None or self._is_redacted else self.ending
+        ending = Ending(self.state) if self.ending is None or self.redaction is not None else self.ending
         return TaskView(
             id=self.id,
             agent=self.command.agent,
@@ -189,5 +171,10 @@ class TaskRecord:
             self.state = TaskState.WAITING
 
     def _resume(self) -> None:
-        if self.state is TaskState.WAITING and not self.confirmations:
+        if self.state is TaskState.WAITING and not self.questions:
             self.state = TaskState.RUNNING
+
+
+def question_of(command: QuestionAnswer) -> tuple[Kind, str]:
+    """Which one is answered."""
+    return (Kind.STEP, command.step_id) if isinstance(command, ConfirmStep) else (Kind.TOOL_CALL, command.call_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-import sys
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from itertools import islice
@@ -28,6 +27,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, encode_json
 from actors.groups import Groups
 from actors.principal import Principal
+from actors.questions import event_of
 from actors.remote_task import LeaseOptions, RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
@@ -140,22 +140,20 @@ class Tasks:
         return self._all.get(task_id)
 
     def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
-        """The confirmations that the task of this topic waits for, as they stand in its log."""
+        """What the task of this topic waits to be told, as the events that ask for it."""
         task = self._running.get(key.topic)
-        if task is None or task.key != key or not task.record.confirmations:
+        if task is None or task.key != key or not task.record.questions:
             return ()
-        log = self._services.channels.log(key)
-        retained = log.read(0, max_events=log.tail, max_bytes=sys.maxsize)
-        asked = [event for event in retained if event.event_type == "step.confirm"]
-        latest = {_step_of(event): event for event in asked}
-        return tuple(event for step_id, event in latest.items() if step_id in task.record.confirmations)
+        log, redaction = self._services.channels.log(key), task.record.redaction
+        events = [event for question in task.record.questions.open() if (event := event_of(question, log)) is not None]
+        return tuple(event if redaction is None else redaction.apply(event) for event in events)
 
     def asking(self, principal: Principal) -> tuple[ChannelKey, ...]:
-        """The topics of the principal's tasks that wait for a confirmation."""
+        """The topics of the principal's tasks that have open questions."""
         return tuple(
             task.key
             for task in reversed(self._running.values())
-            if task.record.confirmations and principal.sees(task.record.user_id)
+            if task.record.questions and principal.sees(task.record.user_id)
         )
 
     def running_of(self, user_id: str) -> tuple[TaskHandle, ...]:
@@ -260,8 +258,3 @@ def new_task_id() -> str:
 
 def task_not_found(task_id: str) -> CallboardError:
     return CallboardError(ErrorCode.NOT_FOUND, f"no task {task_id}")
-
-
-def _step_of(event: Event) -> object:
-    data = event.data
-    return data.get("step_id") if isinstance(data, dict) else None

@@ -116,6 +116,8 @@ class Limits(Section, frozen=True, kw_only=True):
     """All files; beyond it the oldest are forgotten."""
     message_bytes: Bytes = 1 << 20
     """One frame from a client."""
+    client_tool_bytes: Bytes = 256 << 10
+    """The arguments of a tool call that a client carries out, and its result."""
     outbox_bytes: Bytes = 256 << 10
     """Replies that may wait unsent for one connection; beyond it its next command waits. Events wait in their logs."""
     send_buffer_bytes: Bytes = 128 << 10
@@ -176,6 +178,8 @@ class Timeouts(Section, frozen=True, kw_only=True):
     """An agent that was told to stop, before it is reported."""
     confirm_seconds: Seconds = 300
     """A person's answer to a confirmation."""
+    client_tool_seconds: Seconds = 60
+    """The result of a tool call that a client carries out."""
     lease_seconds: Seconds = 60
     """A claimed task of an agent elsewhere, between two posts."""
     presence_seconds: Seconds = 10

@@ -98,7 +98,13 @@ class Core:
     def _task_services(self, config: Config, extensions: Extensions) -> TaskServices:
         timeouts = config.timeouts
         return TaskServices(
-            self.channels, extensions.toolbox, extensions.models, timeouts.confirm_seconds, timeouts.cancel_seconds
+            self.channels,
+            extensions.toolbox,
+            extensions.models,
+            confirm_seconds=timeouts.confirm_seconds,
+            cancel_seconds=timeouts.cancel_seconds,
+            client_tool_seconds=timeouts.client_tool_seconds,
+            client_tool_bytes=config.limits.client_tool_bytes,
         )
 
 

@@ -69,7 +69,7 @@ class Front:
             options=_client_options(config),
         )
         identity = WalletIdentity(require_signature=config.wallet_signature_required)
-        self._wallets = Wallets(core.channels, core.feeds, identity, config.timeouts.heartbeat_seconds)
+        self._wallets = Wallets(core.router, core.feeds, identity, config.timeouts.heartbeat_seconds)
         self.pipelines = Pipelines(
             core.router, core.feeds, MemoryUploads(_uploads_options(config)), _pipelines_options(config)
         )

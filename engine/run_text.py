@@ -11,6 +11,8 @@ from callboard_client import (
     Answered,
     Artifact,
     Cancellation,
+    ClientToolCall,
+    ClientToolResult,
     Completed,
     Event,
     Failed,
@@ -108,6 +110,11 @@ class RunText:
                 return (
                     f"{'approved' if approved else 'declined'} by {inline(by)}" if by else "nobody has answered in time"
                 )
+            case ClientToolCall(name=name, arguments=arguments):
+                return self._style("device  ", fg="magenta") + f"{inline(name)} {_short(arguments)}"
+            case ClientToolResult(success=success, result=result, error=error, by=by):
+                outcome = f"= {_short(result)}" if success else inline(error)
+                return self._style("device  ", fg="magenta") + outcome + (f" by {inline(by)}" if by else "")
             case Failed(error=error):
                 return self._style("failed  ", fg="red") + inline(error)
             case Cancellation(reason=reason):

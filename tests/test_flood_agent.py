@@ -85,7 +85,7 @@ def attach(channels: Channels, nursery: trio.Nursery, count: int) -> list[Record
 async def run_flood(channels: Channels, order: Flood) -> Result:
     command = CreateTask(agent="flood", prompt=msgspec.json.encode(order).decode())
     record = TaskRecord("task-1", "anonymous", command, None, Position("e", 0), 10)
-    services = TaskServices(channels, NoTools(), {}, confirm_seconds=1, cancel_seconds=1)
+    services = TaskServices(channels, NoTools(), {}, 1, 1, client_tool_seconds=1, client_tool_bytes=1)
     context = RunningContext(record, KEY, services)
     context.begin_turn(record.take_turn() or "")
     await context.flush()

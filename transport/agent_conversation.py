@@ -10,9 +10,9 @@ from typing import assert_never
 
 import msgspec
 
-from actors.commands import CancelTask, ConfirmStep
+from actors.commands import AnswerToolCall, CancelTask, ConfirmStep, QuestionAnswer
 from actors.errors import CallboardError, CloseCode, ErrorCode
-from actors.event import ChannelKey
+from actors.event import ChannelKey, Json
 from actors.principal import Principal
 from actors.rooms import Rooms
 from actors.subscription import Encoder
@@ -115,7 +115,7 @@ class AgentConversation:
             self._own.roster.leave(self._attendance)
 
     def answer(self, text: str) -> Awaitable[None] | None:
-        """Handles one frame, whatever it holds. What concerns a room or a confirmation waits until that is taken;
+        """Handles one frame, whatever it holds. What concerns a room or a question waits until that is taken;
         neither a ping nor a cancel ever waits for a query or a tool."""
         if self._attendance is not None:
             self._own.roster.count_message(self._attendance)
@@ -146,15 +146,16 @@ class AgentConversation:
                 self._client.reply(agent_replies.cancelled(request.echo, self._work.cancel()))
             case agent.Query() | agent.ToolCall():
                 self._work.add(request, request.command)
-            case ConfirmStep():
-                return self._reply_to(request, self._confirm(request.echo, request.command))
+            case ConfirmStep() | AnswerToolCall():
+                return self._reply_to(request, self._answer_question(request.echo, request.command))
             case agent.Watch():
                 self._watch(request, request.command)
             case agent.WatchAll():
-                self._watch_all(request, request.command)
+                return self._watch_all(request, request.command)
             case agent.UnwatchAll(channel):
-                self._client.connection.leave_channel(channel)
+                rest = self._client.connection.leave_channel(channel)
                 self._client.reply(agent_replies.frame(request.echo, "unwatched", channel=channel))
+                return rest
             case agent.Unwatch():
                 topic = request.command.topic
                 self._client.connection.let_go(self._key(topic))
@@ -175,14 +176,11 @@ class AgentConversation:
 
     async def _history(self, echo: agent.Echo, asked: agent.History) -> None:
         page = await self._client.services.router.page_of(self._key(asked.topic), asked.start, asked.limit)
-        self._client.reply(agent_replies.history(echo, asked.topic, page))
+        self._client.push(agent_replies.history(echo, asked.topic, page))
 
-    async def _confirm(self, echo: agent.Echo, command: ConfirmStep) -> None:
+    async def _answer_question(self, echo: agent.Echo, command: QuestionAnswer) -> None:
         await self._client.services.router.command_task(self._client.principal, command)
-        told = agent_replies.frame(
-            echo, "confirmed", task_id=command.task_id, step_id=command.step_id, approved=command.approved
-        )
-        self._client.push(told)
+        self._client.push(agent_replies.answer_taken(echo, command))
 
     async def _reply_to(self, request: agent.Request, work: Awaitable[None]) -> None:
         try:
@@ -209,19 +207,20 @@ class AgentConversation:
         self._client.flush()
         connection.hold(admission)
 
-    def _watch_all(self, request: agent.Request, asked: agent.WatchAll) -> None:
+    def _watch_all(self, request: agent.Request, asked: agent.WatchAll) -> Awaitable[None] | None:
         connection = self._client.connection
         admissions = connection.admit(asked.channel, {}, everything=True)
         self._client.reply(agent_replies.frame(request.echo, "watching", channel=asked.channel))
         # The reply goes first, as above.
         self._client.flush()
-        connection.enter(asked.channel, admissions, everything=True)
+        return connection.enter(asked.channel, admissions, everything=True)
 
 
 def _refused(request: agent.Request, error: Exception) -> bytes:
     """What is not the client's fault is logged, and told to it without a detail."""
+    details: dict[str, Json] = {}
     if isinstance(error, CallboardError):
-        message = error.message
+        message, details = error.message, error.details
     else:
         _log.error("a request of the agent dialect failed: %s", type(request.command).__name__, exc_info=error)
         message = "the engine failed to answer; it has logged why"
@@ -229,7 +228,7 @@ def _refused(request: agent.Request, error: Exception) -> bytes:
         case agent.Query() | agent.ToolCall():
             return agent_replies.failed(request, message)
         case _:
-            return agent_replies.error(request.echo, message)
+            return agent_replies.error(request.echo, message, details)
 
 
 def _refusal(error: CallboardError) -> bytes:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import trio
 
+from actors.admission import Admission
 from actors.commands import Start
-from actors.connection import Admission, Connection
+from actors.connection import Connection
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
 from actors.position import Position

@@ -7,7 +7,9 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import assert_never
 
-from actors.commands import CreateTask, ExecSession
+import msgspec
+
+from actors.commands import AnswerToolCall, ConfirmStep, CreateTask, ExecSession, TaskCommand
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import ANONYMOUS
 from transport.byte_stream import ByteStream
@@ -88,7 +90,7 @@ class GatewayConversation:
             case gateway.Ping():
                 self._client.reply(gateway_replies.pong(request_id))
             case gateway.Subscribe():
-                return self._subscribe(request_id, command)
+                return self._subscribe(request, command)
             case gateway.Unsubscribe():
                 return self._finish(request, self._unsubscribe(request_id, command))
             case gateway.Auth():
@@ -118,15 +120,21 @@ class GatewayConversation:
         device_id = self._client.identify(principal, auth.device_id)
         return gateway_replies.auth_result(request_id, principal, device_id)
 
-    def _subscribe(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> Awaitable[None] | None:
+    def _subscribe(self, request: gateway.Request, asked: gateway.Subscribe) -> Awaitable[None] | None:
+        if not asked.topics and not asked.since and self._client.connection.is_following(asked.channel):
+            return self._finish(request, self._stand(request.id, asked))
         # One step: a topic that is forgotten in between would be followed from a place in its former log.
         everything = not asked.topics
         admissions = self._client.connection.admit(asked.channel, asked.starts(), everything=everything)
-        self._client.reply(gateway_replies.subscribed(request_id, asked, admissions))
-        if everything or any(admission.questions for admission in admissions):
+        self._client.reply(gateway_replies.subscribed(request.id, asked, admissions))
+        if everything or any(admission.first for admission in admissions):
             # The reply goes first. Events wait for the outbox's writer, an open question does not.
             self._client.flush()
         return self._client.connection.enter(asked.channel, admissions, everything=everything)
+
+    async def _stand(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> bytes:
+        admissions = await self._client.connection.standing(asked.channel)
+        return gateway_replies.subscribed(request_id, asked, admissions)
 
     def _unsubscribe(self, request_id: gateway.RequestId, asked: gateway.Unsubscribe) -> Awaitable[bytes] | bytes:
         rest = None
@@ -165,10 +173,16 @@ class GatewayConversation:
                     created = await router.create_task(self._client.principal, asked.command)
                     return gateway_replies.task_result(request_id, asked.action, created)
                 case _:
-                    receipt = await router.command_task(self._client.principal, asked.command)
+                    receipt = await router.command_task(self._client.principal, self._from_here(asked.command))
                     return gateway_replies.task_result(request_id, asked.action, receipt)
         except CallboardError as error:
             return gateway_replies.task_refused(request_id, asked, error)
+
+    def _from_here(self, command: TaskCommand) -> TaskCommand:
+        """What others are told of an answer names the device that it came from."""
+        if isinstance(command, ConfirmStep | AnswerToolCall):
+            return msgspec.structs.replace(command, device=self._client.connection.device_id)
+        return command
 
 
 async def _after(rest: Awaitable[None], reply: bytes) -> bytes:

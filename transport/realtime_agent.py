@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
+import trio
 
 from actors import commands
 from actors.channels import Channels
@@ -17,8 +18,9 @@ from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Log, Resumption, Retention
 from actors.position import Position
 from actors.principal import Principal
+from actors.questions import Kind
 from actors.router import Router
-from transport.dialects.steps import CancelTask, ConfirmStep, SubmitTask
+from transport.dialects.steps import CancelTask, ConfirmStep, SubmitTask, ToolResult
 from transport.dialects.steps_events import event_body
 from transport.dialects.steps_projection import StepsProjection
 
@@ -77,9 +79,16 @@ class RealtimeAgent:
             return
         self._projection = made
         for task in self._router.tasks.running_of(self.owner):
+            self._take_up(task.key)
             feed.reader.add(task.key, Resumption(0, None))
         self._feeds.follow(feed, "task", self.owner)
         self._feeds.follow(feed, "session", self.owner)
+
+    def _take_up(self, key: ChannelKey) -> None:
+        """What a task waits for, where its log does not tell of it any more."""
+        for question in self._router.open_questions(key):
+            if question.offset < self._router.log(key).first:
+                self._projection.project(question, trio.current_time())
 
     def status(self) -> Draft:
         return self._projection.status(now_ms())
@@ -115,10 +124,14 @@ class RealtimeAgent:
 
     async def confirm(self, principal: Principal, asked: ConfirmStep) -> str:
         """Answers the question of the task named, else of the task that asks it. Returns its id."""
-        task_id = asked.task_id or self._asking(asked.step_id) or self._current()
-        if task_id is None:
-            raise CallboardError(ErrorCode.NOT_FOUND, f"no step {asked.step_id!r} waits for a confirmation")
+        task_id = self._asked(Kind.STEP, asked.step_id, asked.task_id)
         await self._router.command_task(principal, commands.ConfirmStep(task_id, asked.step_id, asked.approved))
+        return task_id
+
+    async def answer_tool_call(self, principal: Principal, came: ToolResult) -> str:
+        """As `confirm`, for a tool call that a client carries out."""
+        task_id = self._asked(Kind.TOOL_CALL, came.call_id, came.task_id)
+        await self._router.command_task(principal, commands.AnswerToolCall(task_id, came.call_id, came.answer))
         return task_id
 
     async def broadcast(self, kind: str, data: Json) -> Position:
@@ -156,10 +169,16 @@ class RealtimeAgent:
             return self._options.default_agent
         return self._router.sessions.find(principal, session_id).agent
 
-    def _asking(self, step_id: str) -> str | None:
-        asking = [
-            task.record.id for task in self._router.tasks.running_of(self.owner) if step_id in task.record.confirmations
-        ]
+    def _asked(self, kind: Kind, name: str, task_id: str | None) -> str:
+        """The task that is answered. Raises CallboardError NOT_FOUND."""
+        found = task_id or self._asking(kind, name) or self._current()
+        if found is None:
+            raise CallboardError(ErrorCode.NOT_FOUND, f"no {kind.value} {name[:64]!r} waits for an answer")
+        return found
+
+    def _asking(self, kind: Kind, name: str) -> str | None:
+        running = self._router.tasks.running_of(self.owner)
+        asking = [task.record.id for task in running if task.record.questions.find(kind, name) is not None]
         return self._submitted if self._submitted in asking else next(iter(asking), None)
 
     def _runs(self, task_id: str) -> bool:

@@ -9,8 +9,9 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
+from actors.admission import Admission
 from actors.commands import Start
-from actors.connection import Admission, Connection
+from actors.connection import Connection
 from actors.errors import CallboardError, ErrorCode
 from actors.position import Position
 from actors.principal import Principal
@@ -108,6 +109,8 @@ class StepsDesk:
                 task_id = await agent.cancel(client.principal, command)
             case steps.ConfirmStep():
                 task_id = await agent.confirm(client.principal, command)
+            case steps.ToolResult():
+                task_id = await agent.answer_tool_call(client.principal, command)
             case _:
                 assert_never(command)
         return steps_events.accepted(echo, task_id) if echo else None

@@ -75,6 +75,9 @@ class WalletConversation:
         self._counted = True
         self._wallets.sockets += 1
         client.reply(wallet_frames.established(self._principal.user_id))
+        for update in self._wallets.catch_up(feed):
+            # Ahead of what it has missed: of a task that is told there too, that is the later word.
+            client.reply(wallet_frames.pushed(update))
         client.flush()
         admission = client.connection.admission(feed.key, feed.attendance.arrive())
         client.connection.hold(admission, feed.attendance.leave)

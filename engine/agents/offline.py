@@ -11,7 +11,7 @@ import trio
 from actors.agent import Agent, AgentError, PlanStep, Result, TaskContext
 from actors.event import Json
 from actors.tool import ToolError
-from engine.agents.wishes import Calculate, Count, Measure, TellTime, Wish, Wishes, read_prompt
+from engine.agents.wishes import AskDevice, Calculate, Count, Measure, TellTime, Wish, Wishes, read_prompt
 
 DEFAULT_PACE = 0.02
 _SLOW = 10.0
@@ -32,8 +32,9 @@ def offline_agent(pace: float = DEFAULT_PACE) -> Agent:
     """The agent, which waits `pace` seconds between words.
 
     The prompt steers it: arithmetic is computed, `the time in Asia/Tokyo` told, `count to 50` counted, `statistics of
-    the text: …` measured, several at once too. `please confirm` asks before anything is done, `slowly` takes ten
-    times as long, `fail: why` fails. Everything it writes but the time is the same for the same prompt.
+    the text: …` measured, several at once too; `ask my device for the clipboard` calls a tool of that name on the
+    user's devices. `please confirm` asks before anything is done, `slowly` takes ten times as long, `fail: why` fails.
+    Everything it writes but the time, and what a device returns, is the same for the same prompt.
     """
 
     async def offline(task: TaskContext) -> Result:
@@ -112,6 +113,8 @@ class _Run:
                 outcome = await self._use(wish, {"text": text}, "The text")
             case Count(last):
                 outcome = await self._count(step_id, last)
+            case AskDevice(tool):
+                outcome = await self._ask_device(tool)
             case _:
                 assert_never(wish)
         await self._task.step_progress(step_id, 1.0)
@@ -125,6 +128,14 @@ class _Run:
         except ToolError as error:
             return Outcome(label, f"{label}: that did not work, {error}.", {"error": str(error)}, success=False)
         return Outcome(label, _sentence(label, value), value)
+
+    async def _ask_device(self, tool: str) -> Outcome:
+        label = f"The device's {tool}"
+        try:
+            value = await self._task.call_client_tool(tool, {"prompt": _short(self._task.prompt)})
+        except ToolError as error:
+            return Outcome(label, f"{label}: that did not work, {error}.", {"error": str(error)}, success=False)
+        return Outcome(label, f"{label} = {value}", value)
 
     async def _count(self, step_id: str, last: int) -> Outcome:
         for number in range(1, last + 1):
@@ -157,12 +168,14 @@ def _name(wish: Wish) -> str:
             return "Measure the text"
         case Count():
             return "Count"
+        case AskDevice():
+            return "Ask a device"
         case _:
             assert_never(wish)
 
 
 def _tool(wish: Wish) -> str:
-    """The tool that fulfils it; empty where none is needed."""
+    """The engine's tool that fulfils it; empty where none is needed."""
     match wish:
         case Calculate():
             return "calculator"
@@ -170,7 +183,7 @@ def _tool(wish: Wish) -> str:
             return "clock"
         case Measure():
             return "text_statistics"
-        case Count():
+        case Count() | AskDevice():
             return ""
         case _:
             assert_never(wish)
@@ -186,6 +199,8 @@ def _detail(wish: Wish) -> str:
             return _short(text)
         case Count(last):
             return f"to {last}"
+        case AskDevice(tool):
+            return tool
         case _:
             assert_never(wish)
 

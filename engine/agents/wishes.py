@@ -17,6 +17,7 @@ _FAIL = re.compile(r"\s*fail:(.*)", re.IGNORECASE | re.DOTALL)
 _CONFIRM = re.compile(r"\bconfirm", re.IGNORECASE)
 _SLOWLY = re.compile(r"\bslow", re.IGNORECASE)
 _COUNT = re.compile(r"\bcount (?:up )?to ([0-9]{1,9})\b", re.IGNORECASE)
+_DEVICE = re.compile(r"\bask my device for (?:(?:the|its|my|a) )?([a-z][a-z0-9_.-]{0,63})", re.IGNORECASE)
 _DATE = re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b")
 _EXPRESSION = re.compile(r"[0-9(.+\-][0-9(). \t+\-*/%]*")
 _OPERATION = re.compile(r"[0-9.)]\s*[+\-*/%][-+*/(\s]*[0-9.]")
@@ -44,7 +45,13 @@ class Measure(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
-Wish: TypeAlias = Calculate | TellTime | Count | Measure
+class AskDevice(msgspec.Struct, frozen=True, tag=True):
+    """For what a tool of one of the user's own devices returns."""
+
+    tool: str
+
+
+Wish: TypeAlias = Calculate | TellTime | Count | Measure | AskDevice
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -57,7 +64,7 @@ class Wishes(msgspec.Struct, frozen=True):
 
 
 def read_prompt(prompt: str) -> Wishes:
-    """Arithmetic, the time, counting and measuring, in this order, in the first 20,000 characters.
+    """Arithmetic, the time, counting, asking a device and measuring, in this order, in the first 20,000 characters.
 
     A prompt with none of them is itself measured.
     """
@@ -70,6 +77,9 @@ def read_prompt(prompt: str) -> Wishes:
     count = _COUNT.search(prompt)
     if count is not None:
         wishes.append(Count(min(int(count[1]), _MOST_COUNT)))
+    device = _DEVICE.search(prompt)
+    if device is not None:
+        wishes.append(AskDevice(device[1].rstrip(".-")))
     if not wishes or _MEASURE.search(prompt):
         wishes.append(Measure(_text(prompt)))
     return Wishes(tuple(wishes), confirm=_found(_CONFIRM, prompt), slowly=_found(_SLOWLY, prompt))

@@ -167,7 +167,7 @@ async def test_a_position_stays_what_it_was_when_the_walk_began(
     async with trio.open_nursery() as nursery:
         here = Scene(nursery)
         last = await here.channels.publish(app(MANY - 1), fact(1))
-        rest = here.connection.enter("app", (), everything=True)
+        rest = here.connection.enter("app", here.connection.admit("app", {}, everything=True), everything=True)
         assert rest is not None
         assert await here.channels.publish(app(MANY - 1), fact(2)) == Position(last.epoch, 2)
         await rest

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callboard_client import Event, Gap, Position
 from callboard_client.frames import Place
-from callboard_client.places import REMEMBERED, Places, lowest
+from callboard_client.places import REMEMBERED, RENEWED, Places, lowest
 
 
 def event(offset: int, kind: str = "tick", data: Any = None, topic: str = "t", epoch: str = "e") -> Event:
@@ -80,6 +80,17 @@ def test_an_open_question_is_handed_out_once() -> None:
     assert places.takes(event(9, "step.confirm", asked))
 
 
+def test_an_open_tool_call_is_handed_out_once() -> None:
+    places = Places("task", ["t"], {})
+    places.begin("t", Place("e", 7))
+    asked = {"call_id": "s1"}
+    assert places.takes(event(7, "agent.client_tool_call", asked))
+    assert not places.takes(event(7, "agent.client_tool_call", asked))
+    assert places.takes(event(7, "step.confirm", {"step_id": "s1"})), "names of their own"
+    assert places.takes(event(8, "agent.client_tool_result", asked))
+    assert not places.takes(event(8, "step.confirm", {"step_id": "s1"}))
+
+
 def test_a_whole_channel_remembers_what_can_still_come() -> None:
     places = Places("task", [], {})
     assert places.everything
@@ -90,7 +101,6 @@ def test_a_whole_channel_remembers_what_can_still_come() -> None:
         places.takes(event(number + 2, topic="busy"))
     starts = places.starts()
     assert len(starts) == REMEMBERED
-    assert "over" not in starts
     assert "t0" not in starts
     assert starts["busy"] == Position("e", REMEMBERED + 11)
 
@@ -105,3 +115,63 @@ def test_a_whole_channel_remembers_what_can_still_come() -> None:
 )
 def test_the_server_goes_back_as_far_as_anyone_needs(start: Any, others: Any, expected: Any) -> None:
     assert lowest(start, others) == expected
+
+
+def following() -> Places:
+    places = Places("task", [], {})
+    places.begin("*", Place("m", 100))
+    return places
+
+
+def test_a_new_mark_stands_for_the_positions_before_it() -> None:
+    places = following()
+    needed = []
+    for number in range(RENEWED - 1):
+        places.takes(event(1, topic=f"t{number}"))
+        needed.append(places.needs_mark)
+    places.begin_renewal()
+    needed.append(places.needs_mark)
+    assert needed == [*[False] * (RENEWED - 2), True, False]
+    places.takes(event(2, topic="t0"))
+    places.takes(event(1, topic="new"))
+    places.renew({"*": Place("m", 300), "t1": Place("e", 0), "late": Place("e", 7)})
+    places.end_renewal()
+    assert places.starts() == {
+        "*": Position("m", 300),
+        "t0": Position("e", 2),
+        "t1": Position("e", 1),
+        "new": Position("e", 1),
+        "late": Position("e", 7),
+    }
+
+
+def test_without_a_new_mark_all_stays() -> None:
+    places = following()
+    places.takes(event(1))
+    places.begin_renewal()
+    places.renew({})
+    places.end_renewal()
+    assert places.starts() == {"*": Position("m", 100), "t": Position("e", 1)}
+
+
+def test_a_mark_is_of_no_use_once_topics_were_forgotten() -> None:
+    places = following()
+    for number in range(REMEMBERED):
+        places.takes(event(1, topic=f"t{number}"))
+    assert "*" not in places.starts()
+    assert "*" not in places.positions()
+    told = places.begin("*", Place("m", 900))
+    mark = Position("m", 900)
+    assert told == Gap(channel="task", topic="*", first=101, last=900, reason="forgotten", position=mark)
+    assert places.starts()["*"] == mark
+
+
+def test_a_new_mark_in_time_makes_what_was_forgotten_unnecessary() -> None:
+    places = following()
+    for number in range(REMEMBERED):
+        places.takes(event(1, topic=f"t{number}"))
+    places.begin_renewal()
+    places.renew({"*": Place("m", 900)})
+    places.end_renewal()
+    assert places.starts() == {"*": Position("m", 900)}
+    assert places.begin("*", Place("m", 900)) is None

@@ -88,6 +88,11 @@ def test_every_example_of_a_request_works(
     post(f"{one}/confirm", task_id=asking["id"])
     assert last_event(asking)["data"]["result"] == "yes"
 
+    device = start("offline", "ask my device for the clipboard")
+    last_event(device, "agent.client_tool_call")
+    post(f"{one}/tool-results", task_id=device["id"])
+    assert "clipboard" in last_event(device)["data"]["result"]
+
     elsewhere = start(post("/api/v1/agents")["name"], "find it")
     assert api.post(f"{one}/claim".format(task_id=elsewhere["id"])).status_code == 200
     post(f"{one}/events", task_id=elsewhere["id"])
@@ -116,12 +121,13 @@ def test_every_example_of_a_request_works(
     assert post("/api/tasks/{task_id}/messages", task_id=converse("patient", "wait"))["task_id"]
     confirm = "/api/tasks/{task_id}/confirm"
     asking_wallet = converse("asking", examples[confirm]["step_id"])
-    while (
-        api.get(f"/api/tasks/{asking_wallet}", headers=Wallet(1).proof()).json()["task"]["status"]["state"]
-        != "input-required"
-    ):
+    while state(asking_wallet) != "input-required":
         pass
     assert post(confirm, task_id=asking_wallet)["task"]["id"] == asking_wallet
+    calling_wallet = converse("offline", "ask my device for a signature")
+    while state(calling_wallet) != "input-required":
+        pass
+    assert post("/api/tasks/{task_id}/tool-results", task_id=calling_wallet)["task"]["id"] == calling_wallet
     assert sent == examples.keys()
 
 

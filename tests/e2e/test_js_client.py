@@ -122,6 +122,25 @@ def test_what_happens_during_a_cut_comes_after_it(engine: EngineProcess, token: 
         assert_gapless(js.events)
 
 
+def test_what_begins_and_ends_during_a_cut_is_part_of_the_whole_channel(
+    engine: EngineProcess, token: Token, module: str
+) -> None:
+    key = token("js-new-topics")
+    with tcp_proxy(engine.port) as proxy, client(module, proxy.url, key) as js, rest(engine.url, key) as api:
+        js.call("subscribe", "task")
+        for cut in (1, 2, 3):
+            proxy.drop()
+            js.wait_state("waiting", cut)
+            task = api.post("/api/v1/tasks", json={"agent": "burst", "prompt": "20"}).raise_for_status().json()
+            js.wait("task.completed", cut)
+            events = [event for event in js.events if event["topic"] == task["id"]]
+            assert events[0].get("from", events[0]["offset"]) == 1
+            assert_gapless(events)
+            with event_stream(api, "task", task["id"], "0") as stream:
+                assert unmerged(events) == unmerged(stream_until(stream))
+        assert js.of("gap") == []
+
+
 def test_a_question_is_asked_once_whatever_breaks(engine: EngineProcess, token: Token, module: str) -> None:
     key = token("js-asking")
     with tcp_proxy(engine.port) as proxy, client(module, proxy.url, key) as js:

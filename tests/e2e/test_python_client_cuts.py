@@ -100,3 +100,24 @@ async def test_what_is_asked_is_answered_or_known_to_be_unknown(
                 assert (await client.cancel(task.task_id)).state in ("cancelling", "cancelled")
                 await client.ping()
     assert 0 < lost < 40
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_of_a_whole_channel_nothing_is_missed(
+    engine: EngineProcess, token: Token, nursery: trio.Nursery, seed: int
+) -> None:
+    """Most tasks begin while the connection is away, and many have ended before it is back."""
+    relay = await start_scissors(nursery, engine.url, Dice(seed))
+    user = f"walter-{seed}"  # whose channel holds nothing else
+    with trio.fail_after(PATIENCE):
+        async with (
+            connect(engine.url, token(user)) as direct,
+            connect(relay.url, token(user), backoff=SWIFT) as client,
+            client.subscribe("task") as events,
+        ):
+            tasks: set[str] = set()
+            for _ in range(30):
+                tasks.add((await direct.create("burst", "20")).task_id)
+            texts = await texts_of(events, tasks)
+    assert texts == dict.fromkeys(tasks, "".join(f"{number} " for number in range(1, 21)))
+    assert relay.accepted > 2

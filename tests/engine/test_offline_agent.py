@@ -21,10 +21,15 @@ NOON = datetime(2024, 7, 1, 12, tzinfo=UTC)
 
 
 def context(
-    prompt: str, *, answers: tuple[bool, ...] = (), history: tuple[Message, ...] = (), turn: int = 1
+    prompt: str,
+    *,
+    answers: tuple[bool, ...] = (),
+    history: tuple[Message, ...] = (),
+    turn: int = 1,
+    client_tools: dict[str, Json] | None = None,
 ) -> FakeContext:
     tools = ToolRegistry([calculator, clock_tool(lambda: NOON), text_statistics])
-    return FakeContext(prompt, tools=tools, answers=answers, history=history, turn=turn)
+    return FakeContext(prompt, tools=tools, answers=answers, history=history, turn=turn, client_tools=client_tools)
 
 
 async def run(task: FakeContext) -> Result:
@@ -85,6 +90,20 @@ async def test_a_tool_that_fails_is_told(autojump_clock: trio.testing.MockClock)
     result = await run(task)
     assert result.text == "10 / 0: that did not work, division by zero."
     assert task.data("step.completed")[0]["success"] is False
+
+
+@pytest.mark.parametrize(
+    ("tools", "text"),
+    [
+        ({"clipboard": [1]}, "The device's clipboard = [1]"),
+        ({}, "The device's clipboard: that did not work, clipboard: nobody answered in time."),
+    ],
+)
+async def test_a_device_is_asked(tools: dict[str, Json], text: str, autojump_clock: trio.testing.MockClock) -> None:
+    task = context("ask my device for the clipboard", client_tools=tools)
+    assert (await run(task)).text == text
+    (call,) = task.data("agent.client_tool_call")
+    assert call["name"] == "clipboard"
 
 
 async def test_a_refusal_ends_the_task_with_nothing_done(autojump_clock: trio.testing.MockClock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.agents.wishes import Calculate, Count, Measure, TellTime, Wish, read_prompt
+from engine.agents.wishes import AskDevice, Calculate, Count, Measure, TellTime, Wish, read_prompt
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ from engine.agents.wishes import Calculate, Count, Measure, TellTime, Wish, read
         ("count up to 12", [Count(12)]),
         ("count to 999999999", [Count(1000)]),
         ("How many words? text: one two", [Measure("one two")]),
+        ("Ask my device for its clipboard.", [AskDevice("clipboard")]),
+        ("ask my device for geo.position", [AskDevice("geo.position")]),
         ("", [Measure("")]),
     ],
 )

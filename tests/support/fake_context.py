@@ -16,7 +16,8 @@ from engine.tools.registry import ToolRegistry
 class FakeContext(TaskContext):
     """Emitted events are in `events` as (type, data), checked as the engine checks them.
 
-    `answers` are given to confirmations in turn. `emitted(n)` lets a test wait for the n-th event.
+    `answers` are given to confirmations in turn, `client_tools` hold what calls of them return. `emitted(n)` lets a
+    test wait for the n-th event.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class FakeContext(TaskContext):
         models: Mapping[str, Model] | None = None,
         history: Sequence[Message] = (),
         answers: Sequence[bool] = (),
+        client_tools: Mapping[str, Json] | None = None,
         turn: int = 1,
     ) -> None:
         self.task_id = "task-1"
@@ -40,6 +42,7 @@ class FakeContext(TaskContext):
         self._toolbox = tools or ToolRegistry()
         self.models = dict(models or {})
         self._answers = list(answers)
+        self._client_tools = dict(client_tools or {})
         self._changed = trio.Condition()
 
     async def emit(self, event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "") -> None:
@@ -58,6 +61,12 @@ class FakeContext(TaskContext):
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         await self.emit("step.confirm", {"step_id": step_id, "step_name": step_name, "reason": reason})
         return self._answers.pop(0)
+
+    async def call_client_tool(self, name: str, arguments: Json, *, timeout: float | None = None) -> Json:
+        await self.emit("agent.client_tool_call", {"call_id": "call-1", "name": name, "arguments": arguments})
+        if name not in self._client_tools:
+            raise ToolError(f"{name}: nobody answered in time")
+        return self._client_tools[name]
 
     def next_turn_nowait(self) -> str | None:
         return None

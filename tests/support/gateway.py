@@ -163,7 +163,7 @@ async def _start(
         pipelines_options or PipelinesOptions(auth_required=options.auth_required),
     )
     drain, tally = Drain(), Tally()
-    wallets = Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0)
+    wallets = Wallets(world.router, world.feeds, WalletIdentity(require_signature=False), 30.0)
 
     async def serve(stream: ByteStream) -> None:
         await edge.serve(stream)

@@ -155,6 +155,8 @@ class Limits(msgspec.Struct, frozen=True):
     outbox: OutboxOptions = OutboxOptions()
     rooms: RoomsOptions = RoomsOptions()
     confirm_seconds: float = 60.0
+    client_tool_seconds: float = 30.0
+    client_tool_bytes: int = 1_000
     cancel_seconds: float = 5.0
 
 
@@ -180,7 +182,13 @@ class World:
         self.agents = Agents(agents)
         self.sessions = Sessions(spawner, self.channels, self.limits.sessions)
         services = TaskServices(
-            self.channels, EchoToolbox(), {}, self.limits.confirm_seconds, self.limits.cancel_seconds
+            self.channels,
+            EchoToolbox(),
+            {},
+            confirm_seconds=self.limits.confirm_seconds,
+            cancel_seconds=self.limits.cancel_seconds,
+            client_tool_seconds=self.limits.client_tool_seconds,
+            client_tool_bytes=self.limits.client_tool_bytes,
         )
         runs = NurserySpawner(tasks_nursery or nursery)
         self.tasks = Tasks(runs, services, self.agents, self.sessions, self.reports, self.limits.tasks)

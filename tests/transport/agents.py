@@ -25,8 +25,13 @@ async def sleeper(task: TaskContext) -> Result:
     raise AssertionError
 
 
+async def calling(task: TaskContext) -> Result:
+    """Has a device read its clipboard."""
+    return Result(f"got {await task.call_client_tool('clipboard', {'format': 'text'})}")
+
+
 async def asking(task: TaskContext) -> Result:
     return Result("yes" if await task.confirm("s1", "May I?") else "no")
 
 
-AGENTS = {"echo": echo, "patient": patient, "sleeper": sleeper, "asking": asking}
+AGENTS = {"echo": echo, "patient": patient, "sleeper": sleeper, "asking": asking, "calling": calling}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
 
+from actors import pace as pace_module
+from actors.event import ChannelKey
+from actors.pace import Pace
 from tests.support.agent_client import AgentClient, agent_client
 from tests.support.agents import AGENTS
 from tests.support.gateway import Gateway, running_gateway
@@ -79,3 +83,22 @@ async def test_a_query_of_the_client_s_own_is_both_answered_and_watched(gateway:
         watched = [frame["type"] for frame in frames if "position" in frame]
         assert own[0] == watched[0] == "stream_start"
         assert (own[-1], watched[-1]) == ("stream_end", "stream_end")
+
+
+async def test_very_many_tasks_are_watched_and_left_in_slices(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = map(float, itertools.count(0, 3600))
+    monkeypatch.setattr(pace_module, "Pace", lambda: Pace(hours.__next__))
+    channels = gateway.world.channels
+    keys = [ChannelKey("task", f"task-{number}", "alice") for number in range(300)]
+    for key in keys:
+        channels.create(key)
+    async with agent_client(gateway, "alice") as client:
+        await watch_all(client)
+        # It is read on once all of them are watched.
+        assert (await client.ask("ping"))["type"] == "pong"
+        assert channels.statistics().subscriptions == len(keys)
+        assert (await client.ask("unwatch", channel="task"))["type"] == "unwatched"
+        assert (await client.ask("ping"))["type"] == "pong"
+        assert channels.statistics().subscriptions == 0

@@ -11,12 +11,23 @@ from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
-from actors.commands import AppendTurn, CancelTask, ConfirmStep, CreateTask, ExecSession, Receipt, TaskState, TaskView
+from actors.commands import (
+    AnswerToolCall,
+    AppendTurn,
+    CancelTask,
+    ConfirmStep,
+    CreateTask,
+    ExecSession,
+    Receipt,
+    TaskState,
+    TaskView,
+)
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
 from actors.position import Position
 from actors.principal import Principal
+from actors.questions import ToolFailed, ToolReturned
 from transport.dialects import gateway, gateway_replies
 from transport.dialects.gateway_events import GatewayPayload
 
@@ -36,9 +47,10 @@ kinds = st.sampled_from(["auth", "subscribe", "unsubscribe", "task.action", "ses
 keys = st.sampled_from(
     ["token", "device_id", "channel", "topics", "since", "action", "task_id", "data", "session_id", "command"]
 )
-actions = st.sampled_from(["create", "cancel", "append_turn", "confirm", "explode"])
+actions = st.sampled_from(["create", "cancel", "append_turn", "confirm", "tool_result", "explode"])
 details = st.dictionaries(
-    st.sampled_from(["agent", "prompt", "session_id", "context", "step_id", "approved"]), json_values | st.text()
+    st.sampled_from(["agent", "prompt", "session_id", "context", "step_id", "approved", "call_id", "result", "error"]),
+    json_values | st.text(),
 )
 since = st.dictionaries(
     st.text(max_size=3), json_values | st.fixed_dictionaries({"epoch": st.text(), "offset": json_values})
@@ -184,12 +196,25 @@ GOLDEN: list[tuple[str, dict[str, Any] | None, gateway.Command]] = [
     ),
     (
         "task.action",
+        {"task_id": "t", "action": "tool_result", "data": {"call_id": "c", "result": None}},
+        gateway.TaskAction("t", "tool_result", AnswerToolCall("t", "c", ToolReturned(None))),
+    ),
+    (
+        "task.action",
+        {"task_id": "t", "action": "tool_result", "data": {"call_id": "c", "error": "no"}},
+        gateway.TaskAction("t", "tool_result", AnswerToolCall("t", "c", ToolFailed("no"))),
+    ),
+    (
+        "task.action",
         {"action": "create", "data": {"agent": "offline", "prompt": "hi", "context": {"k": [1]}}},
         gateway.TaskAction("", "create", CreateTask(agent="offline", prompt="hi", context={"k": [1]})),
     ),
     ("task.action", {"task_id": "t", "action": "explode"}, gateway.TaskAction("t", "explode", None)),
     ("session.exec", {"session_id": "s", "command": "ls"}, ExecSession("s", "ls")),
 ]
+
+
+TOOL_RESULT = '{"type":"task.action","payload":{"action":"tool_result","task_id":"t","data":%s}}'
 
 
 @pytest.mark.parametrize(("kind", "payload", "command"), GOLDEN)
@@ -218,6 +243,11 @@ def test_every_message_of_the_dialect(kind: str, payload: dict[str, Any] | None,
         ('{"type":"subscribe","payload":{"channel":"task","since":{"b":"e"}}}', "INVALID_PAYLOAD"),
         ('{"type":"task.action","payload":{"action":"cancel"}}', "INVALID_PAYLOAD"),
         ('{"type":"task.action","payload":{"action":"confirm","task_id":"t","data":true}}', "INVALID_PAYLOAD"),
+        (TOOL_RESULT % "{}", "INVALID_PAYLOAD"),
+        (TOOL_RESULT % '{"call_id":"c"}', "INVALID_PAYLOAD"),
+        (TOOL_RESULT % '{"call_id":"c","result":1,"error":"x"}', "INVALID_PAYLOAD"),
+        (TOOL_RESULT % '{"call_id":"c","error":7}', "INVALID_PAYLOAD"),
+        (TOOL_RESULT % '{"result":1}', "INVALID_PAYLOAD"),
         ('{"type":"session.exec","payload":{"session_id":"s"}}', "INVALID_PAYLOAD"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.connection import Admission
+from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
 from actors.log import Log, Resumption, Retention

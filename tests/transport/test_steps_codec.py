@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
+from actors.questions import ToolFailed, ToolReturned
 from actors.tool import ToolSpec
 from tests.transport.test_gateway_codec import json_values, proper_values, read_frame
 from transport.dialects import steps, steps_events
-from transport.dialects.steps import CancelTask, ConfirmStep, Echo, GetTools, Ping, Request, SubmitTask
+from transport.dialects.steps import CancelTask, ConfirmStep, Echo, GetTools, Ping, Request, SubmitTask, ToolResult
 
-KINDS = ["task:submit", "task:cancel", "step:confirm", "get:tools", "ping", "pong", ""]
-FIELDS = ["task", "context", "agent", "sessionId", "taskId", "stepId", "approved"]
+KINDS = ["task:submit", "task:cancel", "step:confirm", "tool:result", "get:tools", "ping", "pong", ""]
+FIELDS = ["task", "context", "agent", "sessionId", "taskId", "stepId", "approved", "callId", "result", "error"]
 
 messages = st.fixed_dictionaries(
     {"type": st.sampled_from(KINDS) | json_values},
@@ -42,6 +43,14 @@ messages = st.fixed_dictionaries(
         ('{"type":"task:cancel"}', CancelTask(None)),
         ('{"type":"task:cancel","data":{"taskId":"task-1"}}', CancelTask("task-1")),
         ('{"type":"step:confirm","data":{"stepId":"s1","approved":true}}', ConfirmStep("s1", True, None)),
+        (
+            '{"type":"tool:result","data":{"callId":"c","result":[1]}}',
+            ToolResult("c", ToolReturned([1]), None),
+        ),
+        (
+            '{"type":"tool:result","data":{"callId":"c","taskId":"t","error":"no"}}',
+            ToolResult("c", ToolFailed("no"), "t"),
+        ),
         ('{"type":"get:tools"}', GetTools()),
         ('{"type":"ping","data":{"any":1}}', Ping()),
     ],
@@ -63,6 +72,8 @@ def test_what_the_seed_sends_is_understood(text: str, command: steps.Command) ->
         ('{"type":"task:submit","data":{"task":"x","context":[]}}', ErrorCode.INVALID_PAYLOAD),
         ('{"type":"step:confirm","data":{"stepId":"s1","approved":"yes"}}', ErrorCode.INVALID_PAYLOAD),
         ('{"type":"step:confirm","data":{"stepId":"","approved":true}}', ErrorCode.INVALID_PAYLOAD),
+        ('{"type":"tool:result","data":{"callId":"c"}}', ErrorCode.INVALID_PAYLOAD),
+        ('{"type":"tool:result","data":{"callId":"","result":1}}', ErrorCode.INVALID_PAYLOAD),
     ],
 )
 def test_bad_input_is_refused(text: str, code: ErrorCode) -> None:

@@ -6,10 +6,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from actors.commands import ConfirmStep, Start
+from actors.commands import AnswerToolCall, ConfirmStep, QuestionAnswer, Start
 from actors.errors import CallboardError
 from actors.event import Json
 from actors.position import Position
+from actors.questions import ToolFailed, ToolReturned
 
 Echo: TypeAlias = tuple[tuple[str, str | int | float], ...]
 """What a client named its request, as `request_id` or as `id`, echoed on every frame that answers it."""
@@ -99,7 +100,7 @@ class ListMembers(msgspec.Struct, frozen=True):
 
 RoomCommand: TypeAlias = JoinRoom | LeaveRoom | TalkInRoom | ListMembers
 WatchCommand: TypeAlias = Watch | WatchAll | Unwatch | UnwatchAll
-Command: TypeAlias = Ping | Cancel | Query | ToolCall | ConfirmStep | WatchCommand | History | RoomCommand
+Command: TypeAlias = Ping | Cancel | Query | ToolCall | QuestionAnswer | WatchCommand | History | RoomCommand
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -157,6 +158,8 @@ def _command(frame: dict[str, Json]) -> Command:
             return _tool_call(frame)
         case "confirm":
             return _confirm(frame)
+        case "client_tool_result":
+            return _client_tool_result(frame)
         case "watch":
             channel = _whole_channel(frame)
             return Watch(_topic(frame), _start(frame, "live")) if channel is None else WatchAll(channel)
@@ -199,6 +202,14 @@ def _confirm(frame: dict[str, Json]) -> ConfirmStep:
     if not isinstance(approved, bool):
         raise ValueError("approved is true or false")
     return ConfirmStep(_text(frame, "task_id"), _text(frame, "step_id"), approved)
+
+
+def _client_tool_result(frame: dict[str, Json]) -> AnswerToolCall:
+    error = _optional_text(frame, "error")
+    if (error is None) is ("result" not in frame):
+        raise ValueError("One of result and error is required")
+    answer = ToolReturned(frame["result"]) if error is None else ToolFailed(error)
+    return AnswerToolCall(_text(frame, "task_id"), _text(frame, "call_id"), answer)
 
 
 def _topic(frame: dict[str, Json]) -> Topic:

@@ -38,6 +38,9 @@ class Answer:
                     yield self._chunk(content)
             case "step.confirm", {"step_id": str(step_id), "reason": str(reason)}:
                 yield frame(self._echo, "status", status="waiting_confirmation", step_id=step_id, reason=reason)
+            case "agent.client_tool_call", {"call_id": str(call_id), "name": str(name), "arguments": arguments}:
+                asked: dict[str, Json] = {"call_id": call_id, "name": name, "arguments": arguments}
+                yield frame(self._echo, "status", status="waiting_client_tool", **asked)
             case "task.completed", dict():
                 self.ended = True
                 yield from self._completed(data.get("result"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import msgspec
 
-from actors.commands import HistoryPage
-from actors.connection import Admission
+from actors.admission import Admission
+from actors.commands import AnswerToolCall, ConfirmStep, HistoryPage, QuestionAnswer
 from actors.event import Json
 from actors.merge import merge_events
 from transport.dialects.agent import Echo, Query, Request, Topic
@@ -25,8 +26,20 @@ def connected(connection_id: str) -> bytes:
     return frame((), "connected", connection_id=connection_id, message="Connected to Agent WebSocket")
 
 
-def error(echo: Echo, message: str) -> bytes:
-    return frame(echo, "error", error=message)
+def error(echo: Echo, message: str, details: Mapping[str, Json] | None = None) -> bytes:
+    """`details`: what a program may want to know; left out where there are none."""
+    return frame(echo, "error", error=message, **({"details": dict(details)} if details else {}))
+
+
+def answer_taken(echo: Echo, command: QuestionAnswer) -> bytes:
+    """It was the first."""
+    match command:
+        case ConfirmStep(task_id=task_id, step_id=step_id, approved=approved):
+            return frame(echo, "confirmed", task_id=task_id, step_id=step_id, approved=approved)
+        case AnswerToolCall(task_id=task_id, call_id=call_id):
+            return frame(echo, "client_tool_answered", task_id=task_id, call_id=call_id)
+        case _:
+            assert_never(command)
 
 
 def failed(request: Request, message: str) -> bytes:

@@ -6,9 +6,19 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
-from actors.commands import AppendTurn, CancelTask, ConfirmStep, CreateTask, ExecSession, Start
+from actors.commands import (
+    AnswerToolCall,
+    AppendTurn,
+    CancelTask,
+    ConfirmStep,
+    CreateTask,
+    ExecSession,
+    QuestionAnswer,
+    Start,
+)
 from actors.errors import CallboardError, ErrorCode
 from actors.position import Position
+from transport.dialects.tool_answer import ToolAnswer
 
 
 class RequestNames(msgspec.Struct, frozen=True):
@@ -53,7 +63,7 @@ class TaskAction(msgspec.Struct, frozen=True):
 
     task_id: str
     action: str
-    command: CancelTask | AppendTurn | ConfirmStep | CreateTask | None
+    command: CancelTask | AppendTurn | QuestionAnswer | CreateTask | None
 
 
 class Ping(msgspec.Struct, frozen=True):
@@ -107,6 +117,10 @@ class _TurnData(msgspec.Struct):
 class _ConfirmData(msgspec.Struct):
     step_id: str
     approved: bool
+
+
+class _ToolResultData(ToolAnswer, frozen=True, kw_only=True):
+    call_id: str
 
 
 class _CreateData(msgspec.Struct):
@@ -196,7 +210,7 @@ def _start(since: _SinceObject | str) -> Start:
 def _task_action(asked: _TaskActionPayload) -> TaskAction:
     if asked.action != "create" and not asked.task_id:
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, "payload: the action needs a `task_id`")
-    command: CancelTask | AppendTurn | ConfirmStep | CreateTask | None
+    command: CancelTask | AppendTurn | QuestionAnswer | CreateTask | None
     match asked.action:
         case "cancel":
             command = CancelTask(asked.task_id)
@@ -206,6 +220,9 @@ def _task_action(asked: _TaskActionPayload) -> TaskAction:
         case "confirm":
             confirmed = _convert(asked.data, _ConfirmData)
             command = ConfirmStep(asked.task_id, confirmed.step_id, confirmed.approved)
+        case "tool_result":
+            came = _convert(asked.data, _ToolResultData)
+            command = AnswerToolCall(asked.task_id, came.call_id, came.answer)
         case "create":
             new = _convert(asked.data, _CreateData)
             command = CreateTask(agent=new.agent, prompt=new.prompt, session_id=new.session_id, context=new.context)

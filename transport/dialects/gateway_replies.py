@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.admission import Admission
 from actors.commands import Receipt, TaskView
-from actors.connection import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event, Json, now_ms
 from actors.principal import Principal
@@ -80,6 +80,8 @@ def task_refused(request_id: RequestId, asked: TaskAction, error: CallboardError
         "code": _code(error),
         "message": error.message,
     }
+    if error.details:
+        payload["details"] = error.details
     return _reply(request_id, "task.result", payload)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from actors.connection import Admission
+from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event, Json, now_ms
 from transport.dialects.pipeline import Echo, SessionType

@@ -10,6 +10,8 @@ from msgspec import Meta
 
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Json
+from actors.questions import ToolFailed, ToolReturned
+from transport.dialects.tool_answer import ToolAnswer
 
 Name: TypeAlias = "str | int | float"
 Text = Annotated[str, Meta(min_length=1)]
@@ -49,6 +51,14 @@ class ConfirmStep(msgspec.Struct, frozen=True):
     task_id: str | None
 
 
+class ToolResult(msgspec.Struct, frozen=True):
+    """What came of a `waiting:tool`. `task_id` None for the task that waits for a call of that name."""
+
+    call_id: str
+    answer: ToolReturned | ToolFailed
+    task_id: str | None
+
+
 class GetTools(msgspec.Struct, frozen=True):
     pass
 
@@ -57,7 +67,7 @@ class Ping(msgspec.Struct, frozen=True):
     pass
 
 
-Command: TypeAlias = SubmitTask | CancelTask | ConfirmStep | GetTools | Ping
+Command: TypeAlias = SubmitTask | CancelTask | ConfirmStep | ToolResult | GetTools | Ping
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -88,6 +98,11 @@ class _CancelData(msgspec.Struct, rename="camel"):
 class _ConfirmData(msgspec.Struct, rename="camel"):
     step_id: Text
     approved: bool
+    task_id: Text | None = None
+
+
+class _ToolResultData(ToolAnswer, frozen=True, kw_only=True, rename="camel"):
+    call_id: Text
     task_id: Text | None = None
 
 
@@ -131,6 +146,9 @@ def _command(kind: object, data: object) -> Command:
         case "step:confirm":
             confirmed = _convert(data, _ConfirmData)
             return ConfirmStep(confirmed.step_id, confirmed.approved, confirmed.task_id)
+        case "tool:result":
+            came = _convert(data, _ToolResultData)
+            return ToolResult(came.call_id, came.answer, came.task_id)
         case "get:tools":
             return GetTools()
         case "ping":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.connection import Admission
+from actors.admission import Admission
 from actors.errors import CallboardError
 from actors.event import Draft, Event, Json, now_ms
 from actors.position import Position
@@ -91,6 +91,8 @@ def error_message(echo: Echo, error: CallboardError) -> Message:
     data: dict[str, Json] = {"message": error.message, "code": error.code.value}
     if error.retry_after is not None:
         data["retryAfter"] = round(error.retry_after * 1000)
+    if error.details:
+        data["details"] = error.details
     return _reply("error", echo, data)
 
 

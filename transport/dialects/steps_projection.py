@@ -23,6 +23,8 @@ _TOLD = _DATALESS | {
     "step.confirmed",
     "agent.tool_call",
     "agent.tool_result",
+    "agent.client_tool_call",
+    "agent.client_tool_result",
     "task.completed",
     "task.failed",
     "task.cancelled",
@@ -121,6 +123,10 @@ def _tell(task: StepsTask, kind: str, data: Mapping[str, Json], at: int, now: fl
             success = data.get("success") is True
             output = data.get("result") if success else {"error": data.get("error")}
             return task.tool_used(_text(data, "call_id"), output, success, at)
+        case "agent.client_tool_call":
+            return task.call_client(_text(data, "call_id"), data, at)
+        case "agent.client_tool_result":
+            return task.client_answered(_text(data, "call_id"), data, at)
         case "task.completed":
             return task.complete(data, at)
         case "task.failed":

@@ -26,7 +26,7 @@ _WORDS = {
     State.IDLE: "Ready",
     State.PLANNING: "Planning the task",
     State.EXECUTING: "Executing the task",
-    State.WAITING: "Waiting for a confirmation",
+    State.WAITING: "Waiting for an answer",
     State.COMPLETE: "The task is complete",
     State.ERROR: "The task has failed",
 }
@@ -61,7 +61,8 @@ class StepsTask:
         self._interval = interval
         self._began_at = at
         self._running: dict[str, _Step] = {}
-        self._questions: dict[str, Draft] = {}
+        self._questions: dict[tuple[str, str], Draft] = {}
+        """What is open, by the type of its message and its name."""
         self._declined = ""
         """The name of the last step that was declined."""
         self._skipped: set[str] = set()
@@ -156,13 +157,11 @@ class StepsTask:
         shown = name or (known.name if known is not None else self.plan.name_of(step_id))
         data: dict[str, Json] = {"stepId": step_id, "stepName": shown, "reason": reason, "taskId": self._id}
         question = told("waiting:confirmation", {**data, "expiresAt": expires_at}, at)
-        self._questions[step_id] = question
-        yield question
-        yield from self.enter(State.WAITING, at)
+        yield from self._wait_for(step_id, question, at)
 
     def answered(self, step_id: str, approved: bool, by: str | None, at: int) -> Iterator[Draft]:
         """`by` None: nobody has answered in time."""
-        self._questions.pop(step_id, None)
+        self._questions.pop(("waiting:confirmation", step_id), None)
         yield from self.work(at)
         if approved or by is None:
             return
@@ -170,6 +169,20 @@ class StepsTask:
         self._declined = self._running[step_id].name
         yield from self._complete(step_id, "skipped", {"approved": False}, at)
         self._skipped.add(step_id)
+
+    def call_client(self, call_id: str, data: Mapping[str, Json], at: int) -> Iterator[Draft]:
+        """A tool call that a client is to carry out."""
+        asked: dict[str, Json] = {"callId": call_id, "name": data.get("name"), "arguments": data.get("arguments")}
+        more: dict[str, Json] = {"taskId": self._id, "expiresAt": data.get("expires_at")}
+        yield from self._wait_for(call_id, told("waiting:tool", {**asked, **more}, at), at)
+
+    def client_answered(self, call_id: str, data: Mapping[str, Json], at: int) -> Iterator[Draft]:
+        self._questions.pop(("waiting:tool", call_id), None)
+        success = data.get("success") is True
+        outcome: dict[str, Json] = {"result": data.get("result")} if success else {"error": data.get("error")}
+        known: dict[str, Json] = {"callId": call_id, "taskId": self._id, "success": success, "by": data.get("by")}
+        yield told("tool:answered", {**known, **outcome}, at)
+        yield from self.work(at)
 
     def complete(self, data: Mapping[str, Json], at: int) -> Iterator[Draft]:
         yield from self._end_all("success", "", at)
@@ -190,6 +203,11 @@ class StepsTask:
         yield self._ended(data, at, {"output": None, "error": "the task was cancelled", "cancelled": True})
         self.state = State.IDLE
         yield status_draft(State.IDLE, self._id, at)
+
+    def _wait_for(self, name: str, question: Draft, at: int) -> Iterator[Draft]:
+        self._questions[question.event_type, name] = question
+        yield question
+        yield from self.enter(State.WAITING, at)
 
     def _ended(self, data: Mapping[str, Json], at: int, outcome: dict[str, Json]) -> Draft:
         took = data.get("duration_ms")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.errors import CallboardError
-from actors.event import Event
+from actors.event import Draft, Event
 from transport.dialects.wallet import Named, Ping
 from transport.text_frame import text_frame
 
@@ -24,6 +24,11 @@ def established(wallet: str) -> bytes:
     """The greeting."""
     greeting = {"type": "connection_established", "message": _ESTABLISHED, "wallet_address": wallet}
     return text_frame(msgspec.json.encode(greeting))
+
+
+def pushed(told: Draft) -> bytes:
+    """What the feed says, to one device."""
+    return text_frame(told.body)
 
 
 def pong(ping: Ping) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -80,19 +80,28 @@ def message_id(conversation_id: str, index: int) -> str:
 class WalletProjection:
     """Whole messages and whole tasks: a task's update goes out when its state changes, and at intervals as it grows."""
 
-    def __init__(self, since: int) -> None:
-        """Events from before `since`, Unix milliseconds, are taken in and not told."""
+    def __init__(self, since: int, waiting: Iterable[Event] = ()) -> None:
+        """Events from before `since`, Unix milliseconds, are taken in and not told, but for tasks that wait for an
+        answer: `waiting` is what these ask, should their logs not tell of it any more."""
         self._since = since
+        self._waiting: set[str] = set()
         self._tasks: dict[str, TaskFold] = {}
         self._quiet_until: dict[str, float] = {}
         self._held: dict[str, float] = {}
         """When the tasks that have grown are to be told."""
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
         """The last tasks that have ended: that one was created may be read later than that it ended."""
+        for event in waiting:
+            self._waiting.add(event.key.topic)
+            self._task(event.key.topic, event.timestamp).apply(event)
 
     @property
     def due(self) -> float:
         return min(self._held.values(), default=math.inf)
+
+    def catch_up(self) -> list[Draft]:
+        """The tasks that wait for an answer, for a device that comes without having been asked."""
+        return [_update(task, Merge.NEVER) for task in self._tasks.values() if task.asks]
 
     def flush(self, now: float) -> Sequence[Draft]:
         grown = [self._tasks[task_id] for task_id, due in tuple(self._held.items()) if due <= now]
@@ -151,7 +160,8 @@ class WalletProjection:
 
     def _after(self, task: TaskFold, change: Change, event: Event, now: float) -> Sequence[Draft]:
         told: Sequence[Draft] = ()
-        if change is not Change.NOTHING and event.timestamp >= self._since:
+        is_told = event.timestamp >= self._since or task.id in self._waiting
+        if change is not Change.NOTHING and is_told:
             if change is Change.STATE or now >= self._quiet_until.get(task.id, 0.0):
                 told = (self._tell(task, change, now),)
             else:
@@ -161,21 +171,25 @@ class WalletProjection:
             self._ended.append(task.id)
             self._quiet_until.pop(task.id, None)
             self._held.pop(task.id, None)
+            self._waiting.discard(task.id)
         return told
 
     def _tell(self, task: TaskFold, change: Change, now: float) -> Draft:
         self._held.pop(task.id, None)
         self._quiet_until[task.id] = now + UPDATE_SECONDS
-        body = msgspec.json.encode(_TaskUpdate(task.session_id, task.snapshot()))
         # Each holds the whole task: who lags is told each state, and of what has only grown the last.
-        merge = Merge.LAST if change is Change.CONTENT else Merge.NEVER
-        return Draft("task_update", body, merge, task.id, task.timestamp)
+        return _update(task, Merge.LAST if change is Change.CONTENT else Merge.NEVER)
 
     def _task(self, task_id: str, timestamp: int) -> TaskFold:
         task = self._tasks.get(task_id)
         if task is None:
             task = self._tasks[task_id] = TaskFold(task_id, timestamp)
         return task
+
+
+def _update(task: TaskFold, merge: Merge) -> Draft:
+    body = msgspec.json.encode(_TaskUpdate(task.session_id, task.snapshot()))
+    return Draft("task_update", body, merge, task.id, task.timestamp)
 
 
 def _message_of(event: Event) -> _NewMessage | None:

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 
 from actors.event import Event
+from transport.dialects.wallet_questions import Question, WaitingToolCall, WalletQuestions
 
 State: TypeAlias = Literal["submitted", "working", "input-required", "completed", "canceled", "failed", "unknown"]
 
@@ -42,16 +43,9 @@ class Status(msgspec.Struct, frozen=True):
     timestamp: str
 
 
-class Question(msgspec.Struct, frozen=True):
-    """A step that waits for a confirmation; `reason` is what is asked."""
-
-    step_id: str
-    reason: str = ""
-
-
 class WalletTask(msgspec.Struct, frozen=True, rename={"session_id": "sessionId"}, omit_defaults=True):
-    """A whole task. `sessionId` is empty for one outside of any conversation; `questions` is left out while none is
-    open."""
+    """A whole task. `sessionId` is empty for one outside of any conversation; `questions` and `tool_calls` are left out
+    while none is open."""
 
     id: str
     session_id: str
@@ -59,6 +53,7 @@ class WalletTask(msgspec.Struct, frozen=True, rename={"session_id": "sessionId"}
     history: tuple[HistoryEntry, ...]
     artifacts: tuple[Artifact, ...]
     questions: tuple[Question, ...] = ()
+    tool_calls: tuple[WaitingToolCall, ...] = ()
 
 
 class Change(Enum):
@@ -122,7 +117,7 @@ class TaskFold:
         self._pieces_size = 0
         self._said: list[str] = []
         """The agent's whole messages of this turn."""
-        self._questions: dict[str, Question] = {}
+        self._questions = WalletQuestions()
 
     def submit(self, session_id: str, timestamp: int) -> Change:
         """The task was created. It may have begun meanwhile."""
@@ -135,6 +130,11 @@ class TaskFold:
             self.timestamp = event.timestamp
         return change
 
+    @property
+    def asks(self) -> bool:
+        """Whether it waits for an answer to a question."""
+        return bool(self._questions)
+
     def snapshot(self) -> WalletTask:
         status = Status(self.state, self._message, iso(self.timestamp))
         return WalletTask(
@@ -143,7 +143,8 @@ class TaskFold:
             status,
             tuple(self._history),
             tuple(self._artifacts),
-            tuple(self._questions.values()),
+            self._questions.steps,
+            self._questions.tool_calls,
         )
 
     def redact(self, *, asked: bool) -> None:
@@ -156,6 +157,7 @@ class TaskFold:
         self._pieces.clear()
         self._pieces_size = 0
         self._said.clear()
+        self._questions.redact()
         self._message = ""
 
     def _apply(self, event: Event) -> Change:
@@ -176,9 +178,9 @@ class TaskFold:
                 return self._end_turn(event)
             case "task.waiting":
                 return self._await_turn(event)
-            case "step.confirm":
+            case "step.confirm" | "agent.client_tool_call":
                 return self._ask(event)
-            case "step.confirmed":
+            case "step.confirmed" | "agent.client_tool_result":
                 return self._settle(event)
             case "task.completed" | "task.failed" | "task.cancelled":
                 return self._end(event)
@@ -241,22 +243,18 @@ class TaskFold:
         return True
 
     def _ask(self, event: Event) -> Change:
-        question = _data(event, Question)
-        if question is None:
+        if not self._questions.ask(event):
             return Change.NOTHING
         self._finish_messages()
-        self._questions[question.step_id] = question
-        self._turn_to("input-required", question.reason, event.timestamp)
+        self._turn_to("input-required", self._questions.message, event.timestamp)
         return Change.STATE
 
     def _settle(self, event: Event) -> Change:
-        answered = _data(event, Question)
-        if answered is None or self._questions.pop(answered.step_id, None) is None:
+        if not self._questions.settle(event):
             return Change.NOTHING
         if not self._questions:
             return self._turn_to("working", "", event.timestamp)
-        newest = next(reversed(self._questions.values()))
-        self._turn_to("input-required", newest.reason, event.timestamp)
+        self._turn_to("input-required", self._questions.message, event.timestamp)
         return Change.CONTENT
 
     def _end(self, event: Event) -> Change:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from quart import Quart, Response
@@ -12,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
 from actors.errors import CallboardError, ErrorCode
+from actors.event import Json
 from transport.http_error import http_status
 
 _log = logging.getLogger("callboard.http")
@@ -20,11 +22,13 @@ _RETRY_SECONDS = 1.0
 """What a client is told where it may try again and nothing says when."""
 
 
-class ErrorDetail(msgspec.Struct, frozen=True):
-    """`code` is for programs and stays, `message` is for people."""
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`code` is for programs and stays, `message` is for people. `details`, where there are any, are for programs: who
+    has answered a question before, and with what."""
 
     code: str
     message: str
+    details: dict[str, Any] = {}
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -33,9 +37,16 @@ class ErrorBody(msgspec.Struct, frozen=True):
     error: ErrorDetail
 
 
-def error_response(status: int, code: str, message: str, *, retry_after: float | None = None) -> Response:
+def error_response(
+    status: int,
+    code: str,
+    message: str,
+    *,
+    retry_after: float | None = None,
+    details: dict[str, Json] | None = None,
+) -> Response:
     """`retry_after` is in seconds; the header holds whole ones, at least 1."""
-    response = Response(msgspec.json.encode(ErrorBody(ErrorDetail(code, message))), status)
+    response = Response(msgspec.json.encode(ErrorBody(ErrorDetail(code, message, details or {}))), status)
     response.mimetype = "application/json"
     response.headers["Cache-Control"] = "no-store"
     if status == HTTPStatus.UNAUTHORIZED:
@@ -74,7 +85,9 @@ def _refusal(error: CallboardError) -> Response:
     retry_after = error.retry_after
     if retry_after is None and error.code.retry_helps:
         retry_after = _RETRY_SECONDS
-    return error_response(http_status(error.code), error.code, error.message, retry_after=retry_after)
+    return error_response(
+        http_status(error.code), error.code, error.message, retry_after=retry_after, details=error.details
+    )
 
 
 async def _http_error(error: HTTPException) -> Response | HTTPException:

@@ -51,7 +51,9 @@ class StepsCommand(msgspec.Struct, frozen=True, kw_only=True):
     """The message that a WebSocket would take, and whose it is. `data` is as its `type` has it."""
 
     client_id: Annotated[str, Meta(description=_CLIENT_ID)] = msgspec.field(name="clientId")
-    type: Annotated[str, Meta(description="`task:submit`, `task:cancel`, `step:confirm`, `get:tools` or `ping`.")]
+    type: Annotated[
+        str, Meta(description="`task:submit`, `task:cancel`, `step:confirm`, `tool:result`, `get:tools`, `ping`.")
+    ]
     data: Any = None
     id: Any = None
     request_id: Any = None

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from actors.commands import (
+    AnswerToolCall,
     AppendTurn,
     CancelTask,
     ConfirmStep,
@@ -19,6 +20,7 @@ from actors.commands import (
     TaskView,
 )
 from actors.router import Router
+from transport.dialects.tool_answer import ToolAnswer
 from transport.http.bodies import fields_of
 from transport.http.paging import PageLimit
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
@@ -111,6 +113,12 @@ class Confirmation(msgspec.Struct, frozen=True):
     approved: bool
 
 
+class ClientToolResult(ToolAnswer, frozen=True, kw_only=True):
+    """What came of an `agent.client_tool_call`: its `result`, or an `error`. The first one counts."""
+
+    call_id: str
+
+
 class TasksApi:
     def __init__(self, router: Router) -> None:
         self._router = router
@@ -139,6 +147,10 @@ class TasksApi:
 
     async def confirm(self, call: Call[Confirmation, Nothing]) -> Answer[TaskReceipt]:
         command = ConfirmStep(call.path["task_id"], call.body.step_id, call.body.approved)
+        return Answer(TaskReceipt.of(await self._router.command_task(call.principal, command)))
+
+    async def tool_result(self, call: Call[ClientToolResult, Nothing]) -> Answer[TaskReceipt]:
+        command = AnswerToolCall(call.path["task_id"], call.body.call_id, call.body.answer)
         return Answer(TaskReceipt.of(await self._router.command_task(call.principal, command)))
 
     def routes(self) -> list[AnyRoute]:
@@ -214,5 +226,17 @@ class TasksApi:
                 query=Nothing,
                 answer=TaskReceipt,
                 errors=(404, 409, 503),
+            ),
+            Route(
+                method="POST",
+                path=f"{one}/tool-results",
+                handler=self.tool_result,
+                tag=_TAG,
+                summary="Answer a tool call that a client is to carry out",
+                body=ClientToolResult,
+                example={"call_id": "call-1", "result": {"text": "what is on the clipboard"}},
+                query=Nothing,
+                answer=TaskReceipt,
+                errors=(404, 409, 413, 503),
             ),
         ]

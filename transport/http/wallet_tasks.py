@@ -8,13 +8,15 @@ import msgspec
 import trio
 from msgspec import Meta
 
-from actors.commands import AppendTurn, CancelTask, ConfirmStep, TaskQuery, TaskState, TaskView
+from actors.commands import AnswerToolCall, AppendTurn, CancelTask, ConfirmStep, TaskQuery, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.questions import Kind
 from actors.router import Router
 from transport.dialects.wallet_task import State, Status, TaskFold, WalletTask, iso
 from transport.http.paging import PageLimit
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
+from transport.http.tasks import ClientToolResult
 from transport.http.wallet_bodies import (
     Confirmed,
     ListedTask,
@@ -64,13 +66,18 @@ class WalletTasksApi:
         await self._router.command_task(call.principal, ConfirmStep(task_id, step_id, body.approved))
         return Answer(await self._whole(call.principal, task_id))
 
+    async def tool_result(self, call: Call[ClientToolResult, Nothing]) -> Answer[TaskOfWallet]:
+        task_id = call.path["task_id"]
+        await self._router.command_task(call.principal, AnswerToolCall(task_id, call.body.call_id, call.body.answer))
+        return Answer(await self._whole(call.principal, task_id))
+
     async def send(self, call: Call[NewMessage, Nothing]) -> Answer[MessageAccepted]:
         command = AppendTurn(call.path["task_id"], call.body.said())
         receipt = await self._router.command_task(call.principal, command)
         return Answer(MessageAccepted(receipt.task.session_id or "", receipt.task.id))
 
     def _only_question(self, principal: Principal, task_id: str) -> str:
-        waiting = tuple(self._router.tasks.find(principal, task_id).record.confirmations)
+        waiting = self._router.tasks.find(principal, task_id).record.questions.waiting(Kind.STEP)
         if len(waiting) != 1:
             message = f"{len(waiting)} steps of task {task_id} wait for a confirmation: name one by `step_id`"
             raise CallboardError(ErrorCode.CONFLICT, message)
@@ -81,6 +88,9 @@ class WalletTasksApi:
         task = self._router.tasks.find(principal, task_id)
         log = self._router.log(task.key)
         fold = TaskFold(task_id, task.record.created_at)
+        for question in self._router.open_questions(task.key):
+            if question.offset < log.first:
+                fold.apply(question)
         offset = 0
         while events := await log.page(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES):
             for event in events:
@@ -135,6 +145,18 @@ class WalletTasksApi:
                 query=Nothing,
                 answer=TaskOfWallet,
                 errors=(404, 409, 503),
+            ),
+            Route(
+                method="POST",
+                path=f"{one}/tool-results",
+                handler=self.tool_result,
+                tag=_TAG,
+                summary="Answer a tool call that one of the wallet's clients is to carry out",
+                body=ClientToolResult,
+                example={"call_id": "call-1", "result": {"signature": "5J7…"}},
+                query=Nothing,
+                answer=TaskOfWallet,
+                errors=(404, 409, 413, 503),
             ),
             Route(
                 method="POST",

@@ -18,11 +18,12 @@ export type {
   Position,
   Subscribed,
   TaskResult,
+  ToolOutcome,
   TopicStart,
   Unsubscribed,
 } from "./gateway/messages.js";
 export type { GatewayOptions } from "./gateway/options.js";
-export type { Status, StepsEvents, TaskOutcome, Tool } from "./steps/events.js";
+export type { Status, StepsEvents, TaskOutcome, Tool, WaitingToolCall } from "./steps/events.js";
 export type { StepsFrame } from "./steps/frames.js";
 export type { SSEClientOptions, StepsOptions, WebSocketClientOptions } from "./steps/options.js";
 export type { Plan, Step, StepResult } from "./steps/plan.js";

@@ -86,6 +86,11 @@ describe("requests", () => {
       action: "confirm",
       data: { step_id: "s1", approved: false },
     });
+    await expectAction(client.answerToolCall("t1", "c1", { result: null }), {
+      task_id: "t1",
+      action: "tool_result",
+      data: { call_id: "c1", result: null },
+    });
     const running = client.execSession("s", "1+1");
     const started = { session_id: "s", exec_id: "x", type: "started" };
     expect((await peer.answer("session.exec", "session.output", started)).payload).toEqual({

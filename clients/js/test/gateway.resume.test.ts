@@ -63,7 +63,11 @@ describe("after a cut", () => {
     await bench.events.until(({ topic }) => topic === "t3");
     first.cut();
     const second = await bench.login();
-    const since = { t1: { epoch: "e1", offset: 3 }, t2: { epoch: "e1", offset: 9 } };
+    const since = {
+      t1: { epoch: "e1", offset: 3 },
+      t2: { epoch: "e1", offset: 9 },
+      t3: { epoch: "e1", offset: 4 },
+    };
     const positions = { t1: { epoch: "e1", offset: 3, recovered: true }, t2: { recovered: false } };
     const asked = await second.answer("subscribe", "subscribed", subscribed([], positions, { recovered: false }));
     expect(asked.payload).toEqual({ channel: "task", topics: [], since });
@@ -186,6 +190,9 @@ describe("positions", () => {
     second.send(event(5, "step.confirm", question));
     second.send(event(5, "step.confirm", { data: { ...question.data, step_id: "s2" } }));
     expect(await bench.events.take()).toMatchObject({ data: { step_id: "s2" } });
+    // A tool call that waits has a name of its own.
+    second.send(event(5, "agent.client_tool_call", { data: { call_id: "s1", name: "clip", arguments: {} } }));
+    expect(await bench.events.take()).toMatchObject({ event_type: "agent.client_tool_call" });
   });
 });
 

@@ -41,6 +41,9 @@ const isOutcome = (value: unknown): boolean =>
   isNumber(value["duration"]) &&
   (value["error"] === undefined || isText(value["error"]));
 
+const isToolCall = (value: unknown): boolean =>
+  isObject(value) && [value["callId"], value["name"]].every(isText) && "arguments" in value;
+
 /** What the handlers of each type are promised. */
 const PROMISED: Readonly<Record<string, readonly ((value: unknown) => boolean)[]>> = {
   status: [isStatus],
@@ -53,6 +56,8 @@ const PROMISED: Readonly<Record<string, readonly ((value: unknown) => boolean)[]
   "task:complete": [isOutcome],
   "task:error": [isText],
   "waiting:confirmation": [isStep, isText],
+  "waiting:tool": [isToolCall],
+  "tool:answered": [isObject],
 };
 
 describe("what the server sends", () => {

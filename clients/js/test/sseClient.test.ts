@@ -66,6 +66,10 @@ test("tasks and commands are posted under the name that the stream was greeted w
     "/command",
     { type: "step:confirm", data: { stepId: "s1", approved: false }, clientId: "c1" },
   ]);
+  expect(await post(client.answerToolCall("c1", { error: "no" }))).toEqual([
+    "/command",
+    { type: "tool:result", data: { callId: "c1", error: "no" }, clientId: "c1" },
+  ]);
 });
 
 test("events come as from the WebSocket, an unnamed error among them", async ({ bench }) => {

@@ -34,6 +34,8 @@ describe("commands", () => {
     client.submitTask("analyse", { context: "value" });
     client.submitTask("analyse");
     client.confirmStep("s1", true);
+    client.answerToolCall("c1", { result: [1] });
+    client.answerToolCall("c1", { error: "no" }, "t1");
     client.cancelTask();
     client.cancelTask("t1");
     expect(await peer.frames.take()).toEqual({
@@ -42,6 +44,11 @@ describe("commands", () => {
     });
     expect(await peer.frames.take()).toEqual({ type: "task:submit", data: { task: "analyse", context: {} } });
     expect(await peer.frames.take()).toEqual({ type: "step:confirm", data: { stepId: "s1", approved: true } });
+    expect(await peer.frames.take()).toEqual({ type: "tool:result", data: { callId: "c1", result: [1] } });
+    expect(await peer.frames.take()).toEqual({
+      type: "tool:result",
+      data: { callId: "c1", error: "no", taskId: "t1" },
+    });
     expect(await peer.frames.take()).toEqual({ type: "task:cancel" });
     expect(await peer.frames.take()).toEqual({ type: "task:cancel", data: { taskId: "t1" } });
   });

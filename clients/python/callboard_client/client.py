@@ -32,8 +32,9 @@ class Client:
     """A user's device at the gateway. Made by `connect`.
 
     While the connection is away a request waits for the next one. One that was under way when it broke is sent again
-    where that changes nothing (`ping`, `cancel`, `subscribe`); the others (`create`, `append_turn`, `confirm`, `exec`)
-    raise ConnectionLost. All raise RequestRefused, RequestTimedOut, and Stopped once the client has come to its end.
+    where that changes nothing (`ping`, `cancel`, `subscribe`); the others (`create`, `append_turn`, `confirm`, `exec`,
+    `return_tool`, `fail_tool`) raise ConnectionLost. All raise RequestRefused, RequestTimedOut, and Stopped once the
+    client has come to its end.
     """
 
     def __init__(self, connector: Connector, nursery: trio.Nursery) -> None:
@@ -70,8 +71,8 @@ class Client:
         """Events of these topics, or of the whole channel without one, until the block is left.
 
         `since` is where to begin, for all topics or for each, in place of what comes from now on. After a drop it is
-        taken up by position; of a whole channel that goes for the topics of which an event had come. `capacity` is how
-        many events may wait for the consumer.
+        taken up by position, a whole channel also in the topics that have begun meanwhile. `capacity` is how many
+        events may wait for the consumer.
         """
         places = Places(channel, topics, _starts(topics, since))
         subscription = Subscription(places, capacity, self._connector.audience.make_room)
@@ -102,6 +103,15 @@ class Client:
     async def confirm(self, task_id: str, step_id: str, approved: bool) -> Receipt:
         """Answers a `step.confirm`. The first answer of all devices counts, a later one is refused with EXEC_FAILED."""
         return await self._act("confirm", task_id, {"step_id": step_id, "approved": approved})
+
+    async def return_tool(self, task_id: str, call_id: str, result: object) -> Receipt:
+        """Says what came of a ClientToolCall. The first answer of all devices counts, a later one is refused with
+        EXEC_FAILED."""
+        return await self._act("tool_result", task_id, {"call_id": call_id, "result": result})
+
+    async def fail_tool(self, task_id: str, call_id: str, error: str) -> Receipt:
+        """As `return_tool`, where it did not work."""
+        return await self._act("tool_result", task_id, {"call_id": call_id, "error": error})
 
     async def cancel(self, task_id: str) -> Receipt:
         """Asks the task to stop. `task.cancelled` follows when it really has."""

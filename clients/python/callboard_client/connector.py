@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import msgspec
@@ -23,7 +24,7 @@ from callboard_client.events import Pushed
 from callboard_client.frames import Reply, Subscribed, Welcome, read
 from callboard_client.handshake import WatchedStream, shake_hands, told_apart
 from callboard_client.link import Link, OnReply
-from callboard_client.places import lowest
+from callboard_client.places import WHOLE, lowest
 from callboard_client.subscription import Audience, Subscription
 from callboard_client.target import Target
 
@@ -182,7 +183,7 @@ class Connector:
                 nursery.start_soon(link.write)
                 nursery.start_soon(link.keep_alive, self.options.ping_seconds)
                 nursery.start_soon(self._welcome, link, welcomed)
-                await self._listen(link)
+                await self._listen(link, nursery)
         # Nothing ends here: the nursery's group is raised again, as what it means.
         except BaseExceptionGroup as group:
             ended = told_apart(group)
@@ -190,9 +191,13 @@ class Connector:
             await trio.aclose_forcefully(stream)
         raise ended
 
-    async def _listen(self, link: Link) -> None:
+    async def _listen(self, link: Link, nursery: trio.Nursery) -> None:
         async def deliver(pushed: Pushed) -> None:
             await self.audience.deliver(pushed, link.is_awaited)
+            for subscription in self.audience.hearing(pushed.channel, WHOLE):
+                if subscription.places.needs_mark:
+                    subscription.places.begin_renewal()
+                    nursery.start_soon(self._renew_mark, link, subscription)
 
         why = "the client is closed"
         try:
@@ -243,6 +248,20 @@ class Connector:
                 await trio.sleep(refused.retry_after)
             else:
                 return
+
+    async def _renew_mark(self, link: Link, subscription: Subscription) -> None:
+        """Asks how far everything was sent. A connection that breaks meanwhile says so to its reader."""
+
+        def renew(reply: Reply) -> None:
+            if reply.kind == "subscribed":
+                subscription.renew(read(reply, Subscribed))
+
+        payload = {"channel": subscription.channel, "topics": [], "since": {}}
+        try:
+            with suppress(ConnectionLost):
+                await link.request("subscribe", payload, renew)
+        finally:
+            subscription.places.end_renewal()
 
     async def _request(self, link: Link, kind: str, payload: dict[str, Any], on_reply: OnReply | None = None) -> Reply:
         """A connection on which this is not answered is no connection."""

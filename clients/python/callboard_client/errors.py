@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ClientError(Exception):
     """The base of all errors of this package. The text is for a person."""
@@ -9,13 +11,22 @@ class ClientError(Exception):
 
 class RequestRefused(ClientError):
     """The server has answered no. `code` is its row in the server's table of errors, such as `NOT_FOUND`;
-    `retry_after` the seconds after which it makes sense to ask again, where the server says so."""
+    `retry_after` the seconds after which it makes sense to ask again, where the server says so; `details` of a question
+    that was answered before, by whom (`answered_by`, `answered_on` which device) and with what."""
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(f"{code}: {message}" if code else message)
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.details = dict(details or {})
 
 
 class RequestTimedOut(ClientError):

@@ -45,8 +45,9 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Events `first` to `last` of a topic cannot be delivered any more; what follows comes after `position`.
 
     `reason` is `retention` (dropped by the server), `epoch` (the position was of another life of the topic: what lies
-    between is unknown), `future` (the topic never had them) or `gone` (the topic is no more, `last` and `position` are
-    None).
+    between is unknown), `future` (the topic never had them), `gone` (the topic is no more; `last` and `position` may be
+    None) or `forgotten` (more topics spoke than the client remembers). The topic `*` stands for any of a whole channel,
+    and the numbers are then those of events in all topics.
     """
 
     channel: str

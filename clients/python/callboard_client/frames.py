@@ -122,7 +122,9 @@ def refusal(payload: dict[str, Any]) -> RequestRefused:
     delay = payload.get("retry_after_ms")
     seconds = delay / 1000 if isinstance(delay, int | float) else None
     message = str(payload.get("message", "the server gives no reason"))
-    return RequestRefused(str(payload.get("code", "")), message, retry_after=seconds)
+    details = payload.get("details")
+    known = details if isinstance(details, dict) else None
+    return RequestRefused(str(payload.get("code", "")), message, retry_after=seconds, details=known)
 
 
 def _pushed(payload: _EventPayload) -> Event | Gap:

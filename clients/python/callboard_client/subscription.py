@@ -75,6 +75,10 @@ class Subscription:
         for topic, place in started.positions.items():
             self._begin(topic, place)
 
+    def renew(self, told: Subscribed) -> None:
+        """The server has said how far it has sent the whole channel."""
+        self.places.renew(told.positions)
+
     def push(self, pushed: Pushed) -> None:
         """Takes what is new to it, without waiting."""
         if self._failure is None and self.places.takes(pushed):

@@ -106,6 +106,26 @@ class Answered(msgspec.Struct, frozen=True):
     by: str | None = None
 
 
+class ClientToolCall(msgspec.Struct, frozen=True):
+    """The task waits, until `expires_at` (Unix milliseconds), for one of the user's devices to carry out this call."""
+
+    call_id: str
+    name: str
+    arguments: Any = None
+    expires_at: int = 0
+
+
+class ClientToolResult(msgspec.Struct, frozen=True):
+    """A call was carried out, here or on another device, or its time is up: `by` is None then. `error` is empty where
+    it has worked."""
+
+    call_id: str
+    success: bool
+    result: Any = None
+    error: str = ""
+    by: str | None = None
+
+
 class Artifact(msgspec.Struct, frozen=True):
     name: str
     media_type: str
@@ -143,6 +163,8 @@ TaskEvent: TypeAlias = (
     | StepCompleted
     | Question
     | Answered
+    | ClientToolCall
+    | ClientToolResult
     | Artifact
     | Completed
     | Failed
@@ -161,6 +183,8 @@ _KINDS: dict[str, type[TaskEvent]] = {
     "agent.message": Text,
     "agent.tool_call": ToolCall,
     "agent.tool_result": ToolResult,
+    "agent.client_tool_call": ClientToolCall,
+    "agent.client_tool_result": ClientToolResult,
     "agent.artifact": Artifact,
     "plan.created": PlanCreated,
     "step.started": StepStarted,

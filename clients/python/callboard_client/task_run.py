@@ -16,6 +16,8 @@ class Commands(Protocol):
     async def cancel(self, task_id: str) -> Receipt: ...
     async def confirm(self, task_id: str, step_id: str, approved: bool) -> Receipt: ...
     async def append_turn(self, task_id: str, prompt: str) -> Receipt: ...
+    async def return_tool(self, task_id: str, call_id: str, result: object) -> Receipt: ...
+    async def fail_tool(self, task_id: str, call_id: str, error: str) -> Receipt: ...
 
 
 class TaskRun:
@@ -51,6 +53,14 @@ class TaskRun:
     async def confirm(self, step_id: str, approved: bool) -> None:
         """Answers a Question."""
         await self._commands.confirm(self.task_id, step_id, approved)
+
+    async def return_tool(self, call_id: str, result: object) -> None:
+        """Says what came of a ClientToolCall."""
+        await self._commands.return_tool(self.task_id, call_id, result)
+
+    async def fail_tool(self, call_id: str, error: str) -> None:
+        """Says why a ClientToolCall did not work."""
+        await self._commands.fail_tool(self.task_id, call_id, error)
 
     async def append_turn(self, prompt: str) -> Receipt:
         """Has the task go on with another prompt once it is through with those before."""

@@ -45,6 +45,8 @@ WELL_FORMED: list[Said] = [
     (TASK, "step.progress", {"step_id": "s1", "progress": 0.5, "message": "half"}),
     (TASK, "step.confirm", {"step_id": "s1", "step_name": "One", "reason": "?", "expires_at": AT}),
     (TASK, "step.confirmed", {"step_id": "s1", "approved": True, "by": "alice"}),
+    (TASK, "agent.client_tool_call", {"call_id": "c2", "name": "clip", "arguments": [1], "expires_at": AT}),
+    (TASK, "agent.client_tool_result", {"call_id": "c2", "success": True, "result": "x", "by": "alice"}),
     (TASK, "step.completed", {"step_id": "s1", "name": "One", "success": True, "output": 408}),
     (TASK, "step.failed", {"step_id": "s2", "name": "Two", "error": "no"}),
     (TASK, "agent.message", {"content": "12*34"}),

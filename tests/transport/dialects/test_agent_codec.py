@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.commands import ConfirmStep
+from actors.commands import AnswerToolCall, ConfirmStep
 from actors.position import Position
+from actors.questions import ToolFailed, ToolReturned
 from tests.transport.dialects.agent_frames import JSON, content
 from transport.dialects import agent, agent_replies
 from transport.dialects.agent import (
@@ -35,13 +36,14 @@ from transport.dialects.agent import (
 KINDS = st.sampled_from(
     (
         *("ping", "cancel", "agent_query", "streaming_query", "tool_call", "watch", "unwatch", "history", "confirm"),
+        "client_tool_result",
         *("room_join", "room_leave", "room_message", "room_members", "dance"),
     )
 )
 NAMES = st.sampled_from(
     [
         *("query", "tool_name", "params", "task_id", "session_id", "channel", "since", "limit", "room", "content"),
-        *("request_id", "id"),
+        *("request_id", "id", "step_id", "approved", "call_id", "result", "error"),
     ]
 )
 
@@ -73,6 +75,14 @@ NAMES = st.sampled_from(
         ('{"type": "unwatch", "session_id": "s"}', Unwatch(Topic("session", "s"))),
         ('{"type": "history", "task_id": "t", "limit": 5}', History(Topic("task", "t"), "oldest", 5)),
         ('{"type": "confirm", "task_id": "t", "step_id": "s", "approved": true}', ConfirmStep("t", "s", True)),
+        (
+            '{"type": "client_tool_result", "task_id": "t", "call_id": "c", "result": null}',
+            AnswerToolCall("t", "c", ToolReturned(None)),
+        ),
+        (
+            '{"type": "client_tool_result", "task_id": "t", "call_id": "c", "error": "no"}',
+            AnswerToolCall("t", "c", ToolFailed("no")),
+        ),
         ('{"type": "history", "room": "r"}', History(Topic("room", "r"), "oldest", 1000)),
         ('{"type": "room_join", "room": "r", "since": "0"}', JoinRoom("r", "oldest")),
         ('{"type": "room_leave", "room": "r"}', LeaveRoom("r")),
@@ -99,6 +109,12 @@ def test_requests(text: str, command: agent.Command) -> None:
         ('{"type": "tool_call"}', "Tool name is required"),
         ('{"type": "tool_call", "tool_name": ""}', "Tool name is required"),
         ('{"type": "confirm", "task_id": "t", "step_id": "s"}', "approved is true or false"),
+        ('{"type": "client_tool_result", "task_id": "t", "call_id": "c"}', "One of result and error is required"),
+        (
+            '{"type": "client_tool_result", "task_id": "t", "call_id": "c", "result": 1, "error": "no"}',
+            "One of result and error is required",
+        ),
+        ('{"type": "client_tool_result", "task_id": "t", "result": 1}', "call_id is required"),
         ('{"type": "room_join"}', "room is required"),
         ('{"type": "room_message", "room": "r", "content": 5}', "content is required"),
         ('{"type": "watch"}', "One of task_id and session_id is required"),

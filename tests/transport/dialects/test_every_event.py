@@ -86,11 +86,11 @@ def test_the_gateways_client_has_each_event_as_it_was_logged(said: list[Said]) -
 FORMS = {
     "agent": {
         *("stream_start", "stream_chunk", "stream_end", "cancelled", "error", "event", "gap", "message"),
-        *("room_message", "room_member_joined", "room_member_left"),
+        *("broadcast", "room_message", "room_member_joined", "room_member_left"),
     },
     "steps": {
         *("status", "plan:created", "plan:updated", "step:start", "step:progress", "step:complete", "step:error"),
-        *("waiting:confirmation", "task:complete", "task:error"),
+        *("waiting:confirmation", "waiting:tool", "tool:answered", "task:complete", "task:error"),
     },
     "pipeline": {"user_message", "response", "broadcast", "recalled", "read", "reset"},
     "wallet": {"new_message", "task_update"},

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from actors.connection import Admission
+from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft
 from actors.log import Log, Resumption, Retention

@@ -69,6 +69,10 @@ class Left(_AgentFrame, tag="room_member_left"):
     user_id: str
 
 
+class AgentBroadcast(_AgentFrame, tag="broadcast"):
+    message: str
+
+
 AgentFrame = (
     StreamStart
     | StreamChunk
@@ -78,6 +82,7 @@ AgentFrame = (
     | AgentEvent
     | AgentGap
     | SaidInSession
+    | AgentBroadcast
     | RoomMessage
     | Joined
     | Left
@@ -133,6 +138,20 @@ class ConfirmationData(StepData):
     reason: str
 
 
+class WaitingToolData(msgspec.Struct, rename="camel"):
+    call_id: str
+    task_id: str
+    name: Any
+    arguments: Any
+
+
+class ToolAnsweredData(msgspec.Struct, rename="camel"):
+    call_id: str
+    task_id: str
+    success: bool
+    by: Any
+
+
 class TaskCompleteData(msgspec.Struct, rename="camel"):
     success: bool
     task_id: str
@@ -155,6 +174,8 @@ STEPS_DATA: dict[str, Any] = {
     "step:complete": CompleteData,
     "step:error": StepErrorData,
     "waiting:confirmation": ConfirmationData,
+    "waiting:tool": WaitingToolData,
+    "tool:answered": ToolAnsweredData,
     "task:complete": TaskCompleteData,
     "task:error": TaskErrorData,
 }

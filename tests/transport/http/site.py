@@ -34,6 +34,11 @@ async def echo(task: TaskContext) -> Result:
     return Result(task.prompt.upper())
 
 
+async def calling(task: TaskContext) -> Result:
+    """Has a device read its clipboard."""
+    return Result(f"got {await task.call_client_tool('clipboard', {'format': 'text'})}")
+
+
 async def asking(task: TaskContext) -> Result:
     agreed = await task.confirm("s1", "May I?")
     return Result("yes" if agreed else "no")
@@ -47,7 +52,13 @@ async def failing(task: TaskContext) -> Result:
     raise AgentError("no_luck", "there was no luck")
 
 
-AGENTS: Mapping[str, Agent] = {"echo": echo, "asking": asking, "patient": patient, "failing": failing}
+AGENTS: Mapping[str, Agent] = {
+    "echo": echo,
+    "asking": asking,
+    "calling": calling,
+    "patient": patient,
+    "failing": failing,
+}
 USERS = {"a": ALICE, "b": BOB, "root": ADMIN, "p": PUBLISHER, "o": OPERATOR}
 
 
@@ -166,7 +177,7 @@ def open_site(
         toolbox=EchoToolbox(),
         connections=world.connections,
         agent_roster=Roster(),
-        wallets=Wallets(world.channels, world.feeds, WalletIdentity(require_signature=False), 30.0),
+        wallets=Wallets(world.router, world.feeds, WalletIdentity(require_signature=False), 30.0),
         listener=Port(),
         pipelines=Pipelines(
             world.router, world.feeds, MemoryUploads(UploadsOptions(file_bytes=1_000)), pipelines or PipelinesOptions()

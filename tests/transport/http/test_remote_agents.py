@@ -41,12 +41,13 @@ async def test_agents_are_listed_without_telling_whose(autojump_clock: trio.abc.
     listed = (await site.get("/api/v1/agents"))["agents"]
     assert [(one["name"], one["remote"]) for one in listed] == [
         ("asking", False),
+        ("calling", False),
         ("echo", False),
         ("failing", False),
         ("patient", False),
         ("walker", True),
     ]
-    assert listed[1]["description"] == "Says what it was told."
+    assert listed[2]["description"] == "Says what it was told."
     assert listed[-1]["user_id"] is None
     assert (await site.get("/api/v1/agents", user="o"))["agents"][-1]["user_id"] == "olga"
 

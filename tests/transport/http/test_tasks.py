@@ -90,7 +90,23 @@ async def test_a_step_is_confirmed_once(autojump_clock: trio.abc.Clock, site: Si
     await site.post(path, {"step_id": "s1", "approved": True})
     await wait_all_tasks_blocked()
     assert (await site.get(f"/api/v1/tasks/{task['id']}"))["result"] == "yes"
-    await site.post(path, {"step_id": "s1", "approved": False}, status=409)
+    late = (await site.post(path, {"step_id": "s1", "approved": False}, status=409))["error"]
+    assert (late["code"], late["details"]["answered_by"], late["details"]["approved"]) == ("CONFLICT", "alice", True)
+
+
+async def test_a_tool_call_is_answered_once(autojump_clock: trio.abc.Clock, site: Site) -> None:
+    task = await site.task("calling")
+    await wait_all_tasks_blocked()
+    path = f"/api/v1/tasks/{task['id']}/tool-results"
+    for body in ({"call_id": "call-1"}, {"call_id": "call-1", "result": 1, "error": "x"}, {"result": 1}):
+        await site.post(path, body, status=400)
+    await site.post(path, {"call_id": "call-9", "result": 1}, status=404)
+    await site.post(path, {"call_id": "call-1", "result": "x" * 1_000}, status=413)
+    await site.post(path, {"call_id": "call-1", "result": {"text": "hello"}})
+    await wait_all_tasks_blocked()
+    assert (await site.get(f"/api/v1/tasks/{task['id']}"))["result"] == "got {'text': 'hello'}"
+    late = (await site.post(path, {"call_id": "call-1", "error": "busy"}, status=409))["error"]
+    assert (late["details"]["answered_by"], late["details"]["success"]) == ("alice", True)
 
 
 async def test_two_users_never_see_each_other_and_an_admin_sees_all(autojump_clock: trio.abc.Clock, site: Site) -> None:

@@ -52,6 +52,28 @@ async def test_a_step_is_confirmed_once(site: Site, named: bytes) -> None:
     assert again["error"]["code"] == "CONFLICT"
 
 
+async def test_a_tool_call_is_answered_once(site: Site) -> None:
+    _, task_id = await begin(site, "calling")
+    task = await found(site, task_id)
+    assert task["tool_calls"] == [{"call_id": "call-1", "name": "clipboard", "arguments": {"format": "text"}}]
+    assert task["status"]["state"] == "input-required"
+    path = f"/api/tasks/{task_id}/tool-results"
+    await ask(site, "POST", path, b'{"call_id":"call-1","result":7}')
+    task = await found(site, task_id)
+    assert (task["status"]["state"], task["status"]["message"]) == ("completed", "got 7")
+    assert "tool_calls" not in task
+    await ask(site, "POST", path, b'{"call_id":"call-1","result":8}', status=409)
+
+
+async def test_a_question_outlives_its_event(site: Site) -> None:
+    _, task_id = await begin(site, "asking")
+    key = site.world.tasks.find(USER, task_id).key
+    for number in range(10_001):
+        await site.world.channels.emit(key, draft("note", number))
+    task = await found(site, task_id)
+    assert task["questions"] == [{"step_id": "s1", "reason": "May I?"}]
+
+
 async def test_a_confirmation_names_a_step_that_waits(site: Site) -> None:
     _, task_id = await begin(site, "asking")
     path = f"/api/tasks/{task_id}/confirm"

@@ -1,15 +1,33 @@
 import { isObject } from "../json.js";
 import type { EventPayload, Position, Subscribed } from "./messages.js";
 
-const TERMINAL_TYPES: ReadonlySet<string> = new Set(["task.completed", "task.failed", "task.cancelled"]);
+/** Stands for all topics of a channel: its position is a mark, up to which all was read of those without a position. */
+const WHOLE = "*";
 
-/** How many topics of a channel that is held whole are taken up where they were left: the newest. */
+/** The events that ask something, and the member that names the question. */
+const NAMED_BY: Readonly<Record<string, string>> = { "step.confirm": "step_id", "agent.client_tool_call": "call_id" };
+
+/** How many topics of a channel that is held whole have a position: those that spoke last. */
 const MAX_FOLLOWED = 500;
+
+/** After so many more topics a new mark is asked for, which stands for their positions. */
+const RENEWED = 128;
 
 /** How many questions are remembered as asked: the newest. */
 const MAX_ASKED = 100;
 
-/** What is subscribed to in one channel, and how far each of its topics was read. */
+/** What will not come of a topic, or of them all: where it was read to, where it goes on, and why. */
+export interface Loss {
+  readonly topic: string;
+  readonly from: Position;
+  readonly at?: Position;
+  readonly reason: string;
+}
+
+/**
+ * What is subscribed to in one channel, and how far each of its topics was read. Should more topics speak than are
+ * remembered before there is a new mark, the one there is is of no use.
+ */
 export class ChannelSubscription {
   /** The whole channel is held, beside what is held by name. */
   whole = false;
@@ -17,6 +35,10 @@ export class ChannelSubscription {
   /** In the order of the last event. */
   readonly #positions = new Map<string, Position>();
   readonly #asked = new Set<string>();
+  /** The topics that have spoken since a new mark was asked for. */
+  #fresh: Set<string> | undefined;
+  #renewedAt = RENEWED;
+  #hasForgotten = false;
 
   get named(): readonly string[] {
     return [...this.#named];
@@ -26,29 +48,70 @@ export class ChannelSubscription {
     return !this.whole && this.#named.size === 0;
   }
 
-  /** The positions of those topics that are held by name, or only through the whole channel. */
-  positions(kind: "named" | "followed"): Readonly<Record<string, Position>> {
-    const wanted = [...this.#positions].filter(([topic]) => this.#named.has(topic) === (kind === "named"));
+  /** The positions of the topics that are held by name, or of all, and the mark for the others. */
+  positions(kind: "named" | "all"): Readonly<Record<string, Position>> {
+    const wanted = [...this.#positions].filter(([topic]) =>
+      kind === "named" ? this.#named.has(topic) : topic !== WHOLE || !this.#hasForgotten,
+    );
     return Object.fromEntries(wanted);
   }
 
-  /** Takes up what a reply says. It comes before the events that it speaks of. Returns the topics that are gone. */
-  subscribed({ topics, positions }: Subscribed): readonly (readonly [string, Position])[] {
+  /** Takes up what a reply says. It comes before the events that it speaks of. */
+  subscribed({ topics, positions }: Subscribed): readonly Loss[] {
     this.whole ||= topics.length === 0;
     for (const topic of topics) {
       this.#named.add(topic);
     }
-    const gone: (readonly [string, Position])[] = [];
-    for (const [topic, { epoch, offset }] of Object.entries(positions)) {
+    const losses: Loss[] = [];
+    for (const [topic, { epoch, offset, recovered }] of Object.entries(positions)) {
       const known = this.#positions.get(topic);
       if (epoch !== undefined && offset !== undefined) {
-        this.#read(topic, { epoch, offset });
+        if (topic === WHOLE && known !== undefined && this.#hasForgotten) {
+          this.#hasForgotten = false;
+          losses.push({ topic, from: known, at: { epoch, offset }, reason: "forgotten" });
+          this.#read(topic, { epoch, offset });
+        } else if (recovered !== false || known === undefined) {
+          // Else the old position stands until the gap itself has come: a cut in between must not hide it.
+          this.#read(topic, { epoch, offset });
+        }
       } else if (known !== undefined) {
         this.#positions.delete(topic);
-        gone.push([topic, known]);
+        losses.push({ topic, from: known, reason: "gone" });
       }
     }
-    return gone;
+    return losses;
+  }
+
+  /** Whether there are so many positions that a new mark is worth its request. */
+  get needsMark(): boolean {
+    const followed = this.#positions.size - this.#named.size;
+    return this.whole && this.#fresh === undefined && followed >= this.#renewedAt && this.#positions.has(WHOLE);
+  }
+
+  /** A new mark is asked for. What comes from now on may be behind it. */
+  beginRenewal(): void {
+    this.#fresh = new Set();
+  }
+
+  /** The reply: all was sent up to its mark, but for the topics that it names. Without a mark all stays as it is. */
+  endRenewal(reply?: Subscribed): void {
+    const told = reply?.positions ?? {};
+    if (told[WHOLE] !== undefined) {
+      for (const topic of [...this.#positions.keys()]) {
+        if (this.#named.has(topic) || this.#fresh?.has(topic) === true || topic in told) {
+          continue;
+        }
+        this.#positions.delete(topic);
+      }
+      for (const [topic, { epoch, offset }] of Object.entries(told)) {
+        if (epoch !== undefined && offset !== undefined && (topic === WHOLE || !this.#positions.has(topic))) {
+          this.#positions.set(topic, { epoch, offset });
+        }
+      }
+      this.#hasForgotten = false;
+    }
+    this.#fresh = undefined;
+    this.#renewedAt = this.#positions.size - this.#named.size + RENEWED;
   }
 
   /** What is held through the whole channel stays; no topics are all of it. */
@@ -74,18 +137,15 @@ export class ChannelSubscription {
     const known = this.#positions.get(event.topic);
     const isAhead = known === undefined || known.epoch !== event.epoch || event.offset > known.offset;
     // A gap stands in the place of what is lost, and an open question is asked again in the place of the newest event.
-    const isAskedAgain =
-      event.event_type === "step.confirm" && known?.offset === event.offset && !this.#wasAsked(event);
+    const isAskedAgain = asksSomething(event) && known?.offset === event.offset && !this.#wasAsked(event);
     if (!isAhead && event.event_type !== "gap" && !isAskedAgain) {
       return false;
     }
-    if (event.event_type === "step.confirm") {
+    if (asksSomething(event)) {
       this.#noteAsked(event);
     }
+    this.#fresh?.add(event.topic);
     this.#read(event.topic, { epoch: event.epoch, offset: event.offset });
-    if (TERMINAL_TYPES.has(event.event_type) && !this.#named.has(event.topic)) {
-      this.#positions.delete(event.topic);
-    }
     return true;
   }
 
@@ -93,9 +153,10 @@ export class ChannelSubscription {
     this.#positions.delete(topic);
     this.#positions.set(topic, position);
     if (this.#positions.size - this.#named.size > MAX_FOLLOWED) {
-      const oldest = [...this.#positions.keys()].find((name) => !this.#named.has(name));
+      const oldest = [...this.#positions.keys()].find((name) => name !== WHOLE && !this.#named.has(name));
       if (oldest !== undefined) {
         this.#positions.delete(oldest);
+        this.#hasForgotten = this.#positions.has(WHOLE);
       }
     }
   }
@@ -116,7 +177,11 @@ export class ChannelSubscription {
   }
 }
 
+function asksSomething(event: EventPayload): boolean {
+  return event.event_type in NAMED_BY;
+}
+
 function question(event: EventPayload): string {
-  const step = isObject(event.data) ? event.data["step_id"] : undefined;
-  return JSON.stringify([event.topic, step]);
+  const name = isObject(event.data) ? event.data[NAMED_BY[event.event_type] ?? ""] : undefined;
+  return JSON.stringify([event.topic, event.event_type, name]);
 }

@@ -20,6 +20,7 @@ import {
   refusal,
   type Subscribed,
   type TaskResult,
+  type ToolOutcome,
   type Unsubscribed,
 } from "./messages.js";
 import type { GatewayOptions } from "./options.js";
@@ -33,6 +34,9 @@ type Handler<Data> = (data: Data, payload: EventPayload<Data>) => void;
 export type Since = Readonly<Record<string, Position | string>>;
 
 const PING = JSON.stringify({ type: "ping" });
+
+/** Begins the ids of the requests for a new mark, which the client makes of its own accord: the channel follows. */
+const MARK = "mark-";
 
 /**
  * A client of the gateway. It comes back by itself after a cut, authenticates, and takes every subscription up where it
@@ -117,6 +121,11 @@ export class AgentBoxGateway {
     return this.#act({ task_id: taskId, action: "confirm", data: { step_id: stepId, approved } });
   }
 
+  /** Answers an `agent.client_tool_call`. */
+  answerToolCall(taskId: string, callId: string, outcome: ToolOutcome): Promise<TaskResult> {
+    return this.#act({ task_id: taskId, action: "tool_result", data: { call_id: callId, ...outcome } });
+  }
+
   /** Runs a command in a session. Its output comes as events `output` and `done` of channel `session`. */
   async execSession(sessionId: string, command: string): Promise<ExecStarted> {
     return expectReply(await this.send("session.exec", { session_id: sessionId, command }), isExecStarted);
@@ -172,7 +181,10 @@ export class AgentBoxGateway {
         open: (events, signal) => openWebSocket(target, events, signal),
         greet: (signal) => this.#greet(signal),
         message: (text) => this.#receive(text),
-        lost: (error) => this.#requests.rejectSent(error),
+        lost: (error) => {
+          this.#requests.rejectSent(error);
+          this.#subscriptions.endRenewals();
+        },
         stateChanged: (state) => this.#stateChanged(state),
         beat: (link) => link.send(PING),
       },
@@ -229,6 +241,11 @@ export class AgentBoxGateway {
       return;
     }
     const { id, type, payload } = message;
+    if (typeof id === "string" && id.startsWith(MARK)) {
+      const reply = type === "subscribed" && isSubscribed(payload) ? payload : undefined;
+      this.#subscriptions.endRenewal(id.slice(MARK.length), reply);
+      return;
+    }
     // Before the request's promise: events that the reply speaks of may come in the same turn.
     this.#noteSubscription(type, payload);
     if (this.#requests.settle(id, type, payload)) {
@@ -237,6 +254,9 @@ export class AgentBoxGateway {
     if (type === "event" && isEventPayload(payload)) {
       if (this.#subscriptions.read(payload)) {
         this.#handOut(payload);
+      }
+      if (this.#subscriptions.needsMark(payload.channel)) {
+        this.#renewMark(payload.channel);
       }
     } else if (type === "error") {
       const { code, message: reason, retryAfterMs } = refusal(payload, "ERROR");
@@ -249,6 +269,18 @@ export class AgentBoxGateway {
       this.#subscriptions.subscribed(payload).forEach((event) => this.#handOut(event));
     } else if (type === "unsubscribed" && isUnsubscribed(payload)) {
       this.#subscriptions.unsubscribed(payload);
+    }
+  }
+
+  /** Asks how far everything was sent, so that the positions before that need not be kept. */
+  #renewMark(channel: string): void {
+    this.#subscriptions.beginRenewal(channel);
+    try {
+      this.#transmit(JSON.stringify({ id: MARK + channel, type: "subscribe", payload: { channel, topics: [] } }));
+    } catch (error) {
+      // Not now: after some more topics it is asked for again.
+      this.#subscriptions.endRenewal(channel);
+      this.#report(error);
     }
   }
 

@@ -37,6 +37,14 @@ export interface GatewayEvents {
   "agent.tool_result": { readonly call_id: string; readonly name: string; readonly success: boolean };
   "step.confirm": { readonly step_id: string; readonly step_name: string; readonly reason: string };
   "step.confirmed": { readonly step_id: string; readonly approved: boolean };
+  /** The task waits for one of the user's devices to carry this out. */
+  "agent.client_tool_call": {
+    readonly call_id: string;
+    readonly name: string;
+    readonly arguments: unknown;
+    readonly expires_at: number;
+  };
+  "agent.client_tool_result": { readonly call_id: string; readonly success: boolean; readonly by: string | null };
   /** Events that will not come. `to` is null where the rest of the topic is gone. */
   gap: { readonly from: number; readonly to: number | null; readonly reason: string };
 }
@@ -47,8 +55,8 @@ export interface AuthResult {
   readonly device_id: string;
 }
 
-/** Where the subscription to one topic starts; a topic that is gone has no position. */
-export type TopicStart = Partial<Position> & { readonly recovered: boolean };
+/** Where the subscription to one topic starts, or under `*` that to all others; a topic that is gone has no position. */
+export type TopicStart = Partial<Position> & { readonly recovered?: boolean };
 
 export interface Subscribed {
   readonly channel: string;
@@ -82,7 +90,12 @@ export type TaskResult =
       readonly action: string;
       readonly code?: string;
       readonly message: string;
+      /** Of a question that was answered before: by whom, and with what. */
+      readonly details?: Readonly<Record<string, unknown>>;
     };
+
+/** What came of a tool call that a client was asked to carry out. */
+export type ToolOutcome = { readonly result: unknown } | { readonly error: string };
 
 export interface ExecStarted {
   readonly session_id: string;

@@ -1,4 +1,4 @@
-import { ChannelSubscription } from "./channelSubscription.js";
+import { ChannelSubscription, type Loss } from "./channelSubscription.js";
 import type { EventPayload, Position, Subscribed, Unsubscribed } from "./messages.js";
 
 /** One request that takes subscriptions up again where they were left. */
@@ -13,11 +13,11 @@ export interface Resumption {
 export class Subscriptions {
   readonly #channels = new Map<string, ChannelSubscription>();
 
-  /** Returns a `gap` for each topic that there was a position of and that is gone. */
+  /** Returns a `gap` for each topic that there was a position of and that cannot be taken up. */
   subscribed(reply: Subscribed): readonly EventPayload[] {
     const channel = this.#channels.get(reply.channel) ?? new ChannelSubscription();
     this.#channels.set(reply.channel, channel);
-    return channel.subscribed(reply).map(([topic, position]) => gone(reply.channel, topic, position, "gone"));
+    return channel.subscribed(reply).map((loss) => gap(reply.channel, loss));
   }
 
   unsubscribed({ channel, topics }: Unsubscribed): void {
@@ -33,6 +33,25 @@ export class Subscriptions {
     return this.#channels.get(event.channel)?.read(event) ?? true;
   }
 
+  /** Whether the channel has so many positions that a new mark is worth its request. */
+  needsMark(channel: string): boolean {
+    return this.#channels.get(channel)?.needsMark ?? false;
+  }
+
+  beginRenewal(channel: string): void {
+    this.#channels.get(channel)?.beginRenewal();
+  }
+
+  /** The reply to the request for a new mark, or none. */
+  endRenewal(channel: string, reply?: Subscribed): void {
+    this.#channels.get(channel)?.endRenewal(reply);
+  }
+
+  /** The connection is gone, and what was asked on it. */
+  endRenewals(): void {
+    this.#channels.forEach((held) => held.endRenewal());
+  }
+
   /** What a new connection has to ask for. */
   resumptions(): readonly Resumption[] {
     const requests: Resumption[] = [];
@@ -41,7 +60,7 @@ export class Subscriptions {
         requests.push({ channel, topics: held.named, since: held.positions("named") });
       }
       if (held.whole) {
-        requests.push({ channel, topics: [], since: held.positions("followed") });
+        requests.push({ channel, topics: [], since: held.positions("all") });
       }
     }
     return requests;
@@ -50,10 +69,13 @@ export class Subscriptions {
   /** Gives up topics that the server does not let the client have any more. Returns a `gap` for each. */
   lose({ channel, topics, since }: Resumption, reason: string): readonly EventPayload[] {
     this.unsubscribed({ channel, topics, success: true });
-    return topics.map((topic) => gone(channel, topic, since[topic] ?? { epoch: "", offset: 0 }, reason));
+    return topics.map((topic) => gap(channel, { topic, from: since[topic] ?? { epoch: "", offset: 0 }, reason }));
   }
 }
 
-function gone(channel: string, topic: string, { epoch, offset }: Position, reason: string): EventPayload {
-  return { channel, topic, event_type: "gap", data: { from: offset + 1, to: null, reason }, epoch, offset };
+function gap(channel: string, { topic, from, at, reason }: Loss): EventPayload {
+  // Numbers of two lives cannot be told as one range.
+  const first = at !== undefined && at.epoch !== from.epoch ? 1 : from.offset + 1;
+  const data = { from: first, to: at?.offset ?? null, reason };
+  return { channel, topic, event_type: "gap", data, ...(at ?? from) };
 }

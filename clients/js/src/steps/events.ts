@@ -29,6 +29,13 @@ export interface Tool {
   readonly parameters?: unknown;
 }
 
+export interface WaitingToolCall {
+  readonly callId: string;
+  readonly name: string;
+  readonly arguments: unknown;
+  readonly expiresAt?: number;
+}
+
 /** What handlers of each type of event get. The frame itself always comes last. */
 export interface StepsEvents {
   connected: [clientId: string | undefined, frame: StepsFrame];
@@ -43,6 +50,8 @@ export interface StepsEvents {
   "task:complete": [result: TaskOutcome, frame: StepsFrame];
   "task:error": [error: string, frame: StepsFrame];
   "waiting:confirmation": [step: Step, reason: string, frame: StepsFrame];
+  /** One of the user's devices is to carry this out; `expiresAt` is in milliseconds since 1970. */
+  "waiting:tool": [call: WaitingToolCall, frame: StepsFrame];
   "tools:list": [tools: readonly Tool[], frame: StepsFrame];
   /** The server has refused a request, or failed. */
   error: [error: RefusedError, frame: StepsFrame];
@@ -73,6 +82,8 @@ export function argumentsOf(frame: StepsFrame, plan: Plan | undefined): readonly
       return [stringIn(data, "error") ?? ""];
     case "waiting:confirmation":
       return [stepOf(plan, frame), stringIn(data, "reason") ?? ""];
+    case "waiting:tool":
+      return [toolCallOf(data)];
     case "tools:list":
       return [toolsOf(data)];
     case "error":
@@ -100,6 +111,16 @@ export function outcomeOf(data: JsonObject): TaskOutcome {
 export function toolsOf(data: JsonObject): readonly Tool[] {
   const tools: unknown[] = Array.isArray(data["tools"]) ? data["tools"] : [];
   return tools.filter(isObject).map((tool) => ({ ...tool, name: stringIn(tool, "name") ?? "" }));
+}
+
+function toolCallOf(data: JsonObject): WaitingToolCall {
+  const expiresAt = numberIn(data, "expiresAt");
+  return {
+    callId: stringIn(data, "callId") ?? "",
+    name: stringIn(data, "name") ?? "",
+    arguments: data["arguments"],
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
 }
 
 export function errorOf(data: JsonObject): RefusedError {

@@ -1,3 +1,4 @@
+import type { ToolOutcome } from "../gateway/messages.js";
 import { isObject, type JsonObject, numberIn, parseObject, stringIn } from "../json.js";
 
 /** A message of the server, as it is on the wire. */
@@ -44,5 +45,9 @@ export type StepsCommand =
   | {
       readonly type: "step:confirm";
       readonly data: { readonly stepId: string; readonly approved: boolean; readonly taskId?: string };
+    }
+  | {
+      readonly type: "tool:result";
+      readonly data: ToolOutcome & { readonly callId: string; readonly taskId?: string };
     }
   | { readonly type: "get:tools"; readonly id?: string };

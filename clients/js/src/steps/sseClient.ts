@@ -1,3 +1,4 @@
+import type { ToolOutcome } from "../gateway/messages.js";
 import { type EventStreamLink, openEventStream } from "../eventStreamLink.js";
 import { ConnectionLostError, NotConnectedError, RefusedError, RequestTimeoutError } from "../errors.js";
 import { isObject, type JsonObject, parseObject, stringIn } from "../json.js";
@@ -43,6 +44,14 @@ export class SSEClient extends StepsClient<EventStreamLink> {
   /** Answers a `waiting:confirmation`. */
   confirmStep(stepId: string, approved: boolean): Promise<void> {
     return this.#command({ type: "step:confirm", data: { stepId, approved } });
+  }
+
+  /** Answers a `waiting:tool`. */
+  answerToolCall(callId: string, outcome: ToolOutcome, taskId?: string): Promise<void> {
+    return this.#command({
+      type: "tool:result",
+      data: { callId, ...outcome, ...(taskId !== undefined && { taskId }) },
+    });
   }
 
   getTools(): Promise<readonly Tool[]> {

@@ -1,3 +1,4 @@
+import type { ToolOutcome } from "../gateway/messages.js";
 import { NotConnectedError } from "../errors.js";
 import type { JsonObject } from "../json.js";
 import type { LinkEvents } from "../link.js";
@@ -41,6 +42,11 @@ export class WebSocketClient extends StepsClient<WebSocketLink> {
   /** Answers a `waiting:confirmation`. */
   confirmStep(stepId: string, approved: boolean): void {
     this.#command({ type: "step:confirm", data: { stepId, approved } });
+  }
+
+  /** Answers a `waiting:tool`. */
+  answerToolCall(callId: string, outcome: ToolOutcome, taskId?: string): void {
+    this.#command({ type: "tool:result", data: { callId, ...outcome, ...(taskId !== undefined && { taskId }) } });
   }
 
   getTools(): Promise<readonly Tool[]> {

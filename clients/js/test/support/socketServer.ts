@@ -40,8 +40,12 @@ export class Peer {
   /** Answers the next request, which must be of type `asked`. */
   async answer(asked: string, type: string, payload?: object): Promise<Frame> {
     const frame = await this.request(asked);
-    this.send({ id: frame.id, type, payload });
+    this.reply(frame, type, payload);
     return frame;
+  }
+
+  reply(request: Frame, type: string, payload?: object): void {
+    this.send({ id: request.id, type, payload });
   }
 
   /** Cuts the connection as a cable does. */
