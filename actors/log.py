@@ -226,6 +226,9 @@ class Log:
         if self._pages is not None and self.is_cold(max(after, self._floor)):
             after = max(after, self._floor)
             events = await self._pages.read(self.key, after, max_events=max_events, max_bytes=max_bytes)
+            if after < self._floor:
+                # The floor was raised meanwhile: the gap is told first.
+                return []
             # The pages may be ahead: what is kept and not yet in the log has no reader so far, nor a position.
             while events and events[-1].offset > self.tail:
                 events.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from random import Random
 
 import trio
@@ -47,8 +47,8 @@ class Frames:
 class Device:
     """Follows topics, from `starts` on, over one connection after the other, and writes down what it is handed."""
 
-    def __init__(self, name: str, starts: dict[str, Start], connect: Callable[[], Wire | None], chance: Random) -> None:
-        """`connect` returns None where no engine listens."""
+    def __init__(self, name: str, starts: dict[str, Start], connect: Callable[[], Awaitable[Wire]], chance: Random) -> None:
+        """`connect` returns once an engine listens."""
         self.name = name
         self.records: dict[str, list[Item]] = {topic: [] for topic in starts}
         self.wire: Wire | None = None
@@ -59,9 +59,8 @@ class Device:
 
     async def run(self) -> None:
         while True:
-            self.wire = self._connect()
-            if self.wire is not None:
-                await self._follow(self.wire)
+            self.wire = await self._connect()
+            await self._follow(self.wire)
             await trio.sleep(self._chance.random() * _RETRY_SECONDS)
 
     def cut(self) -> None:

@@ -27,6 +27,7 @@ from tests.simulation.wire import Wire
 
 _PATIENCE = 200
 """Seconds, of the simulated clock, in which all must be well again once nothing disturbs it."""
+_RETRY_SECONDS = 0.1
 _SLOW = 0.4
 """A disk that slow may take longer than an engine that stops gives it."""
 
@@ -270,7 +271,7 @@ class World:
         starts = {topic: "0" if self._chance.random() < 0.7 else None for topic in topics}
         return Device(f"device-{number}", starts, self._connect, self._chance)
 
-    def _connect(self) -> Wire | None:
+    async def _connect(self) -> Wire:
         frames = Frames()
 
         def sent(data: bytes) -> None:
@@ -278,13 +279,15 @@ class World:
                 self._check_sent(text)
 
         wire = Wire(self._chance, self.schedule.shape.buffer, sent)
-        try:
-            if self.life is None:
-                return None
-            self.life.serve(wire)
-        except CannotSpawn:
-            return None
-        return wire
+        while True:
+            await self.engine()
+            try:
+                self._require_life().serve(wire)
+            except CannotSpawn:
+                # Its supervisor is being restarted.
+                await trio.sleep(_RETRY_SECONDS)
+            else:
+                return wire
 
     def _check_sent(self, text: bytes) -> None:
         """What a client is sent is kept by then."""
