@@ -93,10 +93,10 @@ class KeptChannel(Channel):
         self._delivered = self.log.tail
         self._audiences.wake_behind(self._delivered)
         task_status.started()
-        if self._crash is not None:
-            crash, self._crash = self._crash, None
-            raise crash
         while not self._closed:
+            if self._crash is not None:
+                crash, self._crash = self._crash, None
+                raise crash
             if self._delivered < self.log.tail:
                 await self._deliver_next()
             elif self._parking:

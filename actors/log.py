@@ -256,7 +256,14 @@ class Log:
         """As `read`, also of what is not in memory. A checkpoint then. Raises actors.store.StoreError."""
         if self._pages is not None and self.is_cold(max(after, self._floor)):
             after = max(after, self._floor)
-            return await self._pages.read(self.key, after, max_events=max_events, max_bytes=max_bytes)
+            events = await self._pages.read(self.key, after, max_events=max_events, max_bytes=max_bytes)
+            if after < self._floor:
+                # The floor was raised meanwhile: the gap is told first.
+                return []
+            # The pages may be ahead: what is kept and not yet in the log has no reader so far, nor a position.
+            while events and events[-1].offset > self.tail:
+                events.pop()
+            return events
         return self.read(after, max_events=max_events, max_bytes=max_bytes)
 
     def read(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
