@@ -108,7 +108,7 @@ class KeptChannel(Channel):
         self.running = False
 
     async def _add(self, entry: Appended | Redacted) -> None:
-        await self._journal.wait_for_room()
+        await self._journal.wait_for_room(entry)
         if self._closed:
             raise trio.BrokenResourceError
         self._journal.put_nowait(entry)
