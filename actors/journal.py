@@ -130,7 +130,7 @@ class Journal:
         )
 
     def _check(self, entry: Entry) -> None:
-        if _is_refusable(entry):
+        if entry.is_refusable:
             self.check()
 
     async def _finish(self) -> None:
@@ -182,7 +182,7 @@ class Journal:
     def _refuse(self, failure: str) -> None:
         waiting: list[Entry] = []
         for entry in self._gathered:
-            if _is_refusable(entry):
+            if entry.is_refusable:
                 _fail(entry, _unavailable(failure))
             else:
                 waiting.append(entry)
@@ -203,10 +203,6 @@ class Journal:
         pause = self._pause
         self._pause = min(2 * pause, self._options.retry_seconds[1])
         return pause
-
-
-def _is_refusable(entry: Entry) -> bool:
-    return not isinstance(entry, Redacted) and entry.reply is not None
 
 
 def _drops(entry: Entry) -> bool:
