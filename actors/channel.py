@@ -71,11 +71,11 @@ class Channel(ABC):
         """Asks an idle actor to give up its task. It starts again with the next event."""
 
     @abstractmethod
-    async def submit(self, *drafts: Draft) -> Reply[Position]:
+    async def submit(self, *drafts: Draft, patient: bool = False) -> Reply[Position]:
         """Hands the drafts over, waiting while no more are taken; cancelled meanwhile, nothing is appended.
 
-        The reply is the last event's position, once it is in the log. Raises trio.BrokenResourceError once the topic is
-        closed.
+        The reply is the last event's position, once it is in the log; it fails with CallboardError UNAVAILABLE where
+        the events cannot be kept, unless they are `patient`. Raises trio.BrokenResourceError once the topic is closed.
         """
 
     @abstractmethod

@@ -177,7 +177,8 @@ class Channels:
         self._followers.discard((follower.channel, follower.owner), follower)
 
     async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
-        """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long."""
+        """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long,
+        UNAVAILABLE where nothing can be kept."""
         reply: Reply[Position] | None = None
         with trio.move_on_after(self._options.publish_seconds):
             reply = await self.submit(key, *drafts)
@@ -186,13 +187,14 @@ class Channels:
         # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
         return await reply.wait()
 
-    async def submit(self, key: ChannelKey, *drafts: Draft) -> Reply[Position]:
-        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position.
+    async def submit(self, key: ChannelKey, *drafts: Draft, patient: bool = False) -> Reply[Position]:
+        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position;
+        it fails where the events cannot be kept, unless they are `patient`.
 
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
         try:
-            return await self._open(key).submit(*drafts)
+            return await self._open(key).submit(*drafts, patient=patient)
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 

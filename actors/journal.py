@@ -32,6 +32,10 @@ class JournalStatistics(msgspec.Struct, frozen=True):
     waiting: int
     commits: int
     events: int
+    failures: int
+    """Commits that were refused."""
+    last_commit_seconds: float
+    """How long the last one took that was not."""
     failure: str | None
     """Why the last commit was refused; None where it was not."""
 
@@ -61,6 +65,8 @@ class Journal:
         """Taken from the queue and not yet kept."""
         self._commits = 0
         self._events = 0
+        self._failures = 0
+        self._last_commit_seconds = 0.0
         self._failure: str | None = None
         self._pause = self._options.retry_seconds[0]
 
@@ -74,24 +80,26 @@ class Journal:
         if self._failure is not None:
             raise _unavailable(self._failure)
 
-    async def wait_for_room(self) -> None:
-        """Returns when an entry may be put. A checkpoint."""
+    async def wait_for_room(self, entry: Entry) -> None:
+        """Returns when the entry may be put. A checkpoint. Raises as `put_nowait`: a client does not wait for a store
+        that fails."""
         await trio.lowlevel.checkpoint()
+        self._check(entry)
         while len(self._waiting) >= self._options.waiting:
             await self._room.wait()
+            self._check(entry)
 
     def put_nowait(self, entry: Entry) -> None:
         """In order behind all that waits. Whoever publishes waits for room first; what the engine puts of itself at a
         bounded rate, as the end of a topic, need not. Raises CallboardError UNAVAILABLE for an entry with a reply while
         nothing can be kept."""
-        if _is_refusable(entry):
-            self.check()
+        self._check(entry)
         self._waiting.append(entry)
         self._news.set()
 
     async def add(self, entry: Entry) -> None:
         """Waits for room and puts the entry; cancelled meanwhile, nothing is kept. Raises as `put_nowait`."""
-        await self.wait_for_room()
+        await self.wait_for_room(entry)
         self.put_nowait(entry)
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
@@ -117,7 +125,13 @@ class Journal:
 
     def statistics(self) -> JournalStatistics:
         waiting = len(self._waiting) + len(self._gathered)
-        return JournalStatistics(waiting, self._commits, self._events, self._failure)
+        return JournalStatistics(
+            waiting, self._commits, self._events, self._failures, self._last_commit_seconds, self._failure
+        )
+
+    def _check(self, entry: Entry) -> None:
+        if entry.is_refusable:
+            self.check()
 
     async def _finish(self) -> None:
         """Keeps all that waits, as long as the store takes it."""
@@ -137,11 +151,16 @@ class Journal:
                 break
             self._gathered.append(self._waiting.popleft())
         if len(self._waiting) < self._options.waiting:
-            self._room.set()
-            self._room = trio.Event()
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        """Those who wait for room look again."""
+        self._room.set()
+        self._room = trio.Event()
 
     async def _commit(self) -> bool:
         batch = Batch(self._gathered)
+        began = trio.current_time()
         try:
             await self._store.commit(batch.write)
         except StoreError as error:
@@ -149,6 +168,7 @@ class Journal:
             return False
         self._gathered = []
         self._commits += 1
+        self._last_commit_seconds = trio.current_time() - began
         self._recover()
         pace = Pace()
         for topic, delivery in batch.deliveries.items():
@@ -163,12 +183,14 @@ class Journal:
     def _refuse(self, failure: str) -> None:
         waiting: list[Entry] = []
         for entry in self._gathered:
-            if _is_refusable(entry):
+            if entry.is_refusable:
                 _fail(entry, _unavailable(failure))
             else:
                 waiting.append(entry)
         self._gathered = waiting
+        self._failures += 1
         was, self._failure = self._failure, failure
+        self._wake_waiting()
         if was != failure:
             self._changed(failure)
 
@@ -182,10 +204,6 @@ class Journal:
         pause = self._pause
         self._pause = min(2 * pause, self._options.retry_seconds[1])
         return pause
-
-
-def _is_refusable(entry: Entry) -> bool:
-    return not isinstance(entry, Redacted) and entry.reply is not None
 
 
 def _drops(entry: Entry) -> bool:

@@ -54,9 +54,9 @@ class KeptChannel(Channel):
         self._parking = True
         self._news.set()
 
-    async def submit(self, *drafts: Draft) -> Reply[Position]:
+    async def submit(self, *drafts: Draft, patient: bool = False) -> Reply[Position]:
         reply: Reply[Position] = Reply()
-        await self._add(Appended(self, drafts, reply))
+        await self._add(Appended(self, drafts, reply, patient=patient))
         return reply
 
     def emit(self, *drafts: Draft) -> Awaitable[None]:
@@ -108,7 +108,7 @@ class KeptChannel(Channel):
         self.running = False
 
     async def _add(self, entry: Appended | Redacted) -> None:
-        await self._journal.wait_for_room()
+        await self._journal.wait_for_room(entry)
         if self._closed:
             raise trio.BrokenResourceError
         self._journal.put_nowait(entry)

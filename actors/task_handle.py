@@ -144,7 +144,8 @@ class TaskHandle(ABC):
 
     async def _say_last_word(self, ending: Ending) -> None:
         if self._last_word is None:
-            self._last_word = await self._services.channels.submit(self.key, terminal_draft(self.record, ending))
+            last = terminal_draft(self.record, ending)
+            self._last_word = await self._services.channels.submit(self.key, last, patient=True)
         await self._last_word.wait()
 
     async def _say_last_words(self) -> None:

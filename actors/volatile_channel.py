@@ -91,7 +91,7 @@ class VolatileChannel(Channel):
             self._box().ref.send_nowait(Park())
             self._turn = Turn.ACTOR
 
-    async def submit(self, *drafts: Draft) -> Reply[Position]:
+    async def submit(self, *drafts: Draft, patient: bool = False) -> Reply[Position]:
         reply: Reply[Position] = Reply()
         await self._publish(Append(drafts, reply))
         return reply

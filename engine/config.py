@@ -71,6 +71,8 @@ class Store(Section, frozen=True, kw_only=True):
     window_events: Count = 1_000
     """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
     window_bytes: Bytes = 1 << 20
+    max_bytes: Bytes | None = None
+    """The file grows no further: what needs more is refused, as on a full disk. Unset: as far as the disk goes."""
 
     @property
     def in_memory(self) -> bool:

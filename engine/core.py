@@ -13,6 +13,7 @@ from actors.connections import Connections, ConnectionsOptions
 from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.feeds import Feeds, FeedsOptions
+from actors.journal import JournalStatistics
 from actors.log import Retention
 from actors.model import Model
 from actors.principal import Verifier
@@ -89,6 +90,10 @@ class Core:
         """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
         if self._store is not None:
             await take_up(self._store, self.channels)
+
+    def store_statistics(self) -> JournalStatistics | None:
+        """None where nothing outlives the process."""
+        return None if self.keeping is None else self.keeping.journal.statistics()
 
     def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
         most += most // 10 + _ROOM

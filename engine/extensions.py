@@ -33,9 +33,10 @@ DEFAULT_MODEL = "default"
 async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
     """All of them, closed at the end. Raises what opening the store's file raises."""
     async with AsyncExitStack() as stack:
+        # The store first: it holds the file against another engine, and nobody brings a schema up to date before that.
+        store = await _open_store(config, stack)
         keys = await trio.to_thread.run_sync(KeyVerifier, config.store.path)
         stack.callback(keys.close)
-        store = await _open_store(config, stack)
         client = await stack.enter_async_context(open_client())
         models: dict[str, Model] = {
             name: OpenAIModel(_endpoint(endpoint), client) for name, endpoint in config.models.items()
@@ -54,6 +55,8 @@ async def _open_store(config: Config, stack: AsyncExitStack) -> Store | None:
         return None
     log = await trio.to_thread.run_sync(SqliteLog, config.store.path)
     stack.callback(log.close)
+    if config.store.max_bytes is not None:
+        log.limit_bytes(config.store.max_bytes)
     if not log.is_whole:
         _log.warning(
             "the database is not as it was left: clients that resume are told of a gap", path=str(config.store.path)

@@ -124,6 +124,7 @@ class Front:
             steps=self._steps,
             pipelines=self.pipelines,
             readiness=lambda: self._readiness,
+            store=self._core.store_statistics,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
         )

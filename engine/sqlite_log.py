@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, new_epoch
 from actors.store import Floor, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
+from engine.database_file import DatabaseFile
 from engine.store_mark import Mark, MarkFile
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
@@ -29,9 +30,9 @@ SELECT channel, topic, owner, epoch, floor,
     (SELECT type FROM event WHERE event.topic = topic.id ORDER BY offset DESC LIMIT 1)
 FROM topic ORDER BY id
 """
-
-
 _REWRITE_EVENTS = 512
+_PRIMARY = 0xFF
+"""Of SQLite's result codes, the part that is not detail."""
 
 
 class SqliteLog:
@@ -42,38 +43,52 @@ class SqliteLog:
 
     def __init__(self, path: Path, *, wait_seconds: float = 5.0) -> None:
         """Raises engine.database.SchemaError, sqlite3.Error and OSError."""
-        self._mark = MarkFile(path.with_name(path.name + "-mark"))
-        self._db = open_database(path, wait_seconds=wait_seconds)
-        self._reader = open_database(path, wait_seconds=wait_seconds)
+        self._path = path
         self._ids: dict[ChannelKey, int] = {}
-        self._database, inode, self._commits = self._db.execute("SELECT database, inode, commits FROM life").fetchone()
-        file = path.stat().st_ino
-        self.is_whole = self._is_whole(file, inode)
-        """Whether the database is the one that was left, with all that was acknowledged."""
-        self._settle(file)
+        self._mark_is_late = False
+        self._damaged = False
+        """SQLite has said so. Nothing is added before all of the file has been looked through and found sound."""
+        with ExitStack() as opened:
+            self._mark = opened.enter_context(closing(MarkFile(path.with_name(path.name + "-mark"))))
+            self._file = opened.enter_context(closing(DatabaseFile(path)))
+            self._db = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._reader = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            life = self._db.execute("SELECT database, inode, commits FROM life").fetchone()
+            self._database, known_file, self._commits = life
+            self.is_whole = self._is_whole(known_file)
+            """Whether the database is the one that was left, with all that was acknowledged."""
+            self._settle()
+            self._file.know_log()
+            self._opened = opened.pop_all()
 
     def close(self) -> None:
-        self._mark.close()
-        self._reader.close()
-        self._db.close()
+        """Idempotent."""
+        self._opened.close()
 
     def limit_pages(self, pages: int) -> None:
         """The file grows no further than that, or than it is: commits that need more are refused."""
         self._db.execute(f"PRAGMA max_page_count = {int(pages)}")
 
+    def limit_bytes(self, most: int) -> None:
+        """As `limit_pages`. The write-ahead log is beside that."""
+        (page,) = self._db.execute("PRAGMA page_size").fetchone()
+        self.limit_pages(max(1, most // page))
+
     def commit(self, write: Write) -> None:
         """Raises StoreError; nothing of it is kept then."""
         fresh: dict[ChannelKey, int] = {}
         try:
+            self._check()
             self._db.execute("BEGIN IMMEDIATE")
             self._write(write, fresh)
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._roll_back()
+            self._damaged |= _is_damage(error)
             raise StoreError(str(error)) from error
         self._commits += 1
-        self._mark.write(Mark(self._database, self._commits))
+        self._write_mark()
         self._ids |= fresh
         for key in write.dropped:
             self._ids.pop(key, None)
@@ -102,18 +117,39 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
-    def _is_whole(self, file: int, known_file: int) -> bool:
+    def _check(self) -> None:
+        """Raises sqlite3.Error and OSError where what is added now would not be found again."""
+        self._file.check()
+        if self._mark_is_late:
+            self._mark.write(Mark(self._database, self._commits))
+            self._mark_is_late = False
+        if self._damaged:
+            # A connection of its own: it sees the file, and not what the others hold of it in memory.
+            with closing(sqlite3.connect(self._path)) as db:
+                (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+            self._damaged = False
+
+    def _write_mark(self) -> None:
+        # The commit has taken place: to refuse it now would be a lie. The next one waits until the mark can be written.
+        try:
+            self._mark.write(Mark(self._database, self._commits))
+        except OSError:
+            self._mark_is_late = True
+
+    def _is_whole(self, known_file: int) -> bool:
         mark = self._mark.read()
         if mark is None and known_file == 0:
             return True  # used for the first time
         was_left_so = mark is not None and mark.database == self._database and mark.commits <= self._commits
-        return was_left_so and file == known_file
+        return was_left_so and self._file.inode == known_file
 
-    def _settle(self, file: int) -> None:
+    def _settle(self) -> None:
         """From now on this is the database. Where something may be lost, no old position is taken for a new one."""
 
         def settle(db: sqlite3.Connection) -> None:
-            db.execute("UPDATE life SET inode = ?", (file,))
+            db.execute("UPDATE life SET inode = ?", (self._file.inode,))
             if not self.is_whole:
                 topics = db.execute("SELECT id FROM topic").fetchall()
                 db.executemany("UPDATE topic SET epoch = ? WHERE id = ?", [(new_epoch(), *topic) for topic in topics])
@@ -191,6 +227,11 @@ class SqliteLog:
         with suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _named(key: ChannelKey) -> tuple[str, str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import mmap
 import os
 import struct
 from pathlib import Path
@@ -24,9 +23,9 @@ class Mark(msgspec.Struct, frozen=True):
 class MarkFile:
     """Written after each commit and before anyone hears of it, so it is never ahead of a whole database.
 
-    A database that is behind its mark was restored from a copy, or cut short. The mark is written to memory that the
-    kernel keeps for the file: it survives the process at no cost, and after a power failure it may be old, which says
-    nothing against the database.
+    A database that is behind its mark was restored from a copy, or cut short. What is written stays with the kernel: it
+    survives the process at the price of one call, and after a power failure it may be old, which says nothing against
+    the database.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,9 +36,6 @@ class MarkFile:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _lock(self._file, path)
-            if os.fstat(self._file).st_size < _FORM.size:
-                os.ftruncate(self._file, _FORM.size)
-            self._memory = mmap.mmap(self._file, _FORM.size)
         except BaseException:
             # Whatever it was: nobody else would close the descriptor.
             os.close(self._file)
@@ -47,18 +43,16 @@ class MarkFile:
 
     def read(self) -> Mark | None:
         """What was written last; None where nothing was, or not by us."""
-        magic, database, commits = _FORM.unpack(self._memory[:])
+        magic, database, commits = _FORM.unpack(os.pread(self._file, _FORM.size, 0).ljust(_FORM.size, b"\0"))
         return Mark(database, commits) if magic == _MAGIC else None
 
     def write(self, mark: Mark) -> None:
-        """Never blocks for long and fails only where the disk does."""
-        _FORM.pack_into(self._memory, 0, _MAGIC, mark.database, mark.commits)
+        """Never blocks for long. Raises OSError where the disk does not take it."""
+        os.pwrite(self._file, _FORM.pack(_MAGIC, mark.database, mark.commits), 0)
 
     def close(self) -> None:
-        """Idempotent."""
-        if not self._memory.closed:
-            self._memory.close()
-            os.close(self._file)
+        """Once."""
+        os.close(self._file)
 
 
 def _lock(file: int, path: Path) -> None:

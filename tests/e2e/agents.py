@@ -34,6 +34,16 @@ async def flood(task: TaskContext) -> Result:
     return Result(f"{last} pieces")
 
 
+async def stepping(task: TaskContext) -> Result:
+    """As many steps as the prompt says, of which each client is told one by one: nothing in them is ever merged."""
+    last = int(task.prompt)
+    for number in range(1, last + 1):
+        await task.step_started(f"step-{number}", f"Step {number}")
+        await trio.sleep(PACE)
+        await task.step_completed(f"step-{number}", f"Step {number}")
+    return Result(f"{last} steps")
+
+
 async def patient(task: TaskContext) -> Result:
     """Says the number of each turn and waits for the next one, until a turn is `end`."""
     for number in itertools.count(1):
