@@ -141,15 +141,19 @@ class Journal:
             self._room = trio.Event()
 
     async def _commit(self) -> bool:
-        batch = Batch(self._gathered)
+        ahead = self._freeing() if self._failure is not None else []
+        batch = Batch(ahead or self._gathered)
         try:
             await self._store.commit(batch.write)
         except StoreError as error:
             self._refuse(str(error))
             return False
-        self._gathered = []
         self._commits += 1
-        self._recover()
+        if ahead:
+            self._gathered = [entry for entry in self._gathered if not _frees(entry)]
+        else:
+            self._gathered = []
+            self._recover()
         pace = Pace()
         for topic, delivery in batch.deliveries.items():
             self._events += len(delivery.events)
@@ -158,6 +162,10 @@ class Journal:
                 await pace.step_aside()
         batch.answer()
         return True
+
+    def _freeing(self) -> list[Entry]:
+        """What makes room in a store that may be full. It can go ahead: it is about events that are kept already."""
+        return [entry for entry in self._gathered if _frees(entry)]
 
     def _refuse(self, failure: str) -> None:
         waiting: list[Entry] = []
@@ -184,7 +192,11 @@ class Journal:
 
 
 def _is_refusable(entry: Entry) -> bool:
-    return not isinstance(entry, Redacted) and entry.reply is not None
+    return not isinstance(entry, Redacted) and entry.reply is not None and not _frees(entry)
+
+
+def _frees(entry: Entry) -> bool:
+    return isinstance(entry, Kept) and bool(entry.floors)
 
 
 def _drops(entry: Entry) -> bool:

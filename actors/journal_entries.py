@@ -48,7 +48,8 @@ class Redacted(msgspec.Struct, frozen=True, eq=False):
 
 
 class Kept(msgspec.Struct, frozen=True, eq=False):
-    """What is true beside all events. As of `Appended`, a `reply` makes it one that is refused."""
+    """What is true beside all events. As of `Appended`, a `reply` makes it one that is refused. With floors it is none:
+    what makes room waits for better days, and goes ahead of all else while the store fails."""
 
     records: tuple[Record, ...] = ()
     opened: tuple[Opened, ...] = ()
