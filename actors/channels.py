@@ -230,6 +230,15 @@ class Channels:
             if self._keeping is not None and self._keeping.keeps(key):
                 self._keeping.journal.put_nowait(Kept(dropped=(key,)))
 
+    def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
+        """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
+        channel = self._live.get(key)
+        log = channel.log if channel is not None else self._shelf.get(key)
+        if log is None or log.epoch != epoch:
+            return False
+        log.raise_floor(offset)
+        return True
+
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
 

@@ -80,9 +80,9 @@ class Journal:
         if self._failure is not None:
             raise _unavailable(self._failure)
 
-    async def wait_for_room(self, entry: Entry) -> None:
-        """Returns when the entry may be put. A checkpoint. Raises as `put_nowait`: a client does not wait for a store
-        that fails."""
+    async def wait_for_room(self, entry: Entry | None = None) -> None:
+        """Returns when the entry may be put; without one, when one may that is not refused. A checkpoint. Raises as
+        `put_nowait`: a client does not wait for a store that fails."""
         await trio.lowlevel.checkpoint()
         self._check(entry)
         while len(self._waiting) >= self._options.waiting:
@@ -129,8 +129,8 @@ class Journal:
             waiting, self._commits, self._events, self._failures, self._last_commit_seconds, self._failure
         )
 
-    def _check(self, entry: Entry) -> None:
-        if entry.is_refusable:
+    def _check(self, entry: Entry | None) -> None:
+        if entry is not None and entry.is_refusable:
             self.check()
 
     async def _finish(self) -> None:
@@ -159,17 +159,21 @@ class Journal:
         self._room = trio.Event()
 
     async def _commit(self) -> bool:
-        batch = Batch(self._gathered)
+        ahead = self._freeing() if self._failure is not None else []
+        batch = Batch(ahead or self._gathered)
         began = trio.current_time()
         try:
             await self._store.commit(batch.write)
         except StoreError as error:
             self._refuse(str(error))
             return False
-        self._gathered = []
         self._commits += 1
         self._last_commit_seconds = trio.current_time() - began
-        self._recover()
+        if ahead:
+            self._gathered = [entry for entry in self._gathered if not _frees(entry)]
+        else:
+            self._gathered = []
+            self._recover()
         pace = Pace()
         for topic, delivery in batch.deliveries.items():
             self._events += len(delivery.events)
@@ -179,6 +183,10 @@ class Journal:
                 await pace.step_aside(cancellable=False)
         batch.answer()
         return True
+
+    def _freeing(self) -> list[Entry]:
+        """What makes room in a store that may be full. It can go ahead: it is about events that are kept already."""
+        return [entry for entry in self._gathered if _frees(entry)]
 
     def _refuse(self, failure: str) -> None:
         waiting: list[Entry] = []
@@ -204,6 +212,10 @@ class Journal:
         pause = self._pause
         self._pause = min(2 * pause, self._options.retry_seconds[1])
         return pause
+
+
+def _frees(entry: Entry) -> bool:
+    return isinstance(entry, Kept) and bool(entry.floors)
 
 
 def _drops(entry: Entry) -> bool:

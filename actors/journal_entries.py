@@ -57,7 +57,8 @@ class Redacted(msgspec.Struct, frozen=True, eq=False):
 
 
 class Kept(msgspec.Struct, frozen=True, eq=False):
-    """What is true beside all events. As of `Appended`, a `reply` makes it one that is refused."""
+    """What is true beside all events. As of `Appended`, a `reply` makes it one that is refused. With floors it is none:
+    what makes room waits for better days, and goes ahead of all else while the store fails."""
 
     records: tuple[Record, ...] = ()
     opened: tuple[Opened, ...] = ()
@@ -67,7 +68,8 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_refusable(self) -> bool:
-        return self.reply is not None
+        # What makes room in a store that may be full is not given up.
+        return self.reply is not None and not self.floors
 
 
 Entry: TypeAlias = Appended | Redacted | Kept

@@ -143,7 +143,9 @@ class Log:
         self._floor, self.tail, self.last_type = first - 1, tail, last_type
 
     def raise_floor(self, offset: int) -> None:
-        """What is kept up to there may go. What of it is in memory stays until it is crowded out."""
+        """What is kept up to there may go. Called before it does: who reads a page meanwhile then knows of the gap."""
+        while self._head < len(self._events) and self._events[self._head].offset <= offset:
+            self._drop_oldest()
         self._floor = max(self._floor, min(offset, self.tail))
 
     @property
@@ -253,7 +255,9 @@ class Log:
         return self._floor <= after < self.tail - (len(self._events) - self._head)
 
     async def page(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
-        """As `read`, also of what is not in memory. A checkpoint then. Raises actors.store.StoreError."""
+        """As `read`, also of what is not in memory. A checkpoint then. Raises actors.store.StoreError.
+
+        Nothing where the floor was raised meanwhile: then `missed` tells of what."""
         if self._pages is not None and self.is_cold(max(after, self._floor)):
             after = max(after, self._floor)
             events = await self._pages.read(self.key, after, max_events=max_events, max_bytes=max_bytes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from actors.event import ChannelKey, Event
+from actors.log import Retention
 from actors.redaction import Redaction
 
 
@@ -68,6 +69,22 @@ class StoredTopic(msgspec.Struct, frozen=True, gc=False):
     """The type of the newest event; empty where none is kept."""
 
 
+class Overfull(msgspec.Struct, frozen=True, gc=False):
+    """The events of a topic up to `offset` are beyond what is to be kept of it. The topic is in its life `epoch`."""
+
+    key: ChannelKey
+    epoch: str
+    offset: int
+
+
+class Excess(msgspec.Struct, frozen=True):
+    """What is beyond the bounds among some of the topics."""
+
+    topics: tuple[Overfull, ...]
+    next: int | None
+    """The place to go on at; None where all topics were looked at."""
+
+
 class Store(Protocol):
     """Keeps what it is given. One commit at a time; reads may go on beside it. All raise StoreError."""
 
@@ -87,4 +104,14 @@ class Store(Protocol):
 
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         """All of one kind: id and body, in the order of their ids."""
+        ...
+
+
+class RetainedStore(Store, Protocol):
+    """A store that knows what it holds too much of. Raising a floor costs the same however much is beneath it."""
+
+    async def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
+        """Of some topics behind the place `after`, which is 0 for the first ones, those that hold more than the bounds
+        of their channel. `now`: Unix milliseconds. Of what is too old it may find a part at a time. Raises StoreError.
+        """
         ...

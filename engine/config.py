@@ -71,8 +71,9 @@ class Store(Section, frozen=True, kw_only=True):
     window_events: Count = 1_000
     """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
     window_bytes: Bytes = 1 << 20
-    max_bytes: Bytes | None = None
-    """The file grows no further: what needs more is refused, as on a full disk. Unset: as far as the disk goes."""
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 50)] | None = None
+    """How large the file may grow, beside its write-ahead log. At that size nothing new is kept, and clients are
+    refused with UNAVAILABLE, until the retention has made room. Unset: as large as the disk lets it."""
 
     @property
     def in_memory(self) -> bool:
@@ -98,6 +99,8 @@ class Limits(Section, frozen=True, kw_only=True):
     """Topics derived from others: a room's messages, all that one user sees in some dialects."""
     session_messages: Count = 1_000
     """How many messages of one conversation are kept."""
+    topics: Count = 100_000
+    """Topics that are kept; beyond it the ones unused for longest are forgotten, with their events."""
     turns: Count = 100
     """Appended turns that may wait in one task."""
     batch_tasks: Count = 1_000
@@ -141,7 +144,8 @@ class Limits(Section, frozen=True, kw_only=True):
 
 
 class Retention(Section, frozen=True, kw_only=True):
-    """What one log keeps. Whichever bound is reached first discards the oldest events."""
+    """What is kept of one topic: on the disk where the topic outlives the process, else in memory. Whichever bound is
+    reached first discards the oldest events, some seconds later."""
 
     events: Count = 10_000
     bytes: Bytes = 8 << 20

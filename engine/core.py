@@ -21,13 +21,14 @@ from actors.remote_task import LeaseOptions
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
-from actors.store import Store
+from actors.store import RetainedStore
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
 from engine.config import Config
-from engine.keeping import make_keeping, take_up
+from engine.keeping import make_keeping, make_retainer, take_up
 from engine.reporter import EngineReporter
+from engine.upkeep import Upkeep
 
 _MOST_TOPICS = 1_000_000
 _ROOM = 10
@@ -41,8 +42,10 @@ class Extensions(msgspec.Struct, frozen=True):
     toolbox: Toolbox
     models: Mapping[str, Model]
     verifier: Verifier
-    store: Store | None
+    store: RetainedStore | None
     """Without one nothing outlives the process."""
+    upkeep: Upkeep | None = None
+    """Of the store's file, where it has one."""
 
 
 class Core:
@@ -64,9 +67,11 @@ class Core:
         )
         self._store = extensions.store
         self.keeping = None if self._store is None else make_keeping(config, self._store, self.reporter)
-        self.channels = Channels(
-            self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox), self.keeping
-        )
+        retention = _retention(config)
+        topics = ChannelsOptions(mailbox=limits.mailbox, topics=limits.topics)
+        self.channels = Channels(self.channel_actors, retention, topics, self.keeping)
+        self.retainer = make_retainer(self._store, self.keeping, self.channels, retention)
+        self.upkeep = extensions.upkeep
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
         self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds))
         self.agents = Agents(extensions.agents, limits.agents)

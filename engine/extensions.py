@@ -10,7 +10,6 @@ import trio
 
 from actors.agent import Agent
 from actors.model import Model
-from actors.store import Store
 from engine.agent_reference import load_agent
 from engine.agents.offline import offline_agent
 from engine.agents.openai import OpenAISettings, openai_agent
@@ -24,6 +23,7 @@ from engine.sqlite_log import SqliteLog
 from engine.sqlite_store import SqliteStore
 from engine.tools.builtin import builtin_tools
 from engine.tools.registry import ToolRegistry
+from engine.upkeep import Upkeep
 
 _log = structlog.get_logger("callboard")
 DEFAULT_MODEL = "default"
@@ -37,6 +37,7 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
         store = await _open_store(config, stack)
         keys = await trio.to_thread.run_sync(KeyVerifier, config.store.path)
         stack.callback(keys.close)
+        upkeep = None if store is None else Upkeep(store)
         client = await stack.enter_async_context(open_client())
         models: dict[str, Model] = {
             name: OpenAIModel(_endpoint(endpoint), client) for name, endpoint in config.models.items()
@@ -47,10 +48,11 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
             models=models,
             verifier=Identity(keys, config.auth.jwt),
             store=store,
+            upkeep=upkeep,
         )
 
 
-async def _open_store(config: Config, stack: AsyncExitStack) -> Store | None:
+async def _open_store(config: Config, stack: AsyncExitStack) -> SqliteStore | None:
     if config.store.in_memory:
         return None
     log = await trio.to_thread.run_sync(SqliteLog, config.store.path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from actors.channels import Channels, Keeping
 from actors.event import ChannelKey
 from actors.journal import Journal, JournalOptions
 from actors.log import Retention
-from actors.store import Store
+from actors.retainer import Retainer
+from actors.store import RetainedStore, Store
 from engine.config import Config
 from engine.reporter import EngineReporter
 
@@ -25,6 +28,14 @@ def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keep
     journal = Journal(store, options, changed=reporter.report_store)
     window = Retention(config.store.window_events, config.store.window_bytes, seconds=float("inf"))
     return Keeping(journal, store, is_kept, window)
+
+
+def make_retainer(
+    store: RetainedStore | None, keeping: Keeping | None, channels: Channels, bounds: Mapping[str, Retention]
+) -> Retainer | None:
+    if store is None or keeping is None:
+        return None
+    return Retainer(store, keeping.journal, channels, bounds)
 
 
 async def take_up(store: Store, channels: Channels) -> None:

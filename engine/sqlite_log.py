@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD, new_epoch
-from actors.store import Floor, Rewrite, StoredTopic, StoreError, Write
+from actors.log import EVENT_OVERHEAD, Retention, new_epoch
+from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
 from engine.database_file import DatabaseFile
+from engine.sqlite_excess import find_excess
+from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
-_FIND_TOPIC = "SELECT id, epoch FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
-_ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
+_FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
+_FIND_PLACE = f"""
+SELECT id, coalesce(
+    (SELECT start + length(body) + {EVENT_OVERHEAD} FROM event WHERE event.topic = topic.id
+     ORDER BY offset DESC LIMIT 1), 0)
+FROM topic WHERE channel = ? AND topic = ? AND owner = ?
+"""  # noqa: S608  # a constant
+_ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
@@ -25,18 +35,31 @@ FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
 """
 _TOPICS = """
 SELECT channel, topic, owner, epoch, floor,
-    (SELECT min(offset) FROM event WHERE event.topic = topic.id),
-    (SELECT max(offset) FROM event WHERE event.topic = topic.id),
-    (SELECT type FROM event WHERE event.topic = topic.id ORDER BY offset DESC LIMIT 1)
+    (SELECT min(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
+    (SELECT max(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
+    (SELECT type FROM event WHERE event.topic = topic.id AND offset > floor ORDER BY offset DESC LIMIT 1)
 FROM topic ORDER BY id
 """
 _REWRITE_EVENTS = 512
 _PRIMARY = 0xFF
 """Of SQLite's result codes, the part that is not detail."""
+_AUTOCHECKPOINT_PAGES = 16_384
+"""64 MB: a commit puts the log into the file by itself only where nobody else has done it for that long."""
+
+
+class _Place(NamedTuple):
+    """A topic's id, and the size of all events that it has had."""
+
+    topic: int
+    size: int
+
+
+_Places: TypeAlias = dict[ChannelKey, _Place | None]
+"""None for a topic that is dropped."""
 
 
 class SqliteLog:
-    """One connection that writes and one that reads, each for one thread at a time.
+    """A connection that writes, one that reads and one for checkpoints, each for one thread at a time.
 
     Topics that are kept come back with the epochs that they had, if nothing can have been lost; else with new ones.
     """
@@ -44,7 +67,7 @@ class SqliteLog:
     def __init__(self, path: Path, *, wait_seconds: float = 5.0) -> None:
         """Raises engine.database.SchemaError, sqlite3.Error and OSError."""
         self._path = path
-        self._ids: dict[ChannelKey, int] = {}
+        self._places: dict[ChannelKey, _Place] = {}
         self._mark_is_late = False
         self._damaged = False
         """SQLite has said so. Nothing is added before all of the file has been looked through and found sound."""
@@ -53,6 +76,8 @@ class SqliteLog:
             self._file = opened.enter_context(closing(DatabaseFile(path)))
             self._db = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
             self._reader = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._checkpointer = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
             life = self._db.execute("SELECT database, inode, commits FROM life").fetchone()
             self._database, known_file, self._commits = life
             self.is_whole = self._is_whole(known_file)
@@ -76,22 +101,33 @@ class SqliteLog:
 
     def commit(self, write: Write) -> None:
         """Raises StoreError; nothing of it is kept then."""
-        fresh: dict[ChannelKey, int] = {}
+        self.commit_all((write,))
+
+    def commit_all(self, writes: Iterable[Write]) -> None:
+        """Many as one: what `writes` itself raises, too, leaves nothing of them kept. Raises StoreError."""
+        fresh: _Places = {}
         try:
             self._check()
             self._db.execute("BEGIN IMMEDIATE")
-            self._write(write, fresh)
+            for write in writes:
+                self._write(write, fresh)
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
             self._roll_back()
             self._damaged |= _is_damage(error)
             raise StoreError(str(error)) from error
+        except BaseException:
+            # Whatever the writes came from has failed: the write lock must not outlive it.
+            self._roll_back()
+            raise
         self._commits += 1
         self._write_mark()
-        self._ids |= fresh
-        for key in write.dropped:
-            self._ids.pop(key, None)
+        for key, place in fresh.items():
+            if place is None:
+                self._places.pop(key, None)
+            else:
+                self._places[key] = place
 
     def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         """As actors.store.Store.read."""
@@ -99,10 +135,36 @@ class SqliteLog:
             found = self._reader.execute(_FIND_TOPIC, _named(key)).fetchone()
             if found is None:
                 return []
-            topic, epoch = found
-            return self._page(key, topic, epoch, after, max_events=max_events, max_bytes=max_bytes)
+            topic, epoch, floor = found
+            return self._page(key, topic, epoch, max(after, floor), max_events=max_events, max_bytes=max_bytes)
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
+
+    def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
+        """As actors.store.RetainedStore.excess. With the reader's connection."""
+        try:
+            return find_excess(self._reader, bounds, now, after)
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+
+    def purge(self) -> bool:
+        """Deletes a piece of what is no longer kept, or gives a piece of free room back. Returns whether there may be
+        more. With the writer's connection. Raises StoreError."""
+        try:
+            return purge(self._db)
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StoreError(str(error)) from error
+
+    def checkpoint(self) -> tuple[int, int]:
+        """Moves what is in the write-ahead log into the file, beside all commits and reads.
+
+        Returns how many pages are in the log, and how many of them could not be moved. Raises StoreError."""
+        try:
+            _, pages, moved = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+        return pages, pages - moved
 
     def topics(self) -> list[StoredTopic]:
         try:
@@ -157,10 +219,10 @@ class SqliteLog:
         transaction(self._db, settle)
         self._mark.write(Mark(self._database, self._commits))
 
-    def _write(self, write: Write, fresh: dict[ChannelKey, int]) -> None:
+    def _write(self, write: Write, fresh: _Places) -> None:
         db = self._db
         for opened in write.opened:
-            self._topic_id(opened.key, opened.epoch, fresh)
+            self._place(opened.key, opened.epoch, fresh)
         if write.events:
             db.executemany(_ADD_EVENT, [self._row(event, fresh) for event in write.events])
         for record in write.records:
@@ -171,43 +233,44 @@ class SqliteLog:
         for rewrite in write.rewrites:
             self._rewrite(rewrite, fresh)
         for floor in write.floors:
-            self._raise_floor(floor, fresh)
+            if (place := self._find_place(floor.key, fresh)) is not None:
+                raise_floor(db, place.topic, floor.offset)
         for key in write.dropped:
-            db.execute("DELETE FROM topic WHERE channel = ? AND topic = ? AND owner = ?", _named(key))
+            if (place := self._find_place(key, fresh)) is not None:
+                drop_topic(db, place.topic)
+            fresh[key] = None
 
-    def _row(self, event: Event, fresh: dict[ChannelKey, int]) -> tuple[int, int, str, bytes, int, str, int]:
-        topic = self._topic_id(event.key, event.epoch, fresh)
+    def _row(self, event: Event, fresh: _Places) -> tuple[int, int, int, int, int, str, str, bytes]:
+        topic, start = self._place(event.key, event.epoch, fresh)
+        fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
         merge = event.merge.value
-        return topic, event.offset, event.event_type, event.body, merge, event.merge_key, event.timestamp
+        return topic, event.offset, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
 
-    def _topic_id(self, key: ChannelKey, epoch: str, fresh: dict[ChannelKey, int]) -> int:
-        known = self._find_topic(key, fresh)
-        if known is None:
-            known = fresh[key] = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
-        return known
+    def _place(self, key: ChannelKey, epoch: str, fresh: _Places) -> _Place:
+        place = self._find_place(key, fresh)
+        if place is None:
+            topic = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
+            place = fresh[key] = _Place(topic, 0)
+        return place
 
-    def _find_topic(self, key: ChannelKey, fresh: dict[ChannelKey, int]) -> int | None:
-        known = self._ids.get(key) or fresh.get(key)
-        if known is None and (found := self._db.execute(_FIND_TOPIC, _named(key)).fetchone()) is not None:
-            known = fresh[key] = found[0]
-        return known
+    def _find_place(self, key: ChannelKey, fresh: _Places) -> _Place | None:
+        if key in fresh:
+            return fresh[key]
+        place = self._places.get(key)
+        if place is None and (found := self._db.execute(_FIND_PLACE, _named(key)).fetchone()) is not None:
+            place = fresh[key] = _Place(*found)
+        return place
 
-    def _rewrite(self, rewrite: Rewrite, fresh: dict[ChannelKey, int]) -> None:
-        topic = self._find_topic(rewrite.key, fresh)
+    def _rewrite(self, rewrite: Rewrite, fresh: _Places) -> None:
+        place = self._find_place(rewrite.key, fresh)
         after = 0
-        while topic is not None and (rows := self._db.execute(_PAGE, (topic, after, _REWRITE_EVENTS)).fetchall()):
+        while place is not None and (rows := self._db.execute(_PAGE, (place.topic, after, _REWRITE_EVENTS)).fetchall()):
             for event in (_event(rewrite.key, "", row) for row in rows):
                 left = rewrite.redaction.apply(event)
                 if left is not event:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
-                    self._db.execute(_CHANGE_EVENT, (*changed, topic, event.offset))
+                    self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
                 after = event.offset
-
-    def _raise_floor(self, floor: Floor, fresh: dict[ChannelKey, int]) -> None:
-        topic = self._find_topic(floor.key, fresh)
-        if topic is not None:
-            self._db.execute("DELETE FROM event WHERE topic = ? AND offset <= ?", (topic, floor.offset))
-            self._db.execute("UPDATE topic SET floor = max(floor, ?) WHERE id = ?", (floor.offset, topic))
 
     def _page(
         self, key: ChannelKey, topic: int, epoch: str, after: int, *, max_events: int, max_bytes: int

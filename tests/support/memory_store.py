@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
 from actors.event import ChannelKey, Event
-from actors.store import StoredTopic, StoreError, Write
+from actors.log import EVENT_OVERHEAD, Retention
+from actors.store import Excess, Overfull, StoredTopic, StoreError, Write
+
+
+def beyond_bounds(events: Sequence[Event], bound: Retention, now: int) -> Sequence[Event]:
+    """Those that go, oldest first, until the rest is within all bounds."""
+    size = sum(len(event.body) + EVENT_OVERHEAD for event in events)
+    for count, event in enumerate(events):
+        is_old = event.timestamp < int(now - bound.seconds * 1000)
+        if not (is_old or len(events) - count > bound.events or size > bound.bytes):
+            return events[:count]
+        size -= len(event.body) + EVENT_OVERHEAD
+    return events
 
 
 class MemoryStore:
-    """An actors.store.Store. What it holds outlives the engine above it, as a disk does."""
+    """An actors.store.RetainedStore. What it holds outlives the engine above it, as a disk does."""
 
     def __init__(self, *, seconds: float = 0, pause: Callable[[], float] | None = None) -> None:
         """A commit takes so many `seconds`, or those that `pause` gives."""
@@ -63,6 +75,19 @@ class MemoryStore:
     async def topics(self) -> list[StoredTopic]:
         await trio.lowlevel.checkpoint()
         return [self._stored(key) for key in self._epochs]
+
+    async def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
+        """One topic at a time. `after` counts them."""
+        await trio.lowlevel.checkpoint()
+        if self._failure is not None:
+            raise StoreError(self._failure)
+        keys = list(self._epochs)[after : after + 1]
+        found = tuple(
+            Overfull(key, self._epochs[key], beyond[-1].offset)
+            for key in keys
+            if (beyond := beyond_bounds(self.events(key), bounds.get(key.channel, Retention()), now))
+        )
+        return Excess(found, after + 1 if keys else None)
 
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         await trio.lowlevel.checkpoint()
