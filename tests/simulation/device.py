@@ -47,7 +47,9 @@ class Frames:
 class Device:
     """Follows topics, from `starts` on, over one connection after the other, and writes down what it is handed."""
 
-    def __init__(self, name: str, starts: dict[str, Start], connect: Callable[[], Awaitable[Wire]], chance: Random) -> None:
+    def __init__(
+        self, name: str, starts: dict[str, Start], connect: Callable[[], Awaitable[Wire]], chance: Random
+    ) -> None:
         """`connect` returns once an engine listens."""
         self.name = name
         self.records: dict[str, list[Item]] = {topic: [] for topic in starts}

@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from actors.event import ChannelKey
 from actors.position import Position
 
 Life: TypeAlias = tuple[str, str]

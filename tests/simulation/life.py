@@ -119,9 +119,7 @@ class Life:
         self._crowd.start_nowait("client", partial(_serve, client, stream))
 
     def _dynamic(self, name: str) -> DynamicSupervisor:
-        return DynamicSupervisor(
-            name, reporter=self.reporter, max_children=_MOST, intensity=_OFTEN, backoff=_SOON
-        )
+        return DynamicSupervisor(name, reporter=self.reporter, max_children=_MOST, intensity=_OFTEN, backoff=_SOON)
 
     def _make_router(self, tasks_under: Spawner, sessions_under: Spawner) -> Router:
         agents = Agents({})

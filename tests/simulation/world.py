@@ -15,6 +15,7 @@ from actors.spawner import CannotSpawn
 from actors.store import Floor
 from callboard_client.events import Pushed
 from callboard_client.frames import decode
+from callboard_client.places import Start
 from tests.simulation.auditor import Auditor
 from tests.simulation.device import CHANNEL, Device, Frames, noted, words_of
 from tests.simulation.disk import Disk, Mount
@@ -25,7 +26,7 @@ from tests.simulation.schedule import Do, Schedule, Step
 from tests.simulation.verdict import check, unsettled
 from tests.simulation.wire import Wire
 
-_PATIENCE = 200
+_PATIENCE = 60
 """Seconds, of the simulated clock, in which all must be well again once nothing disturbs it."""
 _RETRY_SECONDS = 0.1
 _SLOW = 0.4
@@ -45,25 +46,32 @@ class World:
         self._chance = Random(schedule.seed + 1)
         self._epochs = 0
         self._last_epochs: dict[str, str] = {}
-        self.disk = Disk(self._chance, self._written, self.new_epoch)
+        self.disk = Disk(self._chance, self._written, self.new_epoch, self._fail)
         self.life: Life | None = None
         self._running = trio.Event()
         self._nursery = nursery
         self._fault: Violation | None = None
+        self._course = trio.CancelScope()
         self.devices = [self._make_device(number, topics) for number in range(shape.devices)]
         self._clients = [Publisher(key, "client", self) for key in self.keys]
         self._agents = [Publisher(key, "engine", self) for key in self.keys]
         self.auditor = Auditor(self.keys)
 
     async def run(self) -> None:
+        with self._course:
+            await self._carry_out()
+        self._check_fault()
+
+    async def _carry_out(self) -> None:
         await self._begin_life()
-        for each in (*self.devices, *self._clients, *self._agents):
-            self._nursery.start_soon(each.run)
+        for device in self.devices:
+            self._nursery.start_soon(device.run)
+        for publisher in (*self._clients, *self._agents):
+            self._nursery.start_soon(publisher.run)
         for step in self.schedule.steps:
             self.note(f"{step.do.value} {step.which} {step.amount}")
             await self._do(step)
             await trio.sleep(step.after)
-            self._check_fault()
         await self._settle()
         check(self)
         await self._stop_life()
@@ -202,24 +210,21 @@ class World:
             device.flow()
         waited = 0
         while what := unsettled(self):
-            self._check_fault()
             if waited >= _PATIENCE:
                 raise Violation("all is well again", what)
             await trio.sleep(1)
             waited += 1
-        self._check_fault()
 
     async def _begin_life(self) -> None:
         for topic, epoch in self._last_epochs.items():
             if self.disk.epoch(ChannelKey(CHANNEL, topic)) != epoch:
                 self.ledger.end((topic, epoch))
         life = Life(Mount(self.disk), self.schedule.shape, self.ledger.kept)
-        for key in self.disk.keys():
+        for key in self.disk.kept_topics():
             self.ledger.raise_floor((key.topic, self.disk.epoch(key) or ""), self.disk.floor(key))
         self._nursery.start_soon(self._see_through, life)
         with trio.move_on_after(_PATIENCE):
             await life.ready.wait()
-        self._check_fault()
         if not life.ready.is_set():
             raise Violation("the engine runs", "it does not start")
         self.life = life
@@ -268,7 +273,7 @@ class World:
         self._last_epochs = {key.topic: life.channels.log(key).epoch for key in self.keys}
 
     def _make_device(self, number: int, topics: list[str]) -> Device:
-        starts = {topic: "0" if self._chance.random() < 0.7 else None for topic in topics}
+        starts: dict[str, Start] = {topic: "0" if self._chance.random() < 0.7 else None for topic in topics}
         return Device(f"device-{number}", starts, self._connect, self._chance)
 
     async def _connect(self) -> Wire:
@@ -294,11 +299,18 @@ class World:
         frame = decode(text)
         if isinstance(frame, Pushed) and isinstance(seen := noted(frame), Seen):
             self.note(f"sent {frame.topic} {seen.epoch}:{seen.first}-{seen.offset}")
+            key = ChannelKey(CHANNEL, frame.topic)
             try:
+                self._check_in_log(key, seen)
                 for offset, word in enumerate(seen.words, seen.first):
-                    self._place(ChannelKey(CHANNEL, frame.topic), seen.epoch, offset, word)
+                    self._place(key, seen.epoch, offset, word)
             except Violation as violation:
                 self._fail(violation)
+
+    def _check_in_log(self, key: ChannelKey, seen: Seen) -> None:
+        log = self.channels.log(key)
+        if log.epoch == seen.epoch and seen.offset > log.tail:
+            raise Violation("visible is in the log", f"{key.topic} {seen.epoch}:{seen.offset}, the tail is {log.tail}")
 
     def _place(self, key: ChannelKey, epoch: str, offset: int, word: str) -> None:
         """Somebody learns that the word is there: so it is kept, if its topic is."""
@@ -326,6 +338,7 @@ class World:
 
     def _fail(self, violation: Violation) -> None:
         self._fault = self._fault or violation
+        self._course.cancel()
 
     def _check_fault(self) -> None:
         if self._fault is not None:
