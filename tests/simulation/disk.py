@@ -22,18 +22,18 @@ class Disk(MemoryStore):
     def __init__(
         self,
         chance: Random,
-        written: Callable[[Event], None],
         new_epoch: Callable[[], str],
         failed: Callable[[Violation], None],
     ) -> None:
-        """`written` is told of each event that is kept, `failed` of a write that does not fit what is there."""
+        """`failed` is told of a write that does not fit what is there."""
         super().__init__()
+        self.written: Callable[[Event], object] = lambda event: None
+        """Told of each event that is kept."""
         self.slowness = 0.0
         """Seconds that a commit takes at most."""
         self.crashes = 0
         """So many commits from now on crash whoever asks for them."""
         self._chance = chance
-        self._written = written
         self._new_epoch = new_epoch
         self._failed = failed
         self._copy: MemoryStore = MemoryStore()
@@ -63,7 +63,7 @@ class Disk(MemoryStore):
             self._failed(Violation("one event a place", str(error)))
             raise
         for event in write.events:
-            self._written(event)
+            self.written(event)
 
     def back_up(self) -> None:
         self._copy = copy.deepcopy(self._contents())
@@ -81,7 +81,7 @@ class Disk(MemoryStore):
             events = [_of_epoch(event, epoch) for event in self.events(key)]
             self._events[key] = events
             for event in events:
-                self._written(event)
+                self.written(event)
 
     def epoch(self, key: ChannelKey) -> str | None:
         return self._epochs.get(key)
