@@ -181,10 +181,10 @@ async def test_a_delivery_is_not_cut_short_where_the_engine_stops(
         await nursery.start(journal.run)
         replies: list[Reply[Position]] = [Reply() for _ in topics]
         for topic, reply in zip(topics, replies, strict=True):
-            await journal.add(entry(topic, "first", reply=reply))
+            journal.put_nowait(entry(topic, "first", reply=reply))
         await trio.sleep(0.5)
         for topic in topics:
-            await journal.add(entry(topic, "second"))
+            journal.put_nowait(entry(topic, "second"))
         nursery.cancel_scope.cancel()
     assert [topic.batches for topic in topics] == [[[1], [2]]] * 2
     assert all(reply.is_answered for reply in replies)
