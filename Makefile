@@ -64,6 +64,12 @@ pytest-3.13:
 	@test -z "$$CI" # in CI both Pythons are required
 endif
 
+.PHONY: simulate
+simulate: $(VENV)/.test ## The log over SEEDS=100000 random schedules on a simulated clock, network and disk: half an hour or so
+	$(BIN)/python -m tests.simulation --schedules $(SEEDS) $(ARGS)
+
+SEEDS ?= 100000
+
 .PHONY: autobahn
 autobahn: $(VENV)/.test ## Autobahn's suite against the WebSocket: a few minutes, needs Python 2.7 (pyenv install 2.7.18)
 	$(BIN)/python -m tests.autobahn

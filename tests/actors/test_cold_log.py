@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,12 +10,13 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.channels import Channels, ChannelsOptions, Keeping
-from actors.event import ChannelKey, draft
+from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal
 from actors.log import Log, Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.reader import Reader
+from actors.store import Floor, Write
 from actors.subscription import Subscription
 from tests.support.memory_store import MemoryStore
 from tests.support.world import Lines, MemorySink, NurserySpawner
@@ -124,3 +125,48 @@ async def test_what_the_floor_was_raised_over_is_a_gap() -> None:
         here.follow(sink, Position(here.log.epoch, 0))
         await wait_all_tasks_blocked()
         assert sink.lines == ['1000-1000 gap {"from":1,"to":1000,"reason":"retention"}', *whole(1_000)]
+
+
+class SlowPages:
+    """Pages that are read before `meanwhile` and given after it."""
+
+    def __init__(self, store: MemoryStore, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._meanwhile = meanwhile
+
+    async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        await self._meanwhile()
+        return await self._store.read(key, after, max_events=max_events, max_bytes=max_bytes)
+
+
+def taken_up(pages: SlowPages, tail: int) -> Log:
+    log = Log(KEY, WINDOW, epoch="e1", pages=pages)
+    log.take_up(1, tail, "word")
+    return log
+
+
+async def kept(store: MemoryStore, events: int) -> None:
+    log = Log(KEY, WINDOW, epoch="e1")
+    await store.commit(Write(events=[log.append(draft("word", number)) for number in range(events)]))
+
+
+async def test_what_is_kept_and_not_yet_in_the_log_is_in_no_page() -> None:
+    store = MemoryStore()
+    await kept(store, 5)
+    log = taken_up(SlowPages(store, trio.lowlevel.checkpoint), 3)
+    assert [event.offset for event in await log.page(0, max_events=100, max_bytes=10_000)] == [1, 2, 3]
+
+
+async def test_a_floor_that_rises_while_a_page_is_read_is_told_as_a_gap() -> None:
+    store = MemoryStore()
+    await kept(store, 5)
+
+    async def drop() -> None:
+        log.raise_floor(2)
+        await store.commit(Write(floors=[Floor(KEY, 2)]))
+
+    log = taken_up(SlowPages(store, drop), 5)
+    assert await log.page(0, max_events=100, max_bytes=10_000) == []
+    gap = log.missed(0)
+    assert gap is not None
+    assert (gap.first, gap.last, gap.reason) == (1, 2, "retention")

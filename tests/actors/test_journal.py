@@ -13,6 +13,7 @@ from actors.journal import Journal, JournalOptions
 from actors.journal_entries import Appended
 from actors.log import Log, Retention
 from actors.mailbox import Reply
+from actors.pace import Pace
 from actors.position import Position
 from actors.store import Record
 from tests.support.memory_store import MemoryStore
@@ -46,8 +47,8 @@ async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> Non
     journal = Journal(store)
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        await journal.add(entry(topic, "a", "b"))
-        await journal.add(entry(topic, "c"))
+        journal.put_nowait(entry(topic, "a", "b"))
+        journal.put_nowait(entry(topic, "c"))
         await trio.sleep(0.5)
         assert topic.batches == []
         assert topic.log.tail == 0
@@ -169,3 +170,22 @@ async def test_goes_on_after_a_crash_of_its_actor(autojump_clock: object) -> Non
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert [event.data for event in store.events(KEY)] == ["before", "after"]
+
+
+async def test_a_delivery_is_not_cut_short_where_the_engine_stops(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "is_due", lambda pace: True)
+    store, topics = MemoryStore(seconds=1), [Delivered(), Delivered(ChannelKey("task", "task-2", "alice"))]
+    journal = Journal(store)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        replies: list[Reply[Position]] = [Reply() for _ in topics]
+        for topic, reply in zip(topics, replies, strict=True):
+            journal.put_nowait(entry(topic, "first", reply=reply))
+        await trio.sleep(0.5)
+        for topic in topics:
+            journal.put_nowait(entry(topic, "second"))
+        nursery.cancel_scope.cancel()
+    assert [topic.batches for topic in topics] == [[[1], [2]]] * 2
+    assert all(reply.is_answered for reply in replies)

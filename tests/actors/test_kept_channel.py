@@ -10,12 +10,15 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.dynamic_supervisor import DynamicSupervisor
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, draft
+from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.redaction import Drop
+from actors.report import Report
+from actors.spawner import Spawner
 from actors.subscription import Subscription
 from tests.support.memory_store import MemoryStore
 from tests.support.world import Lines, MemorySink, NurserySpawner
@@ -24,13 +27,15 @@ KEY = ChannelKey("task", "task-1", "alice")
 
 
 class Scene:
-    def __init__(self, nursery: trio.Nursery, store: MemoryStore, *, in_place: int = 32) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, store: MemoryStore, *, in_place: int = 32, spawner: Spawner | None = None
+    ) -> None:
         self.store = store
         self.nursery = nursery
         self.journal = Journal(store, JournalOptions())
         keeping = Keeping(self.journal, store, lambda key: key.channel == "task", Retention())
         options = ChannelsOptions(in_place=in_place, idle_seconds=1)
-        self.channels = Channels(NurserySpawner(nursery), {}, options, keeping)
+        self.channels = Channels(spawner or NurserySpawner(nursery), {}, options, keeping)
         self.encoder = Lines()
 
     def follow(self, sink: MemorySink) -> Subscription:
@@ -139,3 +144,39 @@ async def test_a_topic_that_is_forgotten_takes_no_more(autojump_clock: trio.abc.
         position = await here.channels.publish(KEY, draft("word", "anew"))
         assert position.offset == 1
         assert [event.data for event in here.store.events(KEY)] == ["anew"]
+
+
+class Reports:
+    def report(self, report: Report, /) -> None:
+        """The crash is meant."""
+
+
+class CrashingOnce(Lines):
+    def __init__(self) -> None:
+        self.crashes = False
+
+    def encode(self, event: Event) -> bytes:
+        if self.crashes:
+            self.crashes = False
+            raise RuntimeError("a defect of the encoder")
+        return super().encode(event)
+
+
+async def test_what_a_crash_in_place_kept_from_the_readers_comes_with_the_restart(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    supervisor = DynamicSupervisor("channels", reporter=Reports(), max_children=10)
+    sink = MemorySink()
+    async with trio.open_nursery() as nursery:
+        here = Scene(nursery, MemoryStore(), spawner=supervisor)
+        here.encoder = encoder = CrashingOnce()
+        await nursery.start(here.journal.run)
+        await nursery.start(supervisor.run)
+        here.follow(sink)
+        for number in range(3):
+            # The first time the actor has no task yet, then it waits for news.
+            encoder.crashes = True
+            await here.channels.publish(KEY, draft("word", number))
+            await trio.sleep(1)
+            assert sink.lines == [f"{n + 1}-{n + 1} word {n}" for n in range(number + 1)]
+        nursery.cancel_scope.cancel()

@@ -10,22 +10,32 @@ import trio
 
 from actors.event import ChannelKey, Event
 from actors.store import StoredTopic, StoreError, Write
+from tests.simulation.ledger import Violation
 from tests.support.memory_store import MemoryStore
+
+_READ_SECONDS = 0.001
 
 
 class Disk(MemoryStore):
     """What outlives an engine, in one place with all that ever befell it."""
 
-    def __init__(self, chance: Random, written: Callable[[Event], None], new_epoch: Callable[[], str]) -> None:
-        """`written` is told of each event that is kept."""
+    def __init__(
+        self,
+        chance: Random,
+        new_epoch: Callable[[], str],
+        failed: Callable[[Violation], None],
+    ) -> None:
+        """`failed` is told of a write that does not fit what is there."""
         super().__init__()
+        self.written: Callable[[Event], object] = lambda event: None
+        """Told of each event that is kept."""
         self.slowness = 0.0
         """Seconds that a commit takes at most."""
         self.crashes = 0
         """So many commits from now on crash whoever asks for them."""
         self._chance = chance
-        self._written = written
         self._new_epoch = new_epoch
+        self._failed = failed
         self._copy: MemoryStore = MemoryStore()
 
     @property
@@ -47,9 +57,13 @@ class Disk(MemoryStore):
             raise RuntimeError("a crash of whoever commits")
 
     def apply(self, write: Write) -> None:
-        self._apply(write)
+        try:
+            self._apply(write)
+        except AssertionError as error:
+            self._failed(Violation("one event a place", str(error)))
+            raise
         for event in write.events:
-            self._written(event)
+            self.written(event)
 
     def back_up(self) -> None:
         self._copy = copy.deepcopy(self._contents())
@@ -59,12 +73,15 @@ class Disk(MemoryStore):
         for name, value in vars(copy.deepcopy(self._copy)).items():
             if name in _CONTENTS:
                 setattr(self, name, value)
+        self._renew()
+
+    def _renew(self) -> None:
         self._epochs = {key: self._new_epoch() for key in self._epochs}
         for key, epoch in self._epochs.items():
             events = [_of_epoch(event, epoch) for event in self.events(key)]
             self._events[key] = events
             for event in events:
-                self._written(event)
+                self.written(event)
 
     def epoch(self, key: ChannelKey) -> str | None:
         return self._epochs.get(key)
@@ -75,7 +92,7 @@ class Disk(MemoryStore):
     def tail(self, key: ChannelKey) -> int:
         return self._tail(key)
 
-    def keys(self) -> tuple[ChannelKey, ...]:
+    def kept_topics(self) -> tuple[ChannelKey, ...]:
         return tuple(self._epochs)
 
     def _contents(self) -> MemoryStore:
@@ -112,7 +129,7 @@ class Mount:
         await self._take_time()
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
-        await trio.sleep(self._disk.delay() / 4)
+        await trio.sleep(_READ_SECONDS + self._disk.delay() / 4)
         self._check()
         return await self._disk.read(key, after, max_events=max_events, max_bytes=max_bytes)
 

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import trio
 
 from actors.channels import Channels
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Merge, draft
-from actors.position import Position
-
-
-class Outcomes(Protocol):
-    """Where the engine is, and who is told what it did."""
-
-    async def engine(self) -> Channels:
-        """The topics of the engine once it runs."""
-        ...
-
-    def is_current(self, channels: Channels) -> bool:
-        """Whether that engine still runs."""
-        ...
-
-    def acknowledge(self, key: ChannelKey, words: tuple[str, ...], position: Position) -> None: ...
-
-    def refuse(self, key: ChannelKey, words: tuple[str, ...]) -> None: ...
-
-    def owe(self, key: ChannelKey, word: str) -> None: ...
+from tests.simulation.witness import Witness
 
 
 class Publisher:
     """As a client it asks for positions; as the engine itself it does not, and nothing of it is ever refused."""
 
-    def __init__(self, key: ChannelKey, who: str, outcomes: Outcomes) -> None:
+    def __init__(self, key: ChannelKey, who: str, engine: Callable[[], Awaitable[Channels]], witness: Witness) -> None:
+        """`engine` returns once one runs."""
         self._key = key
         self._who = who
-        self._outcomes = outcomes
+        self._engine = engine
+        self._witness = witness
         self._numbers = 0
         self._waiting: deque[int] = deque()
         self._news = trio.Event()
@@ -61,7 +45,7 @@ class Publisher:
             while not self._waiting:
                 self._news = trio.Event()
                 await self._news.wait()
-            channels = await self._outcomes.engine()
+            channels = await self._engine()
             events = self._waiting.popleft()
             with trio.CancelScope() as self._attempt:
                 if self._who == "client":
@@ -76,10 +60,10 @@ class Publisher:
         try:
             position = await channels.publish(self._key, *map(_draft, words))
         except CallboardError:
-            self._outcomes.refuse(self._key, words)
+            self._witness.refuse(self._key, words)
         else:
-            if self._outcomes.is_current(channels):
-                self._outcomes.acknowledge(self._key, words, position)
+            if self._witness.is_current(channels):
+                self._witness.acknowledge(self._key, words, position)
 
     async def _emit(self, channels: Channels) -> None:
         word = self._next_word()
@@ -87,14 +71,14 @@ class Publisher:
             await channels.emit(self._key, _draft(word))
         except trio.Cancelled:
             # Cancelled meanwhile, nothing is appended.
-            self._outcomes.refuse(self._key, (word,))
+            self._witness.refuse(self._key, (word,))
             raise
         except trio.BrokenResourceError:
             # The topic was closed under it.
-            self._outcomes.refuse(self._key, (word,))
+            self._witness.refuse(self._key, (word,))
         else:
-            if self._outcomes.is_current(channels):
-                self._outcomes.owe(self._key, word)
+            if self._witness.is_current(channels):
+                self._witness.owe(self._key, word)
 
     def _next_word(self) -> str:
         self._numbers += 1

@@ -50,9 +50,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """The engine and those around it. `kept`: so many of the topics; the others are in memory alone. `window`: events of
-    a topic in memory. `in_place`, `waiting`, `batch`: as in ChannelsOptions and JournalOptions. `buffer`: bytes that a
-    socket takes while its peer does not read."""
+    """The engine and those around it. `kept`: so many of the topics; the others are in memory alone. `window`: events
+    of a topic in memory. `in_place`, `waiting`, `batch`: as in ChannelsOptions and JournalOptions. `buffer`: bytes that
+    a socket takes while its peer does not read."""
 
     topics: int
     kept: int

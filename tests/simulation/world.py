@@ -8,24 +8,23 @@ from typing import assert_never
 import trio
 
 from actors.channels import Channels
-from actors.event import ChannelKey, Event
+from actors.event import ChannelKey
 from actors.journal_entries import Kept
-from actors.position import Position
 from actors.spawner import CannotSpawn
 from actors.store import Floor
-from callboard_client.events import Pushed
-from callboard_client.frames import decode
+from callboard_client.places import Start
 from tests.simulation.auditor import Auditor
-from tests.simulation.device import CHANNEL, Device, Frames, noted, words_of
+from tests.simulation.device import CHANNEL, Device, Frames
 from tests.simulation.disk import Disk, Mount
-from tests.simulation.ledger import Ledger, Seen, Violation
+from tests.simulation.ledger import Violation
 from tests.simulation.life import Life
 from tests.simulation.publisher import Publisher
 from tests.simulation.schedule import Do, Schedule, Step
 from tests.simulation.verdict import check, unsettled
 from tests.simulation.wire import Wire
+from tests.simulation.witness import Witness
 
-_PATIENCE = 200
+_PATIENCE = 60
 """Seconds, of the simulated clock, in which all must be well again once nothing disturbs it."""
 _RETRY_SECONDS = 0.1
 _SLOW = 0.4
@@ -36,34 +35,42 @@ class World:
     """Everything of one schedule. `run` raises Violation; what happens is written to `trace`."""
 
     def __init__(self, schedule: Schedule, nursery: trio.Nursery, trace: list[str]) -> None:
-        self.trace = trace
         self.schedule = schedule
         shape = schedule.shape
         topics = [f"t{number}" for number in range(shape.topics)]
         self.keys = [ChannelKey(CHANNEL, topic) for topic in topics]
-        self.ledger = Ledger(topics[: shape.kept])
         self._chance = Random(schedule.seed + 1)
         self._epochs = 0
         self._last_epochs: dict[str, str] = {}
-        self.disk = Disk(self._chance, self._written, self.new_epoch)
+        self.disk = Disk(self._chance, self.new_epoch, self._fail)
+        self._witness = Witness(topics[: shape.kept], self.disk, trace, self._fail)
+        self.disk.written = self._witness.written
+        self.ledger = self._witness.ledger
         self.life: Life | None = None
         self._running = trio.Event()
         self._nursery = nursery
         self._fault: Violation | None = None
+        self._course = trio.CancelScope()
         self.devices = [self._make_device(number, topics) for number in range(shape.devices)]
-        self._clients = [Publisher(key, "client", self) for key in self.keys]
-        self._agents = [Publisher(key, "engine", self) for key in self.keys]
+        self._clients = [Publisher(key, "client", self.engine, self._witness) for key in self.keys]
+        self._agents = [Publisher(key, "engine", self.engine, self._witness) for key in self.keys]
         self.auditor = Auditor(self.keys)
 
     async def run(self) -> None:
+        with self._course:
+            await self._carry_out()
+        self._check_fault()
+
+    async def _carry_out(self) -> None:
         await self._begin_life()
-        for each in (*self.devices, *self._clients, *self._agents):
-            self._nursery.start_soon(each.run)
+        for device in self.devices:
+            self._nursery.start_soon(device.run)
+        for publisher in (*self._clients, *self._agents):
+            self._nursery.start_soon(publisher.run)
         for step in self.schedule.steps:
-            self.note(f"{step.do.value} {step.which} {step.amount}")
+            self._witness.note(f"{step.do.value} {step.which} {step.amount}")
             await self._do(step)
             await trio.sleep(step.after)
-            self._check_fault()
         await self._settle()
         check(self)
         await self._stop_life()
@@ -76,9 +83,6 @@ class World:
         if self.life is not None:
             await self._kill(kept=False)
 
-    def note(self, text: str) -> None:
-        self.trace.append(f"{trio.current_time():.6f} {text}")
-
     def new_epoch(self) -> str:
         self._epochs += 1
         return f"e{self._epochs}"
@@ -89,26 +93,6 @@ class World:
             await self._running.wait()
         return self.life.channels
 
-    def is_current(self, channels: Channels) -> bool:
-        return self.life is not None and self.life.channels is channels
-
-    def acknowledge(self, key: ChannelKey, words: tuple[str, ...], position: Position) -> None:
-        self.note(f"acknowledged {key.topic} {words} {position}")
-        try:
-            for offset, word in enumerate(words, position.offset - len(words) + 1):
-                self._place(key, position.epoch, offset, word)
-            self.ledger.acknowledged.append((key.topic, position))
-        except Violation as violation:
-            self._fail(violation)
-
-    def refuse(self, key: ChannelKey, words: tuple[str, ...]) -> None:
-        self.note(f"refused {key.topic} {words}")
-        try:
-            for word in words:
-                self.ledger.refuse(key.topic, word)
-        except Violation as violation:
-            self._fail(violation)
-
     @property
     def is_all_kept(self) -> bool:
         return self._require_life().journal.statistics().waiting == 0
@@ -116,10 +100,6 @@ class World:
     @property
     def channels(self) -> Channels:
         return self._require_life().channels
-
-    def owe(self, key: ChannelKey, word: str) -> None:
-        if key.topic in self.ledger.kept and not self.ledger.is_placed(key.topic, word):
-            self.ledger.owed[key.topic, word] = None
 
     @property
     def publishers_are_idle(self) -> bool:
@@ -202,27 +182,25 @@ class World:
             device.flow()
         waited = 0
         while what := unsettled(self):
-            self._check_fault()
             if waited >= _PATIENCE:
                 raise Violation("all is well again", what)
             await trio.sleep(1)
             waited += 1
-        self._check_fault()
 
     async def _begin_life(self) -> None:
         for topic, epoch in self._last_epochs.items():
             if self.disk.epoch(ChannelKey(CHANNEL, topic)) != epoch:
                 self.ledger.end((topic, epoch))
         life = Life(Mount(self.disk), self.schedule.shape, self.ledger.kept)
-        for key in self.disk.keys():
+        for key in self.disk.kept_topics():
             self.ledger.raise_floor((key.topic, self.disk.epoch(key) or ""), self.disk.floor(key))
         self._nursery.start_soon(self._see_through, life)
         with trio.move_on_after(_PATIENCE):
             await life.ready.wait()
-        self._check_fault()
         if not life.ready.is_set():
             raise Violation("the engine runs", "it does not start")
         self.life = life
+        self._witness.channels = life.channels
         self.auditor.begin(life.channels)
         life.audit(self.auditor.run)
         self._running.set()
@@ -239,8 +217,7 @@ class World:
         life = self._require_life()
         excused = self.disk.failing or self.disk.crashes > 0 or self.disk.slowness >= _SLOW
         excused = excused or not life.is_keeping
-        self.life = None
-        self._running = trio.Event()
+        self._leave()
         life.stop()
         await self._see_end(life)
         if self.ledger.owed and not excused:
@@ -249,8 +226,7 @@ class World:
 
     async def _kill(self, *, kept: bool) -> None:
         life = self._require_life()
-        self.life = None
-        self._running = trio.Event()
+        self._leave()
         life.mount.kill(kept=kept)
         for device in self.devices:
             device.cut()
@@ -267,8 +243,14 @@ class World:
         self._give_up_all()
         self._last_epochs = {key.topic: life.channels.log(key).epoch for key in self.keys}
 
+    def _leave(self) -> None:
+        """From now on the engine that ran is not asked any more."""
+        self.life = None
+        self._witness.channels = None
+        self._running = trio.Event()
+
     def _make_device(self, number: int, topics: list[str]) -> Device:
-        starts = {topic: "0" if self._chance.random() < 0.7 else None for topic in topics}
+        starts: dict[str, Start] = {topic: "0" if self._chance.random() < 0.7 else None for topic in topics}
         return Device(f"device-{number}", starts, self._connect, self._chance)
 
     async def _connect(self) -> Wire:
@@ -276,7 +258,7 @@ class World:
 
         def sent(data: bytes) -> None:
             for text in frames.feed(data):
-                self._check_sent(text)
+                self._witness.sent(text)
 
         wire = Wire(self._chance, self.schedule.shape.buffer, sent)
         while True:
@@ -289,33 +271,6 @@ class World:
             else:
                 return wire
 
-    def _check_sent(self, text: bytes) -> None:
-        """What a client is sent is kept by then."""
-        frame = decode(text)
-        if isinstance(frame, Pushed) and isinstance(seen := noted(frame), Seen):
-            self.note(f"sent {frame.topic} {seen.epoch}:{seen.first}-{seen.offset}")
-            try:
-                for offset, word in enumerate(seen.words, seen.first):
-                    self._place(ChannelKey(CHANNEL, frame.topic), seen.epoch, offset, word)
-            except Violation as violation:
-                self._fail(violation)
-
-    def _place(self, key: ChannelKey, epoch: str, offset: int, word: str) -> None:
-        """Somebody learns that the word is there: so it is kept, if its topic is."""
-        there = self.disk.epoch(key) == epoch and offset <= self.disk.tail(key)
-        if key.topic in self.ledger.kept and not there and (key.topic, epoch) not in self.ledger.dead:
-            raise Violation("visible is kept", f"{word} at {key.topic} {epoch}:{offset}")
-        self.ledger.place(key.topic, epoch, offset, word)
-
-    def _written(self, event: Event) -> None:
-        for word in words_of(event.data):
-            self.note(f"kept {event.key.topic} {event.epoch}:{event.offset} {word}")
-            self.ledger.owed.pop((event.key.topic, word), None)
-            try:
-                self.ledger.place(event.key.topic, event.epoch, event.offset, word)
-            except Violation as violation:
-                self._fail(violation)
-
     def _give_up_all(self) -> None:
         for publisher in (*self._clients, *self._agents):
             publisher.give_up()
@@ -326,6 +281,7 @@ class World:
 
     def _fail(self, violation: Violation) -> None:
         self._fault = self._fault or violation
+        self._course.cancel()
 
     def _check_fault(self) -> None:
         if self._fault is not None:
