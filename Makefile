@@ -70,6 +70,10 @@ simulate: $(VENV)/.test ## The log over SEEDS=100000 random schedules on a simul
 
 SEEDS ?= 100000
 
+.PHONY: kill9
+kill9: $(VENV)/.test ## Kill engines with SIGKILL beneath their clients, and check what these were told (ROUNDS=200 SEED=1)
+	$(BIN)/python -m tests.kill9 --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
+
 .PHONY: autobahn
 autobahn: $(VENV)/.test ## Autobahn's suite against the WebSocket: a few minutes, needs Python 2.7 (pyenv install 2.7.18)
 	$(BIN)/python -m tests.autobahn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 import trio
@@ -189,13 +189,9 @@ class Journal:
         return [entry for entry in self._gathered if _frees(entry)]
 
     def _refuse(self, failure: str) -> None:
-        waiting: list[Entry] = []
-        for entry in self._gathered:
-            if entry.is_refusable:
-                _fail(entry, _unavailable(failure))
-            else:
-                waiting.append(entry)
-        self._gathered = waiting
+        # Also those behind a batch that is full: it may stay so for as long as the store fails.
+        self._gathered = _refuse(self._gathered, failure)
+        self._waiting = deque(_refuse(self._waiting, failure))
         self._failures += 1
         was, self._failure = self._failure, failure
         self._wake_waiting()
@@ -220,6 +216,17 @@ def _frees(entry: Entry) -> bool:
 
 def _drops(entry: Entry) -> bool:
     return isinstance(entry, Kept) and bool(entry.dropped)
+
+
+def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:
+    """Returns those that wait for better days."""
+    left: list[Entry] = []
+    for entry in entries:
+        if entry.is_refusable:
+            _fail(entry, _unavailable(failure))
+        else:
+            left.append(entry)
+    return left
 
 
 def _fail(entry: Entry, error: CallboardError) -> None:

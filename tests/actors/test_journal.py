@@ -156,6 +156,63 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: object) -
     assert added[-1] >= 1
 
 
+async def test_a_client_does_not_wait_behind_a_queue_that_a_failing_store_leaves_full(autojump_clock: object) -> None:
+    store, topic = MemoryStore(), Delivered()
+    journal = Journal(store, JournalOptions(waiting=2, batch=2))
+    store.fail("disk full")
+
+    async def emit() -> None:
+        for number in range(8):
+            await journal.add(entry(topic, str(number)))
+
+    async def submit() -> None:
+        reply: Reply[Position] = Reply()
+        await journal.add(entry(topic, "a client's", reply=reply))
+        await reply.wait()
+
+    async def publish() -> None:
+        with pytest.raises(CallboardError, match="disk full"):
+            await submit()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(emit)
+        await trio.sleep(1)
+        # It waits for room when the store has not failed yet, and hears of it when it has.
+        nursery.start_soon(publish)
+        await trio.sleep(1)
+        await nursery.start(journal.run)
+        await trio.sleep(1)
+        began = trio.current_time()
+        await publish()
+        assert trio.current_time() == began
+        store.recover()
+        await trio.sleep(10)
+        nursery.cancel_scope.cancel()
+    assert [event.data for event in store.events(KEY)] == [str(number) for number in range(8)]
+
+
+async def test_what_is_patient_waits_with_its_reply(autojump_clock: object) -> None:
+    store, topic = MemoryStore(seconds=0.25), Delivered()
+    journal = Journal(store)
+    store.fail("disk full")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        reply: Reply[Position] = Reply()
+        await journal.add(Appended(topic, (draft("word", "the last"),), reply, patient=True))
+        await trio.sleep(5)
+        figures = journal.statistics()
+        assert figures.failure == "disk full"
+        assert figures.failures > 1
+        assert (figures.waiting, figures.commits, figures.events) == (1, 0, 0)
+        store.recover()
+        assert await reply.wait() == Position(topic.log.epoch, 1)
+        await trio.sleep(1)
+        figures = journal.statistics()
+        assert (figures.waiting, figures.commits, figures.events, figures.failure) == (0, 1, 1, None)
+        assert figures.last_commit_seconds == pytest.approx(0.25)
+        nursery.cancel_scope.cancel()
+
+
 async def test_goes_on_after_a_crash_of_its_actor(autojump_clock: object) -> None:
     store, topic = MemoryStore(), Delivered()
     journal = Journal(store)

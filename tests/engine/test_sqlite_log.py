@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from actors.event import ChannelKey, Event, Merge
-from actors.store import Floor, Opened, Record, StoredTopic, StoreError, Write
+from actors.redaction import Drop
+from actors.store import Floor, Opened, Record, Rewrite, StoredTopic, StoreError, Write
 from engine.sqlite_log import SqliteLog
 
 TASK = ChannelKey("task", "task-1", "alice")
@@ -189,3 +191,41 @@ def test_a_write_ahead_log_that_is_lost_is_noticed(path: Path) -> None:
 def test_two_engines_do_not_share_a_database(log: SqliteLog, path: Path) -> None:
     with pytest.raises(BlockingIOError, match="in use"):
         SqliteLog(path)
+
+
+def test_a_damaged_database_is_not_added_to_before_it_is_sound_again(log: SqliteLog, path: Path) -> None:
+    for start in range(1, 2001, 500):
+        log.commit(Write(events=[event(TASK, offset, b"x" * 500) for offset in range(start, start + 500)]))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    kept = path.read_bytes()
+    # All but the first pages: the header is what it was.
+    with path.open("r+b") as file:
+        file.seek(len(kept) // 2)
+        file.write(b"garbage!" * (len(kept) // 32))
+    with pytest.raises(StoreError, match="malformed"):
+        log.commit(Write(rewrites=[Rewrite(TASK, Drop(lambda event: False))]))
+    with pytest.raises(StoreError, match="damaged"):
+        log.commit(Write(events=[event(SESSION, 1)]))
+    with path.open("r+b") as file:
+        file.write(kept)
+    log.commit(Write(events=[event(SESSION, 1)]))
+    assert page(log, SESSION) == [event(SESSION, 1)]
+
+
+def test_a_file_that_was_put_in_the_place_of_ours_is_not_ours(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    ours = path.rename(path.with_name("ours"))
+    path.write_bytes(ours.read_bytes())
+    with pytest.raises(StoreError, match="is not the file that was opened"):
+        log.commit(Write(events=[event(TASK, 2)]))
+    ours.rename(path)
+    log.commit(Write(events=[event(TASK, 2)]))
+    assert page(log, TASK) == [event(TASK, 1), event(TASK, 2)]
+
+
+def test_the_file_grows_no_further_than_allowed(log: SqliteLog) -> None:
+    log.limit_bytes(200_000)
+    with pytest.raises(StoreError, match="full"):
+        log.commit(Write(events=[event(TASK, 1, b"x" * 300_000)]))
+    log.commit(Write(events=[event(TASK, 1, b"x" * 50_000)]))

@@ -149,7 +149,13 @@ class RoomMember(Follower):
         self._record = self.records[f"room/{room}"]
         self._sent = 0
         self.acknowledged: list[Acknowledged] = []
-        self.talks = True
+        self._stopping = False
+        self.done = trio.Event()
+        """Its last words are acknowledged."""
+
+    def stop(self) -> None:
+        """After one more message."""
+        self._stopping = True
 
     async def _follow(self) -> None:
         headers = [(b"Authorization", b"Bearer " + self._token.encode())]
@@ -179,16 +185,18 @@ class RoomMember(Follower):
                 waiting = await self._say_next(socket)
 
     async def _say_next(self, socket: WebSocketConnection) -> str | None:
-        if not self.talks:
+        if self.done.is_set():
             return None
         self._sent += 1
-        content = f"{self.name} {self._sent}"
+        content = f"{self._sent} the end" if self._stopping else str(self._sent)
         await _send(socket, "room_message", room=self._room, content=content)
         return content
 
     def _take_promise(self, place: Place, content: str) -> None:
         words = room_message(self.name, content)
         self.acknowledged.append(Acknowledged(f"room/{self._room}", place, words))
+        if content.endswith("the end"):
+            self.done.set()
 
     def _write_down(self, message: dict[str, Any]) -> None:
         if "position" not in message:

@@ -25,12 +25,14 @@ class Publisher:
         self._going_on = True
 
     def stop(self) -> None:
-        """After the event that is under way, which is acknowledged."""
+        """After one more event."""
         self._going_on = False
 
     async def run(self) -> None:
         number = 0
-        while self._going_on:
+        going_on = True
+        while going_on:
+            going_on = self._going_on
             number += 1
             await self._publish(f"{self.name}-{number}")
             await trio.sleep(self._chance.uniform(0, _MOST_PAUSE))
