@@ -13,6 +13,7 @@ from actors.log import EVENT_OVERHEAD, Retention, new_epoch
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
 from engine.database_file import DatabaseFile
+from engine.exporter import records_of
 from engine.sqlite_excess import find_excess
 from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
@@ -139,6 +140,13 @@ class SqliteLog:
             return self._page(key, topic, epoch, max(after, floor), max_events=max_events, max_bytes=max_bytes)
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
+
+    def holdings(self, channel: str, name: str) -> tuple[list[ChannelKey], list[tuple[str, str]]]:
+        """The topics of that name, whoever owns them, and kind and id of what is recorded of it. With the reader's
+        connection. Raises sqlite3.Error."""
+        found = self._reader.execute("SELECT owner FROM topic WHERE channel = ? AND topic = ?", (channel, name))
+        keys = [ChannelKey(channel, name, owner) for (owner,) in found]
+        return keys, [(kind, record_id) for kind, record_id, _ in records_of(self._reader, name)]
 
     def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
         """As actors.store.RetainedStore.excess. With the reader's connection."""

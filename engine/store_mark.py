@@ -11,6 +11,8 @@ import msgspec
 
 _FORM = struct.Struct("<8s16sQ")
 _MAGIC = b"callbrd1"
+COPY = -1
+"""Stands for the inode in a database that was copied on purpose: no file has it."""
 
 
 class Mark(msgspec.Struct, frozen=True):

@@ -125,7 +125,9 @@ class Life:
         agents = Agents({})
         self._feeds = Feeds(tasks_under, self.channels)
         sessions = Sessions(sessions_under, self.channels, SessionsOptions())
-        services = TaskServices(self.channels, EchoToolbox(), {}, 60.0, 5.0)
+        services = TaskServices(
+            self.channels, EchoToolbox(), {}, 60.0, 5.0, client_tool_seconds=60.0, client_tool_bytes=65_536
+        )
         tasks = Tasks(tasks_under, services, agents, sessions, Reports())
         return Router(self.channels, agents, sessions, tasks, Rooms(self.channels))
 
