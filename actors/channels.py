@@ -10,12 +10,12 @@ from itertools import islice
 import msgspec
 import trio
 
-from actors.channel import Channel
+from actors.channel import Channel, Located
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.journal import Journal
-from actors.journal_entries import Kept
+from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
 from actors.mailbox import Reply
@@ -24,7 +24,7 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import StoredTopic
+from actors.store import Record, StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -88,6 +88,8 @@ class Channels:
         """`keeping`: which topics outlive the process, and how; without it none does."""
         self._supervisor = supervisor
         self._keeping = keeping
+        self.keeper: Keeper = ForgetfulKeeper() if keeping is None else JournalKeeper(keeping.journal)
+        """What is told to it stays in order with the events."""
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
@@ -159,29 +161,51 @@ class Channels:
         self._follower_count -= self._followers.discard((follower.channel, ""), follower)
         self._followers.discard((follower.channel, follower.owner), follower)
 
-    async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
-        """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long."""
+    def origin(self, key: ChannelKey) -> Position:
+        """The position before the first event of a topic; a new one is opened."""
+        log = self.peek(key)
+        return Position(self.create(key).epoch if log is None else log.epoch, 0)
+
+    def peek(self, key: ChannelKey) -> Log | None:
+        """The log of a topic, if there is one. Unlike `log` it takes no topic into use."""
+        live = self._live.get(key)
+        return (self._shelf.get(key) or self._unused.get(key)) if live is None else live.log
+
+    async def publish(
+        self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None
+    ) -> Position:
+        """Appends and returns the position. The records are kept with the events, if these are kept at all.
+
+        Raises CallboardError BUSY when the topic stays full for too long, UNAVAILABLE where nothing can be kept."""
         reply: Reply[Position] | None = None
         with trio.move_on_after(self._options.publish_seconds):
-            reply = await self.submit(key, *drafts)
+            reply = await self.submit(key, *drafts, records=records, located=located)
         if reply is None:
             raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
         # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
         return await reply.wait()
 
-    async def submit(self, key: ChannelKey, *drafts: Draft) -> Reply[Position]:
-        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position.
+    async def submit(
+        self,
+        key: ChannelKey,
+        *drafts: Draft,
+        records: tuple[Record, ...] = (),
+        located: Located | None = None,
+        patient: bool = False,
+    ) -> Reply[Position]:
+        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position;
+        it fails where the events cannot be kept, unless they are `patient`.
 
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
         try:
-            return await self._open(key).submit(*drafts)
+            return await self._open(key).submit(*drafts, records=records, located=located, patient=patient)
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
+    def emit(self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        return self._open(key).emit(*drafts)
+        return self._open(key).emit(*drafts, records=records)
 
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
@@ -195,8 +219,9 @@ class Channels:
         with contextlib.suppress(trio.BrokenResourceError):
             await self._open(key).redact(redaction, lasting=lasting)
 
-    def forget(self, key: ChannelKey) -> None:
-        """Drops a topic with its log. Subscribers hear nothing more of it."""
+    def forget(self, key: ChannelKey, *records: Record) -> None:
+        """Drops a topic with its log, and in the same step what the records say is no more. Subscribers hear nothing
+        more of it."""
         channel = self._live.pop(key, None)
         log = self._take_from_shelf(key) if channel is None else channel.log
         if channel is not None:
@@ -207,8 +232,8 @@ class Channels:
                 follower.detach(key)
         if log is not None:
             log.leave_totals()
-            if self._keeping is not None and self._keeping.keeps(key):
-                self._keeping.journal.put_nowait(Kept(dropped=(key,)))
+        kept = log is not None and self._keeping is not None and self._keeping.keeps(key)
+        self.keeper.note(*records, dropped=(key,) if kept else ())
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.

@@ -84,7 +84,7 @@ class Journal:
         """In order behind all that waits. Whoever publishes waits for room first; what the engine puts of itself at a
         bounded rate, as the end of a topic, need not. Raises CallboardError UNAVAILABLE for an entry with a reply while
         nothing can be kept."""
-        if _is_refusable(entry):
+        if entry.is_refusable:
             self.check()
         self._waiting.append(entry)
         self._news.set()
@@ -162,7 +162,7 @@ class Journal:
     def _refuse(self, failure: str) -> None:
         waiting: list[Entry] = []
         for entry in self._gathered:
-            if _is_refusable(entry):
+            if entry.is_refusable:
                 _fail(entry, _unavailable(failure))
             else:
                 waiting.append(entry)
@@ -181,10 +181,6 @@ class Journal:
         pause = self._pause
         self._pause = min(2 * pause, self._options.retry_seconds[1])
         return pause
-
-
-def _is_refusable(entry: Entry) -> bool:
-    return not isinstance(entry, Redacted) and entry.reply is not None
 
 
 def _drops(entry: Entry) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -32,12 +32,19 @@ class Topic(Protocol):
 
 class Appended(msgspec.Struct, frozen=True, eq=False):
     """Events of a topic, and what else is true with them. With a `reply`, the position of the last one, it is refused
-    while the store fails; without one it waits for better days."""
+    while the store fails; without one, or where it is `patient`, it waits for better days."""
 
     topic: Topic
     drafts: tuple[Draft, ...]
     reply: Reply[Position] | None = None
     records: tuple[Record, ...] = ()
+    located: Callable[[Position], Record] | None = None
+    """A record that holds the position of the last event."""
+    patient: bool = False
+
+    @property
+    def is_refusable(self) -> bool:
+        return self.reply is not None and not self.patient
 
 
 class Redacted(msgspec.Struct, frozen=True, eq=False):
@@ -45,6 +52,10 @@ class Redacted(msgspec.Struct, frozen=True, eq=False):
 
     topic: Topic
     redaction: Redaction
+
+    @property
+    def is_refusable(self) -> bool:
+        return False
 
 
 class Kept(msgspec.Struct, frozen=True, eq=False):
@@ -55,6 +66,10 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
     floors: tuple[Floor, ...] = ()
     dropped: tuple[ChannelKey, ...] = ()
     reply: Reply[None] | None = None
+
+    @property
+    def is_refusable(self) -> bool:
+        return self.reply is not None
 
 
 Entry: TypeAlias = Appended | Redacted | Kept

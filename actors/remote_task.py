@@ -23,10 +23,12 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, draft, encode_json, now_ms
+from actors.kept_task import REMEMBERED_POSTS, post_record, task_record, turn_record
 from actors.posted_events import checked_posts, fields_of
 from actors.principal import Principal
 from actors.session import Session
+from actors.store import Record
 from actors.task_context import (
     ANSWER_TYPE,
     TaskServices,
@@ -36,9 +38,8 @@ from actors.task_context import (
 )
 from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
+from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
-
-_REMEMBERED_KEYS = 256
 
 
 class LeaseOptions(msgspec.Struct, frozen=True):
@@ -70,8 +71,24 @@ class RemoteTask(TaskHandle):
         self._announced = False
         self._said: list[Message] = []
         self._text: list[str] = []
-        self._keys: deque[str] = deque(maxlen=_REMEMBERED_KEYS)
+        self._keys: deque[str] = deque(maxlen=REMEMBERED_POSTS)
+        self._keeper = services.channels.keeper
+        self._deciding: Ending | None = None
         self._asks = Asks(self._answer_ended)
+
+    def take_up(self, past: Past, posts: Sequence[str]) -> None:
+        """Goes on where an earlier life of the engine has left it. Called before it runs; for one that has ended, the
+        last thing that is."""
+        self._said = list(past.said)
+        self._text = [past.text]
+        self._announced = self.record.announced
+        newest = self.record.posts % REMEMBERED_POSTS if len(posts) == REMEMBERED_POSTS else 0
+        self._keys.extend([*posts[newest:], *posts[:newest]])
+        if self.record.is_ended:
+            self._asks.close()
+        else:
+            for step_id in past.questions:
+                self.record.open_confirmation(step_id)
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         return self._answer_ended(command) if self.record.is_ended else None
@@ -84,10 +101,10 @@ class RemoteTask(TaskHandle):
 
     async def _work(self) -> None:
         async with trio.open_nursery() as nursery:
-            if self._session is not None:
-                nursery.start_soon(self._await_turn, self._session)
+            if self.session is not None:
+                nursery.start_soon(self._await_turn, self.session)
             else:
-                await self._announce()
+                await self._come_forward()
             await self._obey()
             nursery.cancel_scope.cancel()
 
@@ -95,10 +112,18 @@ class RemoteTask(TaskHandle):
         """Announces the task once it is its turn in the conversation."""
         self._history = await session.enter(self.record.id)
         if not self.record.is_ending:
+            await self._come_forward()
+
+    async def _come_forward(self) -> None:
+        if not self._announced:
             await self._announce()
+        elif self.record.claimed_by is not None:
+            self._renew()
+        else:
+            self._wait_until(trio.current_time() + self._options.claim_seconds)
 
     async def _announce(self) -> None:
-        self._announced = True
+        self._announced = self.record.announced = True
         self._wait_until(trio.current_time() + self._options.claim_seconds)
         command = self.record.command
         data: Json = {
@@ -108,7 +133,7 @@ class RemoteTask(TaskHandle):
             "session_id": command.session_id,
             "user_id": self.record.user_id,
         }
-        await self._tell_agent("task.available", data)
+        await self._tell_agent("task.available", data, task_record(self.record))
 
     async def _obey(self) -> None:
         while not self.record.is_ended:
@@ -129,9 +154,7 @@ class RemoteTask(TaskHandle):
             case CancelTask():
                 await self._cancel()
             case AppendTurn(prompt=prompt):
-                turn = self.record.append_turn(prompt)
-                await self._tell_agent("task.turn", {"task_id": self.record.id, "turn": turn, "prompt": prompt})
-                return self._receipt(turn)
+                return await self._append(prompt)
             case ConfirmStep(step_id=step_id, approved=approved):
                 await self._confirm(step_id, approved, ask.principal)
             case ClaimTask():
@@ -141,6 +164,15 @@ class RemoteTask(TaskHandle):
             case _:
                 assert_never(ask.command)
         return self._receipt()
+
+    async def _append(self, prompt: str) -> Receipt:
+        self._keeper.check()
+        encode_json("prompt", prompt)
+        turn = self.record.append_turn(prompt)
+        data: Json = {"task_id": self.record.id, "turn": turn, "prompt": prompt}
+        await self._tell_agent("task.turn", data, turn_record(self.record.id, turn, prompt))
+        await self._keeper.keep()
+        return self._receipt(turn)
 
     def _receipt(self, turn: int | None = None) -> Receipt:
         seconds = self._options.lease_seconds if self.record.claimed_by is not None else None
@@ -154,29 +186,51 @@ class RemoteTask(TaskHandle):
         if not self._announced:
             raise CallboardError(ErrorCode.CONFLICT, f"task {record.id} waits for its turn in the conversation")
         if record.claimed_by is None:
+            self._keeper.check()
             record.claimed_by = principal.user_id
             record.start()
-            await self._services.channels.emit(self.key, started_draft(record), *self._next_turn())
+            begun = started_draft(record), *self._next_turn()
+            await self._services.channels.emit(self.key, *begun, records=(task_record(record),))
             await self._echo_prompt()
+        await self._keeper.keep()
         self._renew()
 
     async def _post(self, principal: Principal, command: PostEvents) -> None:
         if self.record.claimed_by != principal.user_id:
             raise CallboardError(ErrorCode.CONFLICT, f"claim task {self.record.id} before posting its events")
         if command.idempotency_key is not None and command.idempotency_key in self._keys:
+            await self._keeper.keep()
             return
+        self._keeper.check()
         *drafts, last = checked_posts(command.drafts)
         if last.event_type not in TASK_ENDS:
             drafts.append(last)
-        if drafts:
-            self._note(drafts)
-            await self._services.channels.emit(self.key, *drafts)
-            await self._echo(drafts)
-        if command.idempotency_key is not None:
-            self._keys.append(command.idempotency_key)
+        self._note(drafts)
+        keys = self._note_post(command.idempotency_key)
         self._renew()
         if last.event_type in TASK_ENDS:
-            await self._conclude(last)
+            await self._conclude(last, drafts, keys)
+        else:
+            await self._say(drafts, (), keys)
+        await self._keeper.keep()
+
+    def _note_post(self, key: str | None) -> tuple[Record, ...]:
+        if key is None:
+            return ()
+        self._keys.append(key)
+        noted = post_record(self.record, key)
+        self.record.posts += 1
+        return (noted,)
+
+    async def _say(self, drafts: Sequence[Draft], engines: Sequence[Draft], records: tuple[Record, ...]) -> None:
+        """In one piece: what the agent posted, and what the engine adds to it."""
+        if records or self._deciding is not None:
+            records = (*records, task_record(self.record, self._deciding))
+        if drafts or engines:
+            await self._services.channels.emit(self.key, *drafts, *engines, records=records)
+        else:
+            self._keeper.note(*records)
+        await self._echo(drafts)
 
     def _note(self, drafts: Sequence[Draft]) -> None:
         for one in drafts:
@@ -188,37 +242,44 @@ class RemoteTask(TaskHandle):
 
     async def _echo(self, drafts: Sequence[Draft]) -> None:
         answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
-        if self._session is not None and answers:
+        if self.session is not None and answers:
             echoes = [session_echo(one, streamed_text(fields_of(one)), self.record.id) for one in answers]
-            await self._services.channels.emit(self._session.key, *echoes)
+            await self._services.channels.emit(self.session.key, *echoes)
 
     async def _echo_prompt(self) -> None:
-        if self._session is not None:
+        if self.session is not None:
             prompt = session_prompt(self.record.id, self.record.turn, self._said[-1].content)
-            await self._services.channels.emit(self._session.key, prompt)
+            await self._services.channels.emit(self.session.key, prompt)
 
-    async def _conclude(self, last: Draft) -> None:
-        """The agent's last word: the task's, or the turn's where another turn waits."""
+    async def _conclude(self, last: Draft, drafts: Sequence[Draft], keys: tuple[Record, ...]) -> None:
+        """The agent's last word: the task's, or the turn's where another turn waits. It is kept with what was posted
+        before it, so that the same post again, after the engine has fallen, is not taken for one that is done."""
         fields = fields_of(last)
         result = fields.get("result")
         text = result if isinstance(result, str) else ""
         if text:
             self._text = [text]
         if self.record.cancel_requested or last.event_type == "task.cancelled":
-            await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
+            await self._end(Ending(TaskState.CANCELLED, reason="requested"), drafts, (), keys)
         elif last.event_type == "task.failed":
             cause, message = str(fields.get("cause", "agent_failed")), str(fields.get("error", ""))
-            await self._finish(failed(cause, message))
+            await self._end(failed(cause, message), drafts, (), keys)
         else:
             self._end_turn()
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
-            await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
-            begun = self._next_turn()
-            if begun:
-                await self._services.channels.emit(self.key, *begun)
+            over = draft("task.turn_completed", completed)
+            if begun := self._next_turn():
+                await self._say(drafts, (over, *begun), keys)
                 await self._echo_prompt()
             else:
-                await self._finish(Ending(TaskState.COMPLETED, text, fields.get("data")))
+                await self._end(Ending(TaskState.COMPLETED, text, fields.get("data")), drafts, (over,), keys)
+
+    async def _end(
+        self, ending: Ending, drafts: Sequence[Draft], engines: Sequence[Draft], keys: tuple[Record, ...]
+    ) -> None:
+        self._deciding = ending
+        await self._say(drafts, engines, keys)
+        await self._finish(ending)
 
     def _end_turn(self) -> None:
         """The agent's words join the conversation: its result, or what it streamed before it was stopped."""
@@ -248,6 +309,7 @@ class RemoteTask(TaskHandle):
     async def _cancel(self) -> None:
         if not self.record.request_cancel():
             return
+        self._keeper.note(task_record(self.record))
         if self._announced:
             await self._tell_agent("task.cancel", {"task_id": self.record.id})
         if self.record.claimed_by is None:
@@ -282,5 +344,5 @@ class RemoteTask(TaskHandle):
             return self._receipt()  # The post that ended the task, sent again because its answer was lost.
         return super()._answer_ended(command)
 
-    async def _tell_agent(self, event_type: str, data: Json) -> None:
-        await self._services.channels.emit(self._board, draft(event_type, data))
+    async def _tell_agent(self, event_type: str, data: Json, *records: Record) -> None:
+        await self._services.channels.emit(self._board, draft(event_type, data), records=records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import trio
@@ -11,8 +11,9 @@ import trio
 from actors.agent import Message, TaskContext
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, Merge, draft, now_ms
+from actors.event import ChannelKey, Draft, Event, Json, Merge, draft, now_ms
 from actors.model import Completion, Model, ModelError, ModelMessage
+from actors.task_past import Past
 from actors.task_record import TaskRecord
 from actors.tool import Toolbox, ToolError, ToolSpec
 
@@ -22,6 +23,8 @@ RESERVED_TYPES = frozenset(
         "task.turn_started",
         "task.turn_completed",
         "task.waiting",
+        "task.resumed",
+        "task.once",
         "task.completed",
         "task.failed",
         "task.cancelled",
@@ -74,10 +77,33 @@ class RunningContext(TaskContext):
         """What is due on the session's topic."""
         self._closed = False
         self._calls = 0
+        self._past: Past | None = None
+        self._results: dict[str, Json] = {}
 
     @property
     def history(self) -> Sequence[Message]:  # type: ignore[override]  # read-only here: it grows with the turns
         return (*self._before, *self.said[:-1])
+
+    def resume(self, past: Past, journal: Sequence[Event]) -> None:
+        """Goes on behind what the task did in an earlier life of the engine."""
+        self.journal = journal
+        self.said = list(past.said)
+        self.turn, self.prompt = past.turn, past.prompt
+        self._text = [past.text]
+        self._calls = past.calls
+        self._results = dict(past.results)
+        self._past = past
+
+    async def say_resumed(self) -> bool:
+        """Returns whether a turn was under way, which is to be run again."""
+        past, self._past = self._past, None
+        if past is None or past.is_turn_over:
+            return False
+        withdrawn = [
+            draft("step.confirmed", {"step_id": step_id, "approved": False, "by": None}) for step_id in past.questions
+        ]
+        await self._emit(*withdrawn, draft("task.resumed", {"task_id": self.task_id, "turn": self.turn}))
+        return True
 
     def remember(self, conversation: Sequence[Message]) -> None:
         self._before = conversation
@@ -134,6 +160,15 @@ class RunningContext(TaskContext):
         await self._emit(draft("step.confirmed", outcome))
         return confirmation.approved
 
+    async def once(self, key: str, function: Callable[[], Awaitable[Json]]) -> Json:
+        if key in self._results:
+            await trio.lowlevel.checkpoint()
+            return self._results[key]
+        result = await function()
+        await self._emit_kept(draft("task.once", {"key": key, "result": result}))
+        self._results[key] = result
+        return result
+
     def next_turn_nowait(self) -> str | None:
         prompt = self._record.take_turn()
         if prompt is not None:
@@ -188,6 +223,12 @@ class RunningContext(TaskContext):
     async def _tool_ended(self, call_id: str, name: str, outcome: dict[str, Json], began: float) -> None:
         duration = round((time.monotonic() - began) * 1000, 3)
         await self.emit("agent.tool_result", {"call_id": call_id, "name": name, **outcome, "duration_ms": duration})
+
+    async def _emit_kept(self, emitted: Draft) -> None:
+        """Returns once it is kept."""
+        await self._emit()
+        reply = await self._services.channels.submit(self._key, emitted, patient=True)
+        await reply.wait()
 
     async def _emit(self, *drafts: Draft) -> None:
         if self._closed:

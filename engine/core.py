@@ -89,6 +89,7 @@ class Core:
         """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
         if self._store is not None:
             await take_up(self._store, self.channels)
+            await self.router.take_up(self._store)
 
     def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
         most += most // 10 + _ROOM

@@ -36,6 +36,7 @@ class Rounds:
         # After a restart of their supervisors the directories still hold topics and conversations without an actor.
         self._channels.revive()
         self._sessions.revive()
+        self._router.tasks.revive()
         self._feeds.revive()
         task_status.started()
         async with trio.open_nursery() as nursery:
