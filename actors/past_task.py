@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import trio
 
 from actors.agent import Message
-from actors.commands import CancelTask, Receipt, TaskCommand
+from actors.commands import CancelTask, PostEvents, Receipt, TaskCommand
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, now_ms
 from actors.principal import Principal
@@ -16,6 +17,14 @@ from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
 from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
+
+
+class PastOutcome(msgspec.Struct, frozen=True):
+    """How a task that does not run any more has ended or is to end. `posts`: the keys of what its agent posted."""
+
+    past: Past
+    outcome: Ending
+    posts: tuple[str, ...]
 
 
 class PastTask(TaskHandle):
@@ -28,15 +37,16 @@ class PastTask(TaskHandle):
         services: TaskServices,
         ended: Callable[[], None],
         session: Session | None,
-        *,
-        past: Past,
-        outcome: Ending,
+        past: PastOutcome,
     ) -> None:
         super().__init__(record, key, services, ended, session)
-        self._past = past
-        self._outcome = outcome
+        self._past = past.past
+        self._outcome = past.outcome
+        self._posts = past.posts
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt:
+        if isinstance(command, PostEvents) and command.idempotency_key in self._posts:
+            return self._receipt()  # Sent again, because its answer was lost.
         if self.record.is_ended:
             return self._answer_ended(command)
         if isinstance(command, CancelTask):

@@ -77,18 +77,14 @@ class RemoteTask(TaskHandle):
         self._asks = Asks(self._answer_ended)
 
     def take_up(self, past: Past, posts: Sequence[str]) -> None:
-        """Goes on where an earlier life of the engine has left it. Called before it runs; for one that has ended, the
-        last thing that is."""
+        """Goes on where an earlier life of the engine has left it. Called before it runs."""
         self._said = list(past.said)
         self._text = [past.text]
         self._announced = self.record.announced
         newest = self.record.posts % REMEMBERED_POSTS if len(posts) == REMEMBERED_POSTS else 0
         self._keys.extend([*posts[newest:], *posts[:newest]])
-        if self.record.is_ended:
-            self._asks.close()
-        else:
-            for step_id in past.questions:
-                self.record.open_confirmation(step_id)
+        for step_id in past.questions:
+            self.record.open_confirmation(step_id)
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         return self._answer_ended(command) if self.record.is_ended else None

@@ -13,6 +13,7 @@ from actors.errors import CallboardError
 from actors.event import ChannelKey
 from actors.kept_task import POST_RECORDS, TASK_RECORDS, TURN_RECORDS, by_task, restored
 from actors.log import Log
+from actors.past_task import PastOutcome
 from actors.redaction import TaskRedaction
 from actors.remote_task import RemoteTask
 from actors.session import Session
@@ -26,13 +27,6 @@ from actors.task_past import Past, read_journal, read_past
 from actors.task_record import Ending, TaskRecord
 
 _INTERRUPTED = "the engine was restarted while the task ran"
-
-
-class PastOutcome(msgspec.Struct, frozen=True):
-    """How a task that does not run any more has ended or is to end."""
-
-    past: Past
-    outcome: Ending
 
 
 class MakeTask(Protocol):
@@ -75,29 +69,19 @@ class TaskLoader:
         if record.decided is not None and self._has_ended(key):
             record.finish(record.decided)
             record.turns_asked = 1 + len(appended)
-            return self._ended(record, key, agent, record.decided)
+            return self._make(record, key, None, self._past(record, Past(record.id, remote=False), record.decided))
         log = self._channels.log(key)
         past = await read_past(log, remote=isinstance(agent, RemoteAgent))
         record.take_up_turns(past.turn, appended)
         session = self._rejoin(record, log)
         return await self._unended(record, log, session, agent, past)
 
-    def _ended(self, record: TaskRecord, key: ChannelKey, agent: Agent | RemoteAgent | None, how: Ending) -> TaskHandle:
-        past = Past(record.id, remote=False)
-        if not isinstance(agent, RemoteAgent):
-            return self._make(record, key, None, PastOutcome(past, how))
-        task = self._make(record, key, None)
-        if isinstance(task, RemoteTask):
-            # Its agent may post its last words again.
-            task.take_up(past, self._posts.get(record.id, []))
-        return task
-
     async def _unended(
         self, record: TaskRecord, log: Log, session: Session | None, agent: Agent | RemoteAgent | None, past: Past
     ) -> TaskHandle:
         outcome = self._outcome(record, agent, past)
         if outcome is not None:
-            return self._make(record, log.key, session, PastOutcome(past, outcome))
+            return self._make(record, log.key, session, self._past(record, past, outcome))
         task = self._make(record, log.key, session)
         if isinstance(task, RemoteTask):
             task.take_up(past, self._posts.get(record.id, []))
@@ -105,6 +89,9 @@ class TaskLoader:
         elif isinstance(task, LocalTask) and record.started_at is not None:
             task.resume(past, await read_journal(log))
         return task
+
+    def _past(self, record: TaskRecord, past: Past, outcome: Ending) -> PastOutcome:
+        return PastOutcome(past, outcome, tuple(self._posts.get(record.id, [])))
 
     def _outcome(self, record: TaskRecord, agent: Agent | RemoteAgent | None, past: Past) -> Ending | None:
         """How it ends at once; None for one that goes on."""

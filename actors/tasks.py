@@ -28,7 +28,7 @@ from actors.event import ChannelKey, Event, encode_json
 from actors.groups import Groups
 from actors.keeper import Keeper
 from actors.kept_task import task_gone, task_record
-from actors.past_task import PastTask
+from actors.past_task import PastOutcome, PastTask
 from actors.principal import Principal
 from actors.remote_task import LeaseOptions, RemoteTask
 from actors.session import Session
@@ -38,7 +38,7 @@ from actors.store import Opened, Record, Store
 from actors.task import LocalTask
 from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
-from actors.task_loader import PastOutcome, TaskLoader
+from actors.task_loader import TaskLoader
 from actors.task_record import TaskRecord
 from actors.task_reports import TaskReporter
 
@@ -135,7 +135,9 @@ class Tasks:
         return await self._start(tasks, record([task.record.id for task in tasks]))
 
     def revive(self) -> None:
-        """The supervisor runs: starts the tasks that an earlier life of the engine has left."""
+        """The supervisor runs: starts the tasks that an earlier life of the engine has left, and forgets those that
+        are too many."""
+        self._forget_oldest()
         taken_up, self._taken_up = self._taken_up, []
         for task in taken_up:
             self._spawn(task)
@@ -153,7 +155,6 @@ class Tasks:
         ended = [task for task in self._all.values() if task.record.is_ended]
         for task in sorted(ended, key=lambda task: (task.record.ended_at or 0, task.record.serial)):
             self._ended[task.record.id] = task
-        self._forget_oldest()
 
     def _prepare(self, principal: Principal, command: CreateTask, batch_id: str | None, task_id: str) -> TaskHandle:
         """All of a task but its run."""
@@ -315,7 +316,7 @@ class Tasks:
             self._note_end(record.id)
 
         if past is not None:
-            return PastTask(record, key, self._services, ended, session, past=past.past, outcome=past.outcome)
+            return PastTask(record, key, self._services, ended, session, past)
         agent = self._agents.find(record.command.agent)
         if isinstance(agent, RemoteAgent):
             board = ChannelKey("agent", agent.name, agent.user_id)
