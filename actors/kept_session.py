@@ -14,10 +14,11 @@ MESSAGE_RECORDS = "message"
 
 
 class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`forgotten`: how many of the oldest messages are gone. `disowned`, `recalled`: of the tasks that have yet to
-    leave those whose words do not join it, or join it as taken back (`asked`: with what they were asked). Times are
-    Unix milliseconds."""
+    """`serial` counts up over all conversations in the order of their creation. `forgotten`: how many of the oldest
+    messages are gone. `disowned`, `recalled`: of the tasks that have yet to leave those whose words do not join it, or
+    join it as taken back (`asked`: with what they were asked). Times are Unix milliseconds."""
 
+    serial: int
     user_id: str
     title: str
     agent: str

@@ -68,6 +68,8 @@ class Session:
         self.key = ChannelKey("session", session_id, user_id)
         self.caller_key = command.key
         self.messages: list[Message] = []
+        self.serial = 0
+        """Counts up over the engine's conversations in the order of their creation."""
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
         self.forgotten = 0
@@ -113,6 +115,7 @@ class Session:
     def record(self) -> Record:
         """What is kept of it beside its messages."""
         kept = KeptSession(
+            serial=self.serial,
             user_id=self.user_id,
             title=self._title,
             agent=self._agent,

@@ -58,6 +58,7 @@ class Sessions:
         self._of_user: Groups[str, Session] = Groups()
         self._keyed: dict[str, dict[str, Session]] = {}
         """Those that their creator has given a key: by that, then by owner."""
+        self._serial = 0
         self._idle: OrderedDict[Session, None] = OrderedDict()
         """No task of theirs is to come, waits or runs. In the order of their last use."""
 
@@ -73,7 +74,7 @@ class Sessions:
         if len(self._sessions) >= self._options.sessions:
             self._forget_one()
         chosen = msgspec.structs.replace(command, agent=command.agent or self._options.default_agent)
-        session = self._make(f"session-{secrets.token_hex(8)}", principal.user_id, chosen)
+        session = self._make(f"session-{secrets.token_hex(8)}", principal.user_id, chosen, self._serial + 1)
         self._enter(session)
         self._channels.keeper.note(session.record, opened=(session.opening,))
         return session
@@ -83,9 +84,9 @@ class Sessions:
         messages = by_session(await store.records(MESSAGE_RECORDS))
         records = await store.records(SESSION_RECORDS)
         kept = [(session_id, msgspec.json.decode(body, type=KeptSession)) for session_id, body in records]
-        for session_id, one in sorted(kept, key=lambda each: (each[1].created_at, each[0])):
+        for session_id, one in sorted(kept, key=lambda each: each[1].serial):
             command = CreateSession(title=one.title, agent=one.agent, key=one.key)
-            session = self._make(session_id, one.user_id, command)
+            session = self._make(session_id, one.user_id, command, one.serial)
             session.take_up(one, messages.get(session_id, []))
             self._enter(session)
         for session_id, _ in sorted(kept, key=lambda each: each[1].updated_at):
@@ -145,8 +146,8 @@ class Sessions:
         end = begin + len(chosen)
         return MessagePage(chosen, session.forgotten + end if end < len(session.messages) else None)
 
-    def _make(self, session_id: str, user_id: str, command: CreateSession) -> Session:
-        return Session(
+    def _make(self, session_id: str, user_id: str, command: CreateSession, serial: int) -> Session:
+        session = Session(
             session_id,
             user_id,
             command,
@@ -155,6 +156,8 @@ class Sessions:
             max_messages=self._options.messages,
             used=self._note_use,
         )
+        session.serial = self._serial = serial
+        return session
 
     def _enter(self, session: Session) -> None:
         self._sessions[session.id] = session
