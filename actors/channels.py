@@ -24,7 +24,7 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import Record, StoredTopic
+from actors.store import Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -108,8 +108,8 @@ class Channels:
         return key in self._live or key in self._shelf or key in self._unused
 
     def create(self, key: ChannelKey, retention: Retention | None = None) -> Position:
-        """Opens a new topic, so that those who follow its channel are there for its first event. `retention`: where it
-        is not that of its channel."""
+        """Opens a new topic, so that those who follow its channel are there for its first event. That it is open is
+        for the caller to keep. `retention`: where it is not that of its channel."""
         return self._open(key, retention).log.position
 
     def take_up(self, stored: StoredTopic) -> None:
@@ -121,11 +121,11 @@ class Channels:
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
-        return self._open(key).log
+        return self._open_to_tell(key).log
 
     def resume(self, key: ChannelKey, since: Position | None) -> Resumption:
         """Where a subscription that has seen `since` will start; at the tail without one."""
-        return self._open(key).log.resume(since)
+        return self._open_to_tell(key).log.resume(since)
 
     def subscribe(self, key: ChannelKey, outbox: Outbox, encoder: Encoder, start: Resumption) -> Subscription:
         """Delivers all after `start` to the outbox, from now on. The reply that names the start is sent before."""
@@ -232,8 +232,7 @@ class Channels:
                 follower.detach(key)
         if log is not None:
             log.leave_totals()
-        kept = log is not None and self._keeping is not None and self._keeping.keeps(key)
-        self.keeper.note(*records, dropped=(key,) if kept else ())
+        self.keeper.note(*records, dropped=(key,) if log is not None and self._keeps(key) else ())
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
@@ -305,6 +304,12 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and channel.is_heard
 
+    def _open_to_tell(self, key: ChannelKey) -> Channel:
+        """As `_open`, where a position is going to be told, be it before the first event."""
+        if self.peek(key) is None and self._keeps(key):
+            self.keeper.note(opened=(Opened(key, self._open(key).log.epoch),))
+        return self._open(key)
+
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
@@ -316,6 +321,9 @@ class Channels:
             for follower in self._followers_of(key):
                 follower.attach(key)
         return channel
+
+    def _keeps(self, key: ChannelKey) -> bool:
+        return self._keeping is not None and self._keeping.keeps(key)
 
     def _make(self, log: Log) -> Channel:
         options = self._options

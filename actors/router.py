@@ -42,7 +42,7 @@ from actors.publications import Publications
 from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions
-from actors.store import Store, StoreError
+from actors.store import Opened, Store, StoreError
 from actors.task_context import RESERVED_TYPES
 from actors.tasks import Tasks, new_task_id
 
@@ -153,9 +153,9 @@ class Router:
         keeper = self.channels.keeper
         keeper.check()
         view, new = self.agents.register(principal, command)
-        keeper.note(self.agents.record(view.name))
+        board = ChannelKey("agent", view.name, principal.user_id)
+        keeper.note(self.agents.record(view.name), opened=(Opened(board, self.channels.origin(board).epoch),))
         if new:
-            self.channels.create(ChannelKey("agent", view.name, principal.user_id))
             data: Json = {"agent_id": view.name, "name": view.name, "description": view.description}
             await self._announce("agents", "", "agent.created", data)
         await keeper.keep()
