@@ -152,7 +152,9 @@ class RemoteTask(TaskHandle):
             case AppendTurn(prompt=prompt):
                 return await self._append(prompt)
             case ConfirmStep(step_id=step_id, approved=approved):
+                self._keeper.check()
                 await self._confirm(step_id, approved, ask.principal)
+                await self._keeper.keep()
             case ClaimTask():
                 await self._claim(ask.principal)
             case PostEvents():

@@ -144,7 +144,7 @@ class Router:
         except CallboardError as error:
             # Others may have taken the last place meanwhile, and who has seen the message waits for its answer.
             failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
-            await self.channels.publish(session.key, draft("done", failed))
+            await self.channels.emit(session.key, draft("done", failed))
             raise
         await self._announce_task(view)
         return ExecStarted(session.id, task_id)

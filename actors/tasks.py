@@ -6,6 +6,7 @@ import math
 import secrets
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -87,7 +88,7 @@ class Tasks:
         self._pending = 0
         """Admitted, and not kept yet."""
         self._serial = 0
-        self._taken_up: list[TaskHandle] = []
+        self._taken_up: deque[TaskHandle] = deque()
         """Of an earlier life of the engine, yet to be started."""
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
@@ -135,12 +136,13 @@ class Tasks:
         return await self._start(tasks, record([task.record.id for task in tasks]))
 
     def revive(self) -> None:
-        """The supervisor runs: starts the tasks that an earlier life of the engine has left, and forgets those that
-        are too many."""
+        """Starts the tasks that an earlier life of the engine has left, as far as the supervisor takes them now, and
+        forgets those that are too many. Called again and again."""
         self._forget_oldest()
-        taken_up, self._taken_up = self._taken_up, []
-        for task in taken_up:
-            self._spawn(task)
+        with suppress(CallboardError):
+            while self._taken_up:
+                self._spawn(self._taken_up[0])
+                self._taken_up.popleft()
 
     async def take_up(self, store: Store) -> None:
         """All tasks that are kept, as they are to go on. Called before anything runs, behind the sessions' and the

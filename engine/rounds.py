@@ -46,6 +46,7 @@ class Rounds:
                 await trio.sleep(_EVERY_SECONDS)
                 count += 1
                 await self._connections.round(trio.current_time(), time.time())
+                self._router.tasks.revive()
                 for each in self._others:
                     await each(trio.current_time())
                 if count % _SWEEP_EVERY == 0:

@@ -46,8 +46,8 @@ async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> Non
     journal = Journal(store)
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        await journal.add(entry(topic, "a", "b"))
-        await journal.add(entry(topic, "c"))
+        journal.put_nowait(entry(topic, "a", "b"))
+        journal.put_nowait(entry(topic, "c"))
         await trio.sleep(0.5)
         assert topic.batches == []
         assert topic.log.tail == 0
