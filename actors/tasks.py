@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -124,7 +124,7 @@ class Tasks:
         actor runs. Raises CallboardError UNAVAILABLE where it is not kept.
 
         `task_id`: a `new_task_id` under which it is known already."""
-        (task,) = await self._start([self._prepare(principal, command, None, task_id or new_task_id())])
+        (task,) = await self._start(self._prepare(principal, {task_id or new_task_id(): command}))
         return task
 
     async def start_batch(
@@ -132,8 +132,8 @@ class Tasks:
     ) -> list[TaskHandle]:
         """Starts all of the admitted tasks, once they are kept with the batch's `record` of their ids. Raises as
         `start`."""
-        tasks = [self._prepare(principal, command, batch_id, new_task_id()) for command in commands]
-        return await self._start(tasks, record([task.record.id for task in tasks]))
+        named = {new_task_id(): command for command in commands}
+        return await self._start(self._prepare(principal, named, batch_id), record(list(named)))
 
     def revive(self) -> None:
         """Starts the tasks that an earlier life of the engine has left, as far as the supervisor takes them now, and
@@ -158,8 +158,22 @@ class Tasks:
         for task in sorted(ended, key=lambda task: (task.record.ended_at or 0, task.record.serial)):
             self._ended[task.record.id] = task
 
-    def _prepare(self, principal: Principal, command: CreateTask, batch_id: str | None, task_id: str) -> TaskHandle:
-        """All of a task but its run."""
+    def _prepare(
+        self, principal: Principal, commands: Mapping[str, CreateTask], batch_id: str | None = None
+    ) -> list[TaskHandle]:
+        """All of the tasks, by their ids, but their runs. Raises CallboardError, and prepares none."""
+        prepared: list[TaskHandle] = []
+        try:
+            for task_id, command in commands.items():
+                prepared.append(self._prepare_one(principal, task_id, command, batch_id))
+        except CallboardError:
+            for task in prepared:
+                self._withdraw(task)
+            raise
+        self._pending += len(prepared)
+        return prepared
+
+    def _prepare_one(self, principal: Principal, task_id: str, command: CreateTask, batch_id: str | None) -> TaskHandle:
         session = None if command.session_id is None else self._sessions.open(principal, command.session_id)
         # A task belongs to its session's owner: an admin who extends a conversation does not take it over.
         owner = principal.user_id if session is None else session.user_id
@@ -168,7 +182,6 @@ class Tasks:
         record = TaskRecord(task_id, owner, command, batch_id, position, self._options.turns)
         record.serial = self._next_serial()
         task = self._make(record, key, session)
-        self._pending += 1
         if session is not None:
             session.expect(task_id)
         return task

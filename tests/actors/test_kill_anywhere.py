@@ -243,7 +243,7 @@ async def live_and_fall(seed: int, steps: int, falls: int) -> None:
             nursery.cancel_scope.cancel()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12))
 def test_all_that_was_answered_is_there_and_nothing_by_halves(seed: int, steps: int) -> None:
     trio.run(live_and_fall, seed, steps, 6, clock=MockClock(autojump_threshold=0))

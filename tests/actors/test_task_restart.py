@@ -167,6 +167,20 @@ async def test_a_creation_that_is_not_kept_is_refused_and_leaves_nothing(autojum
         assert [view.id for view in world.tasks.page(ALICE, TaskQuery()).tasks] == [task_id]
 
 
+async def test_a_creation_that_is_given_up_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore(seconds=1)
+    async with life(store) as world:
+        session_id = (await world.router.create_session(ALICE, CreateSession())).id
+        with trio.move_on_after(0.5) as waited:
+            await world.router.create_task(ALICE, CreateTask(agent="forever", prompt="hi", session_id=session_id))
+        assert waited.cancelled_caught
+        await trio.sleep(10)
+        assert world.tasks.page(ALICE, TaskQuery()).tasks == ()
+        assert world.sessions.find(ALICE, session_id).is_idle
+    assert await store.records("task") == []
+    assert [topic.key.channel for topic in await store.topics()].count("task") == 0
+
+
 async def test_one_that_ends_while_nothing_can_be_kept_ends_when_it_can(autojump_clock: trio.abc.Clock) -> None:
     store = MemoryStore()
     async with life(store) as world:
