@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import trio
 
@@ -15,11 +16,16 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner, spawn
+from actors.store import Record
 from actors.subscription import Subscription
 from actors.watcher import Watcher
 
 BATCH_BYTES = 256 * 1024
 """Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""
+
+
+Located: TypeAlias = Callable[[Position], Record]
+"""A record that holds the position of what it is kept with."""
 
 
 class Channel(ABC):
@@ -71,15 +77,18 @@ class Channel(ABC):
         """Asks an idle actor to give up its task. It starts again with the next event."""
 
     @abstractmethod
-    async def submit(self, *drafts: Draft, patient: bool = False) -> Reply[Position]:
+    async def submit(
+        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+    ) -> Reply[Position]:
         """Hands the drafts over, waiting while no more are taken; cancelled meanwhile, nothing is appended.
 
         The reply is the last event's position, once it is in the log; it fails with CallboardError UNAVAILABLE where
-        the events cannot be kept, unless they are `patient`. Raises trio.BrokenResourceError once the topic is closed.
+        the events cannot be kept, unless they are `patient`. The records are kept with the events, or not at all.
+        Raises trio.BrokenResourceError once the topic is closed.
         """
 
     @abstractmethod
-    def emit(self, *drafts: Draft) -> Awaitable[None]:
+    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         """As `submit`, without a reply; in order with every other call from the same task."""
 
     @abstractmethod

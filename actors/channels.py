@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 import msgspec
 import trio
 
-from actors.channel import Channel
+from actors.channel import Channel, Located
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.journal import Journal
-from actors.journal_entries import Kept
+from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
 from actors.mailbox import Reply
@@ -25,7 +25,7 @@ from actors.position import Position
 from actors.redaction import Redaction
 from actors.shelf import Shelf
 from actors.spawner import Spawner
-from actors.store import StoredTopic
+from actors.store import Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -91,6 +91,8 @@ class Channels:
         """`keeping`: which topics outlive the process, and how; without it none does."""
         self._supervisor = supervisor
         self._keeping = keeping
+        self.keeper: Keeper = ForgetfulKeeper() if keeping is None else JournalKeeper(keeping.journal)
+        """What is told to it stays in order with the events."""
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
@@ -110,8 +112,8 @@ class Channels:
         return key in self._live or key in self._shelf or key in self._unused
 
     def create(self, key: ChannelKey, retention: Retention | None = None) -> Position:
-        """Opens a new topic, so that those who follow its channel are there for its first event. `retention`: where it
-        is not that of its channel."""
+        """Opens a new topic, so that those who follow its channel are there for its first event. That it is open is
+        for the caller to keep. `retention`: where it is not that of its channel."""
         return self._open(key, retention).log.position
 
     def take_up(self, stored: StoredTopic) -> None:
@@ -123,11 +125,11 @@ class Channels:
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
-        return self._open(key).log
+        return self._open_to_tell(key).log
 
     def resume(self, key: ChannelKey, since: Position | None) -> Resumption:
         """Where a subscription that has seen `since` will start; at the tail without one."""
-        return self._open(key).log.resume(since)
+        return self._open_to_tell(key).log.resume(since)
 
     def subscribe(self, key: ChannelKey, outbox: Outbox, encoder: Encoder, start: Resumption) -> Subscription:
         """Delivers all after `start` to the outbox, from now on. The reply that names the start is sent before."""
@@ -176,31 +178,51 @@ class Channels:
         self._follower_count -= self._followers.discard((follower.channel, ""), follower)
         self._followers.discard((follower.channel, follower.owner), follower)
 
-    async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
-        """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long,
-        UNAVAILABLE where nothing can be kept."""
+    def origin(self, key: ChannelKey) -> Position:
+        """The position before the first event of a topic; a new one is opened."""
+        log = self.peek(key)
+        return Position(self.create(key).epoch if log is None else log.epoch, 0)
+
+    def peek(self, key: ChannelKey) -> Log | None:
+        """The log of a topic, if there is one. Unlike `log` it takes no topic into use."""
+        live = self._live.get(key)
+        return (self._shelf.get(key) or self._unused.get(key)) if live is None else live.log
+
+    async def publish(
+        self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None
+    ) -> Position:
+        """Appends and returns the position. The records are kept with the events, if these are kept at all.
+
+        Raises CallboardError BUSY when the topic stays full for too long, UNAVAILABLE where nothing can be kept."""
         reply: Reply[Position] | None = None
         with trio.move_on_after(self._options.publish_seconds):
-            reply = await self.submit(key, *drafts)
+            reply = await self.submit(key, *drafts, records=records, located=located)
         if reply is None:
             raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
         # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
         return await reply.wait()
 
-    async def submit(self, key: ChannelKey, *drafts: Draft, patient: bool = False) -> Reply[Position]:
+    async def submit(
+        self,
+        key: ChannelKey,
+        *drafts: Draft,
+        records: tuple[Record, ...] = (),
+        located: Located | None = None,
+        patient: bool = False,
+    ) -> Reply[Position]:
         """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position;
         it fails where the events cannot be kept, unless they are `patient`.
 
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
         try:
-            return await self._open(key).submit(*drafts, patient=patient)
+            return await self._open(key).submit(*drafts, records=records, located=located, patient=patient)
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
+    def emit(self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        return self._open(key).emit(*drafts)
+        return self._open(key).emit(*drafts, records=records)
 
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
@@ -214,8 +236,9 @@ class Channels:
         with contextlib.suppress(trio.BrokenResourceError):
             await self._open(key).redact(redaction, lasting=lasting)
 
-    def forget(self, key: ChannelKey) -> None:
-        """Drops a topic with its log. Subscribers hear nothing more of it."""
+    def forget(self, key: ChannelKey, *records: Record) -> None:
+        """Drops a topic with its log, and in the same step what the records say is no more. Subscribers hear nothing
+        more of it."""
         channel = self._live.pop(key, None)
         log = self._take_from_shelf(key) if channel is None else channel.log
         if channel is not None:
@@ -227,8 +250,7 @@ class Channels:
         if log is not None:
             self.marks.forgotten.note(log)
             log.leave_totals()
-            if self._keeping is not None and self._keeping.keeps(key):
-                self._keeping.journal.put_nowait(Kept(dropped=(key,)))
+        self.keeper.note(*records, dropped=(key,) if log is not None and self._keeps(key) else ())
 
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
@@ -309,6 +331,12 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and channel.is_heard
 
+    def _open_to_tell(self, key: ChannelKey) -> Channel:
+        """As `_open`, where a position is going to be told, be it before the first event."""
+        if self.peek(key) is None and self._keeps(key):
+            self.keeper.note(opened=(Opened(key, self._open(key).log.epoch),))
+        return self._open(key)
+
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
@@ -320,6 +348,9 @@ class Channels:
             for follower in self._followers_of(key):
                 follower.attach(key)
         return channel
+
+    def _keeps(self, key: ChannelKey) -> bool:
+        return self._keeping is not None and self._keeping.keeps(key)
 
     def _make(self, log: Log) -> Channel:
         options = self._options

@@ -81,8 +81,11 @@ class Batch:
             delivery.events.append(log.place(draft, offset))
         self._events += delivery.events[len(delivery.events) - len(entry.drafts) :]
         self._records += entry.records
+        position = Position(log.epoch, offset)
+        if entry.located is not None:
+            self._records.append(entry.located(position))
         if entry.reply is not None:
-            self._positions.append((entry.reply, Position(log.epoch, offset)))
+            self._positions.append((entry.reply, position))
 
     def _delivery(self, topic: Topic) -> Delivery:
         delivery = self.deliveries.get(topic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -38,6 +38,8 @@ class Appended(msgspec.Struct, frozen=True, eq=False):
     drafts: tuple[Draft, ...]
     reply: Reply[Position] | None = None
     records: tuple[Record, ...] = ()
+    located: Callable[[Position], Record] | None = None
+    """A record that holds the position of the last event."""
     patient: bool = False
 
     @property

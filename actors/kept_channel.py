@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 
 import trio
 
-from actors.channel import BATCH_BYTES, Channel
+from actors.channel import BATCH_BYTES, Channel, Located
 from actors.errors import CallboardError
 from actors.event import Draft, Event
 from actors.journal import Journal
@@ -17,6 +17,7 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
+from actors.store import Record
 
 _BATCH_EVENTS = 1024
 
@@ -54,13 +55,15 @@ class KeptChannel(Channel):
         self._parking = True
         self._news.set()
 
-    async def submit(self, *drafts: Draft, patient: bool = False) -> Reply[Position]:
+    async def submit(
+        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+    ) -> Reply[Position]:
         reply: Reply[Position] = Reply()
-        await self._add(Appended(self, drafts, reply, patient=patient))
+        await self._add(Appended(self, drafts, reply, records, located, patient))
         return reply
 
-    def emit(self, *drafts: Draft) -> Awaitable[None]:
-        return self._add(Appended(self, drafts))
+    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+        return self._add(Appended(self, drafts, records=records))
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)

@@ -286,6 +286,10 @@ class Log:
                 return events[:count]
         return events
 
+    def in_memory(self) -> list[Event]:
+        """The newest events, oldest first."""
+        return self._events[self._head :]
+
     def gap_event(self, gap: Gap, offset: int) -> Event:
         """What a reader is told of a gap, at the `offset` where it goes on."""
         now = self.read(offset, max_events=1, max_bytes=0)

@@ -13,9 +13,16 @@ from actors.agent import Message
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, Json, draft, now_ms
+from actors.kept_session import (
+    KeptSession,
+    Recalled,
+    message_records,
+    messages_gone,
+    session_record,
+)
 from actors.mailbox import Mailbox, Reply
-from actors.position import Position
 from actors.redaction import TaskRedaction
+from actors.store import Opened, Record
 
 
 class Enter(msgspec.Struct, frozen=True):
@@ -26,12 +33,13 @@ class Enter(msgspec.Struct, frozen=True):
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """A task is done with the conversation, or gives up waiting for it; `said` joins it."""
+    """A task is done with the conversation, or gives up waiting for it; `said` joins it. `records` are kept with it."""
 
     task_id: str
     said: tuple[Message, ...]
     state: str
     error: str | None
+    records: tuple[Record, ...]
     reply: Reply[None]
 
 
@@ -60,6 +68,8 @@ class Session:
         self.key = ChannelKey("session", session_id, user_id)
         self.caller_key = command.key
         self.messages: list[Message] = []
+        self.serial = 0
+        """Counts up over the engine's conversations in the order of their creation."""
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
         self.forgotten = 0
@@ -70,7 +80,7 @@ class Session:
         self._used = used
         self._channels = channels
         self._created_at = self._updated_at = now_ms()
-        self._origin = Position(channels.create(self.key).epoch, 0)
+        self._origin = channels.origin(self.key)
         self._expected: set[str] = set()
         """The tasks that have not left yet: to come, waiting, or at their turn."""
         self._disowned: set[str] = set()
@@ -79,6 +89,8 @@ class Session:
         """Of the expected tasks those whose words are taken back before they have joined it."""
         self._current: str | None = None
         self._waiting: deque[Enter] = deque()
+        self._line: deque[str] = deque()
+        """Of the expected tasks those that have stood here in an earlier life of the engine, in their order."""
         self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
         self._ref = self._mailbox.ref
 
@@ -95,6 +107,56 @@ class Session:
     def is_idle(self) -> bool:
         return not self._expected and self._mailbox.statistics().waiting == 0
 
+    @property
+    def opening(self) -> Opened:
+        return Opened(self.key, self._origin.epoch)
+
+    @property
+    def record(self) -> Record:
+        """What is kept of it beside its messages."""
+        kept = KeptSession(
+            serial=self.serial,
+            user_id=self.user_id,
+            title=self._title,
+            agent=self._agent,
+            key=self.caller_key,
+            created_at=self._created_at,
+            updated_at=self._updated_at,
+            forgotten=self.forgotten,
+            disowned=tuple(sorted(self._disowned)),
+            recalled=tuple(Recalled(name, one.asked) for name, one in self._redactions.items()),
+        )
+        return session_record(self.id, kept)
+
+    @property
+    def gone(self) -> tuple[Record, ...]:
+        """The conversation is forgotten."""
+        end = self.forgotten + len(self.messages)
+        empty = msgspec.structs.replace(self.record, body=None)
+        return (empty, *messages_gone(self.id, self.forgotten, end))
+
+    def take_up(self, kept: KeptSession, messages: list[Message]) -> None:
+        """Goes on as it was kept. For a session that is new."""
+        self._created_at, self._updated_at = kept.created_at, kept.updated_at
+        self.forgotten, self.messages = kept.forgotten, messages
+        self._disowned = set(kept.disowned)
+        self._redactions = {one.task_id: TaskRedaction(one.task_id, one.asked) for one in kept.recalled}
+
+    def take_up_task(self, task_id: str, *, entered: bool) -> None:
+        """A task that had not left; called in the order of the tasks. `entered`: it was at its turn."""
+        self.expect(task_id)
+        if entered:
+            self._current = task_id
+        else:
+            self._line.append(task_id)
+
+    def forgo(self, task_id: str) -> None:
+        """The task that was expected does not come."""
+        self._expected.discard(task_id)
+        self._disowned.discard(task_id)
+        self._redactions.pop(task_id, None)
+        self._used(self)
+
     def expect(self, task_id: str) -> None:
         """A task is to come. Until it has left, the conversation is in use."""
         self._expected.add(task_id)
@@ -103,25 +165,36 @@ class Session:
     async def enter(self, task_id: str) -> tuple[Message, ...]:
         """Waits for the task's turn and returns the conversation so far. First come, first served.
 
-        Cancelled while it waits, the task must still `leave`.
+        Cancelled while it waits, the task must still `leave`. One that had entered in an earlier life of the engine
+        is told at once.
         """
         reply: Reply[tuple[Message, ...]] = Reply()
         await self._ref.send(Enter(task_id, reply))
         return await reply.wait()
 
-    async def leave(self, task_id: str, said: Sequence[Message], state: str, error: str | None = None) -> None:
-        """Returns once what was said is in the conversation. `error` is why the task failed. Idempotent: a task leaves
-        once."""
+    async def leave(
+        self,
+        task_id: str,
+        said: Sequence[Message],
+        state: str,
+        error: str | None = None,
+        *,
+        records: tuple[Record, ...] = (),
+    ) -> None:
+        """Returns once what was said is in the conversation, and ahead of all that is emitted from then on. `error` is
+        why the task failed; the records are kept with what was said. Idempotent: a task leaves once."""
         reply: Reply[None] = Reply()
-        await self._ref.send(Leave(task_id, tuple(said), state, error, reply))
+        await self._ref.send(Leave(task_id, tuple(said), state, error, records, reply))
         await reply.wait()
 
     def clear(self) -> None:
         """Forgets what was said. Tasks that were asked before go on, and add nothing to it."""
+        gone = messages_gone(self.id, self.forgotten, self.forgotten + len(self.messages))
         self.forgotten += len(self.messages)
         self.messages.clear()
         self._disowned |= self._expected
         self._updated_at = now_ms()
+        self._channels.keeper.note(self.record, *gone)
         self._used(self)
 
     def redact(self, redaction: TaskRedaction) -> None:
@@ -130,7 +203,11 @@ class Session:
         earlier = self._redactions.get(redaction.task_id)
         if redaction.task_id in self._expected and (earlier is None or not earlier.asked):
             self._redactions[redaction.task_id] = redaction
-        self.messages = [_unsaid(message, redaction) for message in self.messages]
+        left = [_unsaid(message, redaction) for message in self.messages]
+        changed = [place for place, message in enumerate(left) if message is not self.messages[place]]
+        self.messages = left
+        records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
+        self._channels.keeper.note(self.record, *records)
 
     def close(self) -> None:
         self._mailbox.close()
@@ -154,20 +231,23 @@ class Session:
             self._used(self)
             match message:
                 case Enter():
-                    self._waiting.append(message)
-                    self._admit_next()
+                    self._let_in(message)
                 case Leave():
                     await self._take_leave(message)
                 case _:
                     assert_never(message)
         self.running = False
 
-    def _remember(self, said: Sequence[Message]) -> None:
+    def _remember(self, said: Sequence[Message]) -> tuple[Record, ...]:
+        """Returns what is to be kept of it."""
         self.messages.extend(said)
+        before = self.forgotten
         excess = len(self.messages) - self._max_messages
         if excess > 0:
             del self.messages[:excess]
             self.forgotten += excess
+        first = self.forgotten + len(self.messages) - len(said)
+        return (*message_records(self.id, first, said), *messages_gone(self.id, before, self.forgotten))
 
     def _left_of(self, leave: Leave) -> list[Message]:
         """What it has said, but for what was taken back meanwhile."""
@@ -176,11 +256,34 @@ class Session:
             return []
         return list(leave.said) if redaction is None else [_unsaid(message, redaction) for message in leave.said]
 
+    def _let_in(self, entry: Enter) -> None:
+        if entry.task_id == self._current:
+            entry.reply.answer(self._told_of)
+        else:
+            self._waiting.append(entry)
+            self._admit_next()
+
+    @property
+    def _told_of(self) -> tuple[Message, ...]:
+        return tuple(message for message in self.messages if not message.redacted)
+
+    def _next_waiting(self) -> Enter | None:
+        """Who has its turn next; None while those who were first have yet to come again."""
+        if not self._line:
+            return self._waiting[0] if self._waiting else None
+        return next((entry for entry in self._waiting if entry.task_id == self._line[0]), None)
+
     def _admit_next(self) -> None:
-        if self._current is None and self._waiting:
-            entry = self._waiting.popleft()
+        entry = None if self._current is not None else self._next_waiting()
+        if entry is not None:
+            self._waiting.remove(entry)
+            self._strike_out(entry.task_id)
             self._current = entry.task_id
-            entry.reply.answer(tuple(message for message in self.messages if not message.redacted))
+            entry.reply.answer(self._told_of)
+
+    def _strike_out(self, task_id: str) -> None:
+        if task_id in self._line:
+            self._line.remove(task_id)
 
     async def _take_leave(self, leave: Leave) -> None:
         if leave.task_id not in self._expected:
@@ -190,15 +293,15 @@ class Session:
         said = self._left_of(leave)
         self._disowned.discard(leave.task_id)
         self._used(self)
+        joined: tuple[Record, ...] = ()
         if self._current == leave.task_id:
-            self._remember(said)
+            joined = self._remember(said)
             self._updated_at = now_ms()
             self._current = None
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
+            self._strike_out(leave.task_id)
         first = self.forgotten + len(self.messages) - len(said)
-        leave.reply.answer(None)
-        self._admit_next()
         drafts = [
             draft("message", _told(message, first + count), timestamp=message.timestamp)
             for count, message in enumerate(said)
@@ -207,7 +310,12 @@ class Session:
         if leave.error is not None:
             done["error"] = leave.error
         drafts.append(draft("done", done))
-        await self._channels.emit(self.key, *drafts)
+        try:
+            await self._channels.emit(self.key, *drafts, records=(self.record, *joined, *leave.records))
+        finally:
+            # Only now: what the task says after it has left is kept after this, or not at all.
+            leave.reply.answer(None)
+            self._admit_next()
 
 
 def _unsaid(message: Message, redaction: TaskRedaction) -> Message:

@@ -14,8 +14,9 @@ class TaskSnapshot(msgspec.Struct, kw_only=True):
     """A task as its events tell it. Whatever is keyed is in the order of its first event.
 
     `messages` and `thinking`: the text so far by the key of its pieces. `plan`: the data of the last `plan.*` event.
-    `steps`, `tool_calls`, `confirmations` (those that are open): what their events said of each, the later over the
-    earlier. `ending`: the data of the last event. `others`: of each other type what its last event held.
+    `steps`, `tool_calls`: what their events said of each, the later over the earlier. `confirmations` and
+    `client_tool_calls`: the data of those that are open. `ending`: the data of the last event. `others`: of each other
+    type what its last event held.
     """
 
     state: str = "queued"
@@ -28,6 +29,7 @@ class TaskSnapshot(msgspec.Struct, kw_only=True):
     steps: dict[str, Members] = {}
     tool_calls: dict[str, Members] = {}
     confirmations: dict[str, Members] = {}
+    client_tool_calls: dict[str, Members] = {}
     artifacts: list[object] = []
     ending: Members = {}
     others: Members = {}
@@ -56,6 +58,7 @@ class TaskFold:
                 turn = data.get("turn")
                 rest.turn = turn if isinstance(turn, int) else rest.turn
                 rest.prompt = text_of(data, "prompt")
+                self._go_on()
             case "plan.created" | "plan.updated":
                 rest.plan = data
             case "step.started" | "step.progress" | "step.completed":
@@ -66,6 +69,14 @@ class TaskFold:
             case "step.confirmed":
                 rest.confirmations.pop(text_of(data, "step_id"), None)
                 self._go_on()
+            case "agent.client_tool_call":
+                rest.client_tool_calls[text_of(data, "call_id")] = data
+                rest.state = "waiting"
+            case "agent.client_tool_result":
+                rest.client_tool_calls.pop(text_of(data, "call_id"), None)
+                self._go_on()
+            case "task.waiting":
+                rest.state = "waiting"
             case "agent.tool_call" | "agent.tool_result":
                 rest.tool_calls.setdefault(text_of(data, "call_id"), {}).update(data)
             case "agent.artifact":
@@ -73,6 +84,7 @@ class TaskFold:
             case "task.completed" | "task.failed" | "task.cancelled":
                 rest.state, rest.ending = _ENDS[kind], data
                 rest.confirmations.clear()
+                rest.client_tool_calls.clear()
             case "gap":
                 # It tells a reader what is missing, and says nothing of the task.
                 pass
@@ -92,7 +104,7 @@ class TaskFold:
 
     def _go_on(self) -> None:
         if not self._rest.ending:
-            self._rest.state = "waiting" if self._rest.confirmations else "running"
+            self._rest.state = "waiting" if self._rest.confirmations or self._rest.client_tool_calls else "running"
 
     def _tell_of_step(self, kind: str, data: Members) -> None:
         step = self._rest.steps.setdefault(text_of(data, "step_id"), {})

@@ -95,6 +95,7 @@ class Core:
         """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
         if self._store is not None:
             await take_up(self._store, self.channels)
+            await self.router.take_up(self._store)
 
     def store_statistics(self) -> JournalStatistics | None:
         """None where nothing outlives the process."""

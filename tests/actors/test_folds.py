@@ -143,6 +143,7 @@ def test_what_a_task_comes_to() -> None:
         },
         "tool_calls": {"c1": {"call_id": "c1", "name": "clock", "arguments": {}, "success": True, "result": 12}},
         "confirmations": {},
+        "client_tool_calls": {},
         "artifacts": [{"name": "a.txt", "media_type": "text/plain", "content": "x"}],
         "ending": {"task_id": "task-1", "result": "It is noon."},
         "others": {"weather": {"sun": True}},

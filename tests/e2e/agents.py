@@ -7,7 +7,8 @@ from pathlib import Path
 
 import trio
 
-from actors.agent import Result, TaskContext
+from actors.agent import Result, TaskContext, resumable
+from actors.event import Json
 from transport.head import RequestHead
 
 PACE = 0.001
@@ -62,6 +63,22 @@ async def stubborn(task: TaskContext) -> Result:
     raise AssertionError
 
 
+@resumable
+async def steady(task: TaskContext) -> Result:
+    """Notes once that it has begun, and ends when a file `go` is in the engine's folder. Says how often it was run."""
+
+    async def begin() -> Json:
+        _note_begun(task.prompt)
+        return task.prompt
+
+    begun = await task.once("begin", begin)
+    await task.message("on ")
+    while not Path("go").exists():  # noqa: ASYNC110, ASYNC240  another process makes it
+        await trio.sleep(PACE)
+    runs = 1 + sum(event.event_type == "task.resumed" for event in task.journal)
+    return Result(f"{begun} in {runs + bool(task.journal)} runs")
+
+
 async def asking(task: TaskContext) -> Result:
     """Waits for the confirmation of the step that the prompt names."""
     return Result("yes" if await task.confirm(task.prompt, "May I?") else "no")
@@ -76,6 +93,11 @@ async def witness(task: TaskContext) -> Result:
     finally:
         _note(ending)
     return result
+
+
+def _note_begun(prompt: str) -> None:
+    with Path("begun.txt").open("a") as begun:
+        begun.write(f"{prompt}\n")
 
 
 def _note(ending: str) -> None:

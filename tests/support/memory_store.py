@@ -28,6 +28,8 @@ class MemoryStore:
     def __init__(self, *, seconds: float = 0, pause: Callable[[], float] | None = None) -> None:
         """A commit takes so many `seconds`, or those that `pause` gives."""
         self.commits = 0
+        self.images: list[MemoryStore] | None = None
+        """Where it is a list: what a crash after each commit would leave, from before the first on."""
         self._pause = pause or (lambda: seconds)
         self._epochs: dict[ChannelKey, str] = {}
         self._events: dict[ChannelKey, list[Event]] = {}
@@ -46,6 +48,18 @@ class MemoryStore:
         """The next commit raises it."""
         self._crash = error
 
+    def image(self) -> MemoryStore:
+        """What a crash would leave at the moment."""
+        left = MemoryStore()
+        left._epochs, left._floors, left._records = dict(self._epochs), dict(self._floors), dict(self._records)
+        left._events = {key: list(events) for key, events in self._events.items()}
+        return left
+
+    def watch_commits(self) -> list[MemoryStore]:
+        """The images from now on: `[n]` is from after the n-th commit from here."""
+        self.images = [self.image()]
+        return self.images
+
     def events(self, key: ChannelKey) -> list[Event]:
         return self._events.get(key, [])
 
@@ -59,6 +73,8 @@ class MemoryStore:
             raise StoreError(self._failure)
         self._apply(write)
         self.commits += 1
+        if self.images is not None:
+            self.images.append(self.image())
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         await trio.lowlevel.checkpoint()
