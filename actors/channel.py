@@ -15,6 +15,7 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner, spawn
+from actors.store import Record
 from actors.subscription import Subscription
 from actors.watcher import Watcher
 
@@ -52,6 +53,11 @@ class Channel(ABC):
         return self._audiences.subscribers
 
     @property
+    def furthest(self) -> int:
+        """The last event that any of the subscribers was sent; 0 without one."""
+        return self._audiences.furthest
+
+    @property
     def is_heard(self) -> bool:
         """Whether what is said here reaches somebody now: a subscriber, or the audience of one who watches."""
         return bool(self._audiences) or any(watcher.is_heard for watcher in self._watchers)
@@ -79,8 +85,9 @@ class Channel(ABC):
         """
 
     @abstractmethod
-    def emit(self, *drafts: Draft) -> Awaitable[None]:
-        """As `submit`, without a reply; in order with every other call from the same task."""
+    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+        """As `submit`, without a reply; in order with every other call from the same task. The records are kept with
+        the events, or not at all; where these are not kept, neither are they."""
 
     @abstractmethod
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:

@@ -16,6 +16,7 @@ from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.journal import Journal
 from actors.journal_entries import Kept
+from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
 from actors.mailbox import Reply
@@ -24,7 +25,7 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import StoredTopic
+from actors.store import Floor, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -88,6 +89,8 @@ class Channels:
         """`keeping`: which topics outlive the process, and how; without it none does."""
         self._supervisor = supervisor
         self._keeping = keeping
+        self.keeper: Keeper = ForgetfulKeeper() if keeping is None else JournalKeeper(keeping.journal)
+        """What is told to it stays in order with the events."""
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
@@ -96,6 +99,8 @@ class Channels:
         """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
         self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
         """The live topics by channel and owner."""
+        self._kept: Groups[tuple[str, str], ChannelKey] = Groups()
+        """All topics that are kept, in use or not."""
         self._followers: Groups[tuple[str, str | None], Follower] = Groups()
         """By channel and what they see; under the owner of everybody's topics all who follow the channel."""
         self._follower_count = 0
@@ -116,6 +121,27 @@ class Channels:
         log.take_up(stored.first, stored.tail, stored.last_type)
         shelf = self._shelf if log.tail else self._unused
         shelf[stored.key] = log
+
+    def keeps(self, key: ChannelKey) -> bool:
+        """Whether the topic outlives the process."""
+        return self._keeping is not None and self._keeping.keeps(key)
+
+    def kept_of(self, channel: str, owner: str) -> list[Log]:
+        """The logs of all topics of an owner that are kept, in use or not. None is opened by it."""
+        found = (self.find(key) for key in self._kept.of((channel, owner)))
+        return [log for log in found if log is not None]
+
+    def raise_floor(self, key: ChannelKey, offset: int) -> None:
+        """What the topic holds up to there is no longer kept."""
+        log = self.log(key)
+        log.raise_floor(offset)
+        if self._keeping is not None and self._keeping.keeps(key):
+            self._keeping.journal.put_nowait(Kept(floors=(Floor(key, offset),)))
+
+    def find(self, key: ChannelKey) -> Log | None:
+        """The topic's log, to read. The topic is not opened by it."""
+        channel = self._live.get(key)
+        return (self._shelf.get(key) or self._unused.get(key)) if channel is None else channel.log
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -179,9 +205,9 @@ class Channels:
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
+    def emit(self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        return self._open(key).emit(*drafts)
+        return self._open(key).emit(*drafts, records=records)
 
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
@@ -203,12 +229,13 @@ class Channels:
             self._keys.discard((key.channel, key.owner), key)
             self._subscription_count -= channel.subscribers
             channel.close()
+        if log is not None:
             for follower in self._followers_of(key):
                 follower.detach(key)
-        if log is not None:
             log.leave_totals()
-            if self._keeping is not None and self._keeping.keeps(key):
-                self._keeping.journal.put_nowait(Kept(dropped=(key,)))
+            if self.keeps(key):
+                self._kept.discard((key.channel, key.owner), key)
+                self.keeper.note(dropped=(key,))
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
@@ -275,6 +302,11 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and not channel.is_deserted
 
+    def furthest(self, key: ChannelKey) -> int:
+        """The last event of the topic that any of its subscribers was sent; 0 without one."""
+        channel = self._live.get(key)
+        return 0 if channel is None else channel.furthest
+
     def is_heard(self, key: ChannelKey) -> bool:
         """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
         channel = self._live.get(key)
@@ -301,6 +333,7 @@ class Channels:
     def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
         keeping = self._keeping
         if keeping is not None and keeping.keeps(key):
+            self._kept.add((key.channel, key.owner), key)
             return Log(key, keeping.window, epoch=epoch, totals=self._totals, pages=keeping.pages)
         kept = retention or self._retention.get(key.channel, Retention())
         return Log(key, kept, epoch=epoch, totals=self._totals)

@@ -17,6 +17,7 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
+from actors.store import Record
 
 _BATCH_EVENTS = 1024
 
@@ -59,8 +60,8 @@ class KeptChannel(Channel):
         await self._add(Appended(self, drafts, reply))
         return reply
 
-    def emit(self, *drafts: Draft) -> Awaitable[None]:
-        return self._add(Appended(self, drafts))
+    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+        return self._add(Appended(self, drafts, records=records))
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)

@@ -18,6 +18,7 @@ from actors.mailbox import Mailbox, Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
+from actors.store import Record
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -96,7 +97,7 @@ class VolatileChannel(Channel):
         await self._publish(Append(drafts, reply))
         return reply
 
-    def emit(self, *drafts: Draft) -> Awaitable[None]:
+    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         return self._publish(Append(drafts, None))
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:

@@ -67,7 +67,7 @@ class Core:
             self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox), self.keeping
         )
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
-        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds))
+        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds), self._store)
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)

@@ -92,6 +92,7 @@ class Pipelines:
         )
         session = await self._router.open_session(principal, command)
         feed, projection = self._open_feed(session, session_type)
+        await feed.ready()
         return Room(pipeline, session_type, principal, session, feed, projection.messages)
 
     async def say(self, room: Room, user: Principal, connection_id: str, chat: Chat, echo: Echo) -> ExecStarted:
@@ -261,24 +262,29 @@ class Pipelines:
         return not self.options.auth_required or self._groups.admits(user, pipeline)
 
     def _open_feed(self, session: Session, session_type: SessionType) -> tuple[Feed, RoomProjection]:
-        """A room that was given up for lack of an audience is made again of what its session's log still holds."""
+        """A room that was given up for lack of an audience is made again: of what is kept of it, or else of what its
+        session's log still holds."""
         made: list[RoomProjection] = []
+
+        key = ChannelKey(FEED_CHANNEL, f"room.{session.id}", session.user_id)
+        is_kept = self._router.channels.keeps(key)
 
         def make() -> RoomProjection:
             owner = "" if session.user_id.startswith(GROUP) else session.user_id
             projection = RoomProjection(session_type, owner, self.options.room)
             log = self._router.log(session.key)
-            for event in log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
+            for event in [] if is_kept else log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
                 projection.project(event, 0.0)
             made.append(projection)
             return projection
 
-        key = ChannelKey(FEED_CHANNEL, f"room.{session.id}", session.user_id)
         feed = self._feeds.open(key, self.options.retention, make)
         if made:
-            feed.reader.add(session.key, Resumption(self._router.log(session.key).tail, None))
+            # One that is kept goes on where it was.
+            read = 0 if is_kept else self._router.log(session.key).tail
+            feed.add(session.key, Resumption(read, None))
             broadcasts = broadcasts_of(session.user_id)
-            feed.reader.add(broadcasts, self._router.start_of(broadcasts, "live"))
+            feed.add(broadcasts, self._router.start_of(broadcasts, "live"))
             return feed, made[0]
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")

@@ -77,9 +77,16 @@ class RealtimeAgent:
             return
         self._projection = made
         for task in self._router.tasks.running_of(self.owner):
-            feed.reader.add(task.key, Resumption(0, None))
+            feed.add(task.key, Resumption(0, None))
         self._feeds.follow(feed, "task", self.owner)
         self._feeds.follow(feed, "session", self.owner)
+
+    async def ready(self) -> None:
+        """Returns once it is known how the user's tasks stand. Raises CallboardError BUSY, UNAVAILABLE."""
+        self.open()
+        feed = self._feeds.find(self.key)
+        if feed is not None:
+            await feed.ready()
 
     def status(self) -> Draft:
         return self._projection.status(now_ms())
@@ -177,6 +184,7 @@ class RealtimeAgents:
         self._feeds = feeds
         self._options = options
         self._agents: dict[str, RealtimeAgent] = {}
+        feeds.know("steps", lambda: StepsProjection(options.broadcast_interval))
 
     def of(self, owner: str) -> RealtimeAgent:
         """Opened. Raises CallboardError BUSY."""
