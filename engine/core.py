@@ -14,6 +14,7 @@ from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.feeds import Feeds, FeedsOptions
 from actors.log import Retention
+from actors.members import MEMBER, Members
 from actors.model import Model
 from actors.principal import Verifier
 from actors.remote_task import LeaseOptions
@@ -24,9 +25,12 @@ from actors.store import Store
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
+from actors.uploads import UploadStore
+from actors.used_nonces import NONCE, UsedNonces
 from engine.config import Config
 from engine.keeping import make_keeping, take_up
 from engine.reporter import EngineReporter
+from transport.wallet_identity import NONCES
 
 _MOST_TOPICS = 1_000_000
 _ROOM = 10
@@ -42,6 +46,7 @@ class Extensions(msgspec.Struct, frozen=True):
     verifier: Verifier
     store: Store | None
     """Without one nothing outlives the process."""
+    uploads: UploadStore
 
 
 class Core:
@@ -62,12 +67,16 @@ class Core:
             stop_seconds=config.timeouts.stop_seconds,
         )
         self._store = extensions.store
+        self.uploads = extensions.uploads
         self.keeping = None if self._store is None else make_keeping(config, self._store, self.reporter)
         self.channels = Channels(
             self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox), self.keeping
         )
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
         self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds), self._store)
+        groups = {one.uuid: one.members for one in config.pipelines.values() if one.members}
+        self.members = Members(groups, self.channels.keeper)
+        self.used_nonces = UsedNonces(NONCES, self.channels.keeper)
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)
@@ -89,6 +98,8 @@ class Core:
         """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
         if self._store is not None:
             await take_up(self._store, self.channels)
+            self.members.load(await self._store.records(MEMBER))
+            self.used_nonces.load(await self._store.records(NONCE))
 
     def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
         most += most // 10 + _ROOM

@@ -57,7 +57,24 @@ CREATE TABLE record (
 """
 """`life`: which database this is, which file it was when it was last used, and how many commits it has had."""
 
-MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG)
+_UPLOADS = """
+CREATE TABLE upload (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (owner, key)
+) STRICT;
+CREATE INDEX upload_size ON upload (owner, number, size);
+CREATE INDEX upload_age ON upload (number, size);
+"""
+"""The indexes hold all that is asked for to make room: no file is read for it."""
+
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

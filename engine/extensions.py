@@ -11,6 +11,7 @@ import trio
 from actors.agent import Agent
 from actors.model import Model
 from actors.store import Store
+from actors.uploads import MemoryUploads, UploadsOptions, UploadStore
 from engine.agent_reference import load_agent
 from engine.agents.offline import offline_agent
 from engine.agents.openai import OpenAISettings, openai_agent
@@ -22,6 +23,7 @@ from engine.models.openai import OpenAIModel, open_client
 from engine.models.retry import RetryPolicy
 from engine.sqlite_log import SqliteLog
 from engine.sqlite_store import SqliteStore
+from engine.sqlite_uploads import SqliteUploads
 from engine.tools.builtin import builtin_tools
 from engine.tools.registry import ToolRegistry
 
@@ -35,7 +37,7 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
     async with AsyncExitStack() as stack:
         keys = await trio.to_thread.run_sync(KeyVerifier, config.store.path)
         stack.callback(keys.close)
-        store = await _open_store(config, stack)
+        store, uploads = await _open_store(config, stack)
         client = await stack.enter_async_context(open_client())
         models: dict[str, Model] = {
             name: OpenAIModel(_endpoint(endpoint), client) for name, endpoint in config.models.items()
@@ -46,19 +48,25 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
             models=models,
             verifier=Identity(keys, config.auth.jwt),
             store=store,
+            uploads=uploads,
         )
 
 
-async def _open_store(config: Config, stack: AsyncExitStack) -> Store | None:
+async def _open_store(config: Config, stack: AsyncExitStack) -> tuple[Store | None, UploadStore]:
+    limits = config.limits
+    bounds = UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
     if config.store.in_memory:
-        return None
+        return None, MemoryUploads(bounds)
     log = await trio.to_thread.run_sync(SqliteLog, config.store.path)
     stack.callback(log.close)
     if not log.is_whole:
         _log.warning(
             "the database is not as it was left: clients that resume are told of a gap", path=str(config.store.path)
         )
-    return SqliteStore(log)
+    store = SqliteStore(log)
+    uploads = await trio.to_thread.run_sync(SqliteUploads, config.store.path, bounds, store.writing)
+    stack.callback(uploads.close)
+    return store, uploads
 
 
 def _agents(config: Config) -> Mapping[str, Agent]:

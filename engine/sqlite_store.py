@@ -19,11 +19,12 @@ class SqliteStore:
 
     def __init__(self, log: SqliteLog) -> None:
         self._log = log
-        self._writing = trio.CapacityLimiter(1)
+        self.writing = trio.CapacityLimiter(1)
+        """Of all who write to the file: one waits for another here, and not for SQLite's lock."""
         self._reading = trio.CapacityLimiter(1)
 
     async def commit(self, write: Write) -> None:
-        await trio.to_thread.run_sync(self._log.commit, write, limiter=self._writing)
+        await trio.to_thread.run_sync(self._log.commit, write, limiter=self.writing)
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         page = partial(self._log.read, key, after, max_events=max_events, max_bytes=max_bytes)
