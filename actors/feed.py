@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
+import msgspec
 import trio
 
 from actors.attendance import Attendance
@@ -20,6 +22,8 @@ from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
 from actors.store import Record, Store, StoreError
 from actors.task_events import is_over
+
+_log = logging.getLogger("callboard.feeds")
 
 _CATCH_UP_SECONDS = 5.0
 _STORE_PAUSE = 0.5
@@ -250,7 +254,12 @@ class Feed:
                 rows = await store.records(self._record.kind)
             except (StoreError, CallboardError):
                 await trio.sleep(_STORE_PAUSE)
-        self.projection.load(self._record.load(rows))
+        parts = self._record.load(rows)
+        try:
+            self.projection.load(parts)
+        except msgspec.DecodeError:
+            # Kept by another version, perhaps. Without it the feed begins anew; with it nothing would ever begin.
+            _log.exception("what was kept of %s cannot be read", self.key)
         if self._record.heard is not None:
             self.attendance.hear(self._record.heard)
         for source in [source for source in self._record.cursors if not self._channels.exists(source)]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
-
-from transport.dialects.pipeline import Echo
 
 _ANSWER = "answer "
 _DISOWNED = "disowned"
@@ -20,7 +19,7 @@ class Answer(msgspec.Struct):
     turn: int
     connection_id: str = ""
     stream: bool = True
-    echo: Echo = {}
+    echo: dict[str, Any] = {}
     id: int = 0
     timestamp: int = 0
     text: str = ""

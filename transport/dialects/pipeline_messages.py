@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from actors.event import Json
-from transport.dialects.pipeline import Echo
 from transport.dialects.pipeline_replies import iso
 
 Role: TypeAlias = Literal["user", "assistant"]
@@ -26,12 +25,12 @@ class RoomMessage(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     role: Role
     content: str
-    chain: list[Json]
+    chain: list[Any]
     timestamp: int
     connection_id: str
     user_id: str
     task_id: str
-    echo: Echo = {}
+    echo: dict[str, Any] = {}
     is_final: bool = True
     recalled: bool = False
     state: str | None = None
