@@ -122,7 +122,12 @@ def _by_subject(events: list[Event]) -> dict[str, list[str]]:
     for kind, data in _lasting(events):
         if kind == "status":
             continue
-        subject = data.get("taskId") or data.get("task", {}).get("id") or str(data.get("message", {}).get("id"))
+        subject = (
+            data.get("sessionId")
+            or data.get("taskId")
+            or data.get("task", {}).get("id")
+            or str(data.get("message", {}).get("id"))
+        )
         found.setdefault(str(subject), []).append(f"{kind} {json.dumps(data, sort_keys=True)}")
     return found
 
