@@ -58,6 +58,11 @@ class Channel(ABC):
         return self._audiences.subscribers
 
     @property
+    def furthest(self) -> int:
+        """The last event that any of the subscribers was sent; 0 without one."""
+        return self._audiences.furthest
+
+    @property
     def is_heard(self) -> bool:
         """Whether what is said here reaches somebody now: a subscriber, or the audience of one who watches."""
         return bool(self._audiences) or any(watcher.is_heard for watcher in self._watchers)
@@ -89,7 +94,8 @@ class Channel(ABC):
 
     @abstractmethod
     def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
-        """As `submit`, without a reply; in order with every other call from the same task."""
+        """As `submit`, without a reply; in order with every other call from the same task. The records are kept with
+        the events, or not at all; where these are not kept, neither are they."""
 
     @abstractmethod
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:

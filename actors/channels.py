@@ -14,6 +14,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.journal import Journal
+from actors.journal_entries import Kept
 from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
@@ -25,7 +26,7 @@ from actors.position import Position
 from actors.redaction import Redaction
 from actors.shelf import Shelf
 from actors.spawner import Spawner
-from actors.store import Opened, Record, StoredTopic
+from actors.store import Floor, Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -101,6 +102,8 @@ class Channels:
         """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
         self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
         """The live topics by channel and owner."""
+        self._kept: Groups[tuple[str, str], ChannelKey] = Groups()
+        """All topics that are kept, in use or not."""
         self._followers: Groups[tuple[str, str | None], Follower] = Groups()
         """By channel and what they see; under the owner of everybody's topics all who follow the channel."""
         self._follower_count = 0
@@ -122,6 +125,22 @@ class Channels:
         log.take_up(stored.first, stored.tail, stored.last_type)
         shelf = self._shelf if log.tail else self._unused
         shelf.put(log)
+
+    def keeps(self, key: ChannelKey) -> bool:
+        """Whether the topic outlives the process."""
+        return self._keeping is not None and self._keeping.keeps(key)
+
+    def kept_of(self, channel: str, owner: str) -> list[Log]:
+        """The logs of all topics of an owner that are kept, in use or not. None is opened by it."""
+        found = (self.peek(key) for key in self._kept.of((channel, owner)))
+        return [log for log in found if log is not None]
+
+    def let_go(self, key: ChannelKey, offset: int) -> None:
+        """What the topic holds up to there is no longer kept."""
+        log = self.log(key)
+        log.raise_floor(offset)
+        if self._keeping is not None and self._keeping.keeps(key):
+            self._keeping.journal.put_nowait(Kept(floors=(Floor(key, offset),)))
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -245,17 +264,17 @@ class Channels:
             self._keys.discard((key.channel, key.owner), key)
             self._subscription_count -= channel.subscribers
             channel.close()
+        if log is not None:
             for follower in self._followers_of(key):
                 follower.detach(key)
-        if log is not None:
             self.marks.forgotten.note(log)
             log.leave_totals()
-        self.keeper.note(*records, dropped=(key,) if log is not None and self._keeps(key) else ())
+            self._kept.discard((key.channel, key.owner), key)
+        self.keeper.note(*records, dropped=(key,) if log is not None and self.keeps(key) else ())
 
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
-        channel = self._live.get(key)
-        log = channel.log if channel is not None else self._shelf.get(key)
+        log = self.peek(key)
         if log is None or log.epoch != epoch:
             return False
         log.raise_floor(offset)
@@ -326,6 +345,11 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and not channel.is_deserted
 
+    def furthest(self, key: ChannelKey) -> int:
+        """The last event of the topic that any of its subscribers was sent; 0 without one."""
+        channel = self._live.get(key)
+        return 0 if channel is None else channel.furthest
+
     def is_heard(self, key: ChannelKey) -> bool:
         """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
         channel = self._live.get(key)
@@ -333,7 +357,7 @@ class Channels:
 
     def _open_to_tell(self, key: ChannelKey) -> Channel:
         """As `_open`, where a position is going to be told, be it before the first event."""
-        if self.peek(key) is None and self._keeps(key):
+        if self.peek(key) is None and self.keeps(key):
             self.keeper.note(opened=(Opened(key, self._open(key).log.epoch),))
         return self._open(key)
 
@@ -349,9 +373,6 @@ class Channels:
                 follower.attach(key)
         return channel
 
-    def _keeps(self, key: ChannelKey) -> bool:
-        return self._keeping is not None and self._keeping.keeps(key)
-
     def _make(self, log: Log) -> Channel:
         options = self._options
         if self._keeping is not None and self._keeping.keeps(log.key):
@@ -361,6 +382,7 @@ class Channels:
     def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
         keeping = self._keeping
         if keeping is not None and keeping.keeps(key):
+            self._kept.add((key.channel, key.owner), key)
             return Log(key, keeping.window, epoch=epoch, totals=self._totals, pages=keeping.pages)
         kept = retention or self._retention.get(key.channel, Retention())
         return Log(key, kept, epoch=epoch, totals=self._totals)

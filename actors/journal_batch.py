@@ -28,7 +28,8 @@ class Batch:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.deliveries: dict[Topic, Delivery] = {}
         self._events: list[Event] = []
-        self._records: list[Record] = []
+        self._records: dict[tuple[str, str], Record] = {}
+        """By kind and id: of what several entries say of one thing the last is true."""
         self._opened: list[Opened] = []
         self._rewrites: list[Rewrite] = []
         self._floors: list[Floor] = []
@@ -43,7 +44,7 @@ class Batch:
         return Write(
             opened=self._opened,
             events=self._events,
-            records=self._records,
+            records=tuple(self._records.values()),
             rewrites=self._rewrites,
             floors=self._floors,
             dropped=self._dropped,
@@ -64,7 +65,7 @@ class Batch:
                 self._delivery(topic)
                 self._rewrites.append(Rewrite(topic.log.key, redaction))
             case Kept():
-                self._records += entry.records
+                self._put(entry.records)
                 self._opened += entry.opened
                 self._floors += entry.floors
                 self._dropped += entry.dropped
@@ -80,12 +81,16 @@ class Batch:
             offset += 1
             delivery.events.append(log.place(draft, offset))
         self._events += delivery.events[len(delivery.events) - len(entry.drafts) :]
-        self._records += entry.records
+        self._put(entry.records)
         position = Position(log.epoch, offset)
         if entry.located is not None:
-            self._records.append(entry.located(position))
+            self._put((entry.located(position),))
         if entry.reply is not None:
             self._positions.append((entry.reply, position))
+
+    def _put(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._records[record.kind, record.id] = record
 
     def _delivery(self, topic: Topic) -> Delivery:
         delivery = self.deliveries.get(topic)

@@ -65,6 +65,11 @@ class Reader:
             self._marked.pop(key, None)
             self._channels.unwatch(key, self)
 
+    def offset_of(self, key: ChannelKey) -> int:
+        """The last event of the topic that was read; 0 for one that is not read."""
+        cursor = self._cursors.get(key)
+        return 0 if cursor is None else cursor.offset
+
     def is_behind(self, key: ChannelKey, offset: int) -> bool:
         """Whether a topic that is read has not been read up to there."""
         cursor = self._cursors.get(key)

@@ -15,6 +15,7 @@ from actors.dynamic_supervisor import DynamicSupervisor
 from actors.feeds import Feeds, FeedsOptions
 from actors.journal import JournalStatistics
 from actors.log import Retention
+from actors.members import MEMBER, Members
 from actors.model import Model
 from actors.principal import Verifier
 from actors.remote_task import LeaseOptions
@@ -25,10 +26,13 @@ from actors.store import RetainedStore
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
+from actors.uploads import UploadStore
+from actors.used_nonces import NONCE, UsedNonces
 from engine.config import Config
 from engine.keeping import make_keeping, make_retainer, take_up
 from engine.reporter import EngineReporter
 from engine.upkeep import Upkeep
+from transport.wallet_identity import NONCES
 
 _MOST_TOPICS = 1_000_000
 _ROOM = 10
@@ -44,6 +48,7 @@ class Extensions(msgspec.Struct, frozen=True):
     verifier: Verifier
     store: RetainedStore | None
     """Without one nothing outlives the process."""
+    uploads: UploadStore
     upkeep: Upkeep | None = None
     """Of the store's file, where it has one."""
 
@@ -66,6 +71,7 @@ class Core:
             stop_seconds=config.timeouts.stop_seconds,
         )
         self._store = extensions.store
+        self.uploads = extensions.uploads
         self.keeping = None if self._store is None else make_keeping(config, self._store, self.reporter)
         retention = _retention(config)
         topics = ChannelsOptions(mailbox=limits.mailbox, topics=limits.topics)
@@ -73,7 +79,10 @@ class Core:
         self.retainer = make_retainer(self._store, self.keeping, self.channels, retention)
         self.upkeep = extensions.upkeep
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
-        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds))
+        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds), self._store)
+        groups = {one.uuid: one.members for one in config.pipelines.values() if one.members}
+        self.members = Members(groups, self.channels.keeper)
+        self.used_nonces = UsedNonces(NONCES, self.channels.keeper)
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)
@@ -95,6 +104,8 @@ class Core:
         """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
         if self._store is not None:
             await take_up(self._store, self.channels)
+            self.members.load(await self._store.records(MEMBER))
+            self.used_nonces.load(await self._store.records(NONCE))
             await self.router.take_up(self._store)
 
     def store_statistics(self) -> JournalStatistics | None:

@@ -68,10 +68,27 @@ it stands before the body, which is then not read for it. `waste`: the events of
 kept, and still to be deleted; the topic may be gone, and its id is never used again.
 """
 
+_UPLOADS = """
+CREATE TABLE upload (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (owner, key)
+) STRICT;
+CREATE INDEX upload_size ON upload (owner, number, size);
+CREATE INDEX upload_age ON upload (number, size);
+"""
+"""The indexes hold all that is asked for to make room: no file is read for it."""
+
 _BEFORE_LOG = 1
 """The schema's version while the file held nothing but keys."""
 _INCREMENTAL = 2
-MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG)
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

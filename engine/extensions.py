@@ -10,6 +10,7 @@ import trio
 
 from actors.agent import Agent
 from actors.model import Model
+from actors.uploads import MemoryUploads, UploadsOptions, UploadStore
 from engine.agent_reference import load_agent
 from engine.agents.offline import offline_agent
 from engine.agents.openai import OpenAISettings, openai_agent
@@ -21,6 +22,7 @@ from engine.models.openai import OpenAIModel, open_client
 from engine.models.retry import RetryPolicy
 from engine.sqlite_log import SqliteLog
 from engine.sqlite_store import SqliteStore
+from engine.sqlite_uploads import SqliteUploads
 from engine.tools.builtin import builtin_tools
 from engine.tools.registry import ToolRegistry
 from engine.upkeep import Upkeep
@@ -38,6 +40,7 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
         keys = await trio.to_thread.run_sync(KeyVerifier, config.store.path)
         stack.callback(keys.close)
         upkeep = None if store is None else Upkeep(store)
+        uploads = await _open_uploads(config, store, stack)
         client = await stack.enter_async_context(open_client())
         models: dict[str, Model] = {
             name: OpenAIModel(_endpoint(endpoint), client) for name, endpoint in config.models.items()
@@ -48,8 +51,19 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
             models=models,
             verifier=Identity(keys, config.auth.jwt),
             store=store,
+            uploads=uploads,
             upkeep=upkeep,
         )
+
+
+async def _open_uploads(config: Config, store: SqliteStore | None, stack: AsyncExitStack) -> UploadStore:
+    limits = config.limits
+    bounds = UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
+    if store is None:
+        return MemoryUploads(bounds)
+    uploads = await trio.to_thread.run_sync(SqliteUploads, config.store.path, bounds, store.writing)
+    stack.callback(uploads.close)
+    return uploads
 
 
 async def _open_store(config: Config, stack: AsyncExitStack) -> SqliteStore | None:

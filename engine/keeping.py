@@ -13,7 +13,7 @@ from actors.store import RetainedStore, Store
 from engine.config import Config
 from engine.reporter import EngineReporter
 
-_KEPT = frozenset({"task", "session", "system", "agent", "app", "room"})
+_KEPT = frozenset({"task", "session", "system", "agent", "app", "room", "feed"})
 _PASSING = frozenset({"stats"})
 """System topics that say how things stand at the moment, and nothing that anyone would look up later."""
 

@@ -24,14 +24,15 @@ class SqliteStore:
 
     def __init__(self, log: SqliteLog) -> None:
         self._log = log
-        self._writing = trio.CapacityLimiter(1)
+        self.writing = trio.CapacityLimiter(1)
+        """Of all who write to the file: one waits for another here, and not for SQLite's lock."""
         self._reading = trio.CapacityLimiter(1)
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
         """Since it was opened."""
 
     async def commit(self, write: Write) -> None:
-        await trio.to_thread.run_sync(self._log.commit, write, limiter=self._writing)
+        await trio.to_thread.run_sync(self._log.commit, write, limiter=self.writing)
         self.commits += 1
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
@@ -51,7 +52,7 @@ class SqliteStore:
         """A piece of what is to be deleted, between two commits: they take turns. Returns whether there may be more.
 
         Raises StoreError."""
-        return await trio.to_thread.run_sync(self._log.purge, limiter=self._writing)
+        return await trio.to_thread.run_sync(self._log.purge, limiter=self.writing)
 
     async def checkpoint(self) -> None:
         """Moves the write-ahead log into the file beside the commits, so that none of them has to. Raises StoreError.
@@ -61,4 +62,4 @@ class SqliteStore:
         pages, left = await trio.to_thread.run_sync(self._log.checkpoint, limiter=self._moving)
         if left and pages > _LONG_PAGES:
             async with self._moving:
-                await trio.to_thread.run_sync(self._log.checkpoint, limiter=self._writing)
+                await trio.to_thread.run_sync(self._log.checkpoint, limiter=self.writing)

@@ -80,7 +80,7 @@ class RealtimeAgent:
         self._projection = made
         for task in self._router.tasks.running_of(self.owner):
             self._take_up(task.key)
-            feed.reader.add(task.key, Resumption(0, None))
+            feed.add(task.key, Resumption(0, None))
         self._feeds.follow(feed, "task", self.owner)
         self._feeds.follow(feed, "session", self.owner)
 
@@ -89,6 +89,13 @@ class RealtimeAgent:
         for question in self._router.open_questions(key):
             if question.offset < self._router.log(key).first:
                 self._projection.project(question, trio.current_time())
+
+    async def ready(self) -> None:
+        """Returns once it is known how the user's tasks stand. Raises CallboardError BUSY, UNAVAILABLE."""
+        self.open()
+        feed = self._feeds.find(self.key)
+        if feed is not None:
+            await feed.ready()
 
     def status(self) -> Draft:
         return self._projection.status(now_ms())
@@ -196,6 +203,7 @@ class RealtimeAgents:
         self._feeds = feeds
         self._options = options
         self._agents: dict[str, RealtimeAgent] = {}
+        feeds.know("steps", lambda: StepsProjection(options.broadcast_interval))
 
     def of(self, owner: str) -> RealtimeAgent:
         """Opened. Raises CallboardError BUSY."""
