@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 import trio
@@ -23,6 +23,7 @@ from actors.outbox import Outbox
 from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
+from actors.snapshot_base import FOLDS, no_base
 from actors.spawner import Spawner
 from actors.store import StoredTopic
 from actors.subscription import Encoder, Subscription
@@ -113,9 +114,19 @@ class Channels:
     def take_up(self, stored: StoredTopic) -> None:
         """A topic that was kept goes on where it ended. Called before anything else is."""
         log = self._new_log(stored.key, None, stored.epoch)
-        log.take_up(stored.first, stored.tail, stored.last_type)
+        log.take_up(stored.first, stored.tail, stored.last_type, stored.holes)
         shelf = self._shelf if log.tail else self._unused
         shelf[stored.key] = log
+
+    def logs(self) -> Iterator[Log]:
+        """Of all topics that there are now. While they are walked over, topics may come and go."""
+        live, shelved = tuple(self._live.values()), tuple(self._shelf.values())
+        return chain((channel.log for channel in live), shelved)
+
+    def find_log(self, key: ChannelKey) -> Log | None:
+        """The topic's log, if there is one. The topic is not taken into use by it."""
+        channel = self._live.get(key)
+        return self._shelf.get(key) or self._unused.get(key) if channel is None else channel.log
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -208,7 +219,8 @@ class Channels:
         if log is not None:
             log.leave_totals()
             if self._keeping is not None and self._keeping.keeps(key):
-                self._keeping.journal.put_nowait(Kept(dropped=(key,)))
+                bases = (no_base(key),) if key.channel in FOLDS else ()
+                self._keeping.journal.put_nowait(Kept(dropped=(key,), records=bases))
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -12,7 +12,7 @@ from actors.channels import Follower
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey, Event
-from actors.log import Log, Resumption
+from actors.log import Gap, Log, Resumption
 from actors.outbox import Outbox
 from actors.pace import walk
 from actors.position import Position
@@ -31,10 +31,12 @@ class Admission(msgspec.Struct, frozen=True):
     named: bool
     live: bool
     """Asked for what comes, without a position: a topic that is held already goes on where it is."""
+    snapshot: Event | None = None
+    """In place of all before the start."""
 
     @property
     def recovered(self) -> bool:
-        return self.start.gap is None
+        return self.start.is_whole
 
 
 class Connection:
@@ -82,10 +84,18 @@ class Connection:
     def subscriptions(self) -> int:
         return len(self._subscriptions)
 
-    def admit(self, channel: str, starts: dict[str, Start], *, everything: bool) -> tuple[Admission, ...]:
+    def admit(
+        self,
+        channel: str,
+        starts: Mapping[str, Start],
+        *,
+        everything: bool,
+        snapshots: Mapping[str, Event] | None = None,
+    ) -> tuple[Admission, ...]:
         """What a subscription to these topics would start with; with `everything` also to the rest of the channel.
 
-        Raises CallboardError, and changes nothing.
+        A topic of `snapshots` that was asked for without a position, or where events after it are missing, starts with
+        its snapshot. Raises CallboardError, and changes nothing.
         """
         check_channel(channel)
         principal = self._require_principal()
@@ -101,7 +111,11 @@ class Connection:
                     raise
         if len(self._named.union(keys)) > self._max:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
-        return tuple(self._admission(key, start, named=not everything) for key, start in keys.items())
+        taken = snapshots or {}
+        return tuple(
+            self._admission(key, start, named=not everything, snapshot=taken.get(key.topic))
+            for key, start in keys.items()
+        )
 
     def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> Awaitable[None] | None:
         """Subscribes as admitted. The reply has been put into the outbox before.
@@ -123,10 +137,10 @@ class Connection:
         standing = self._router.channels.follow_what_comes(follower)
         return walk(standing, partial(self._catch_up, follower))
 
-    def admission(self, key: ChannelKey, start: Start) -> Admission:
+    def admission(self, key: ChannelKey, start: Start, snapshot: Event | None = None) -> Admission:
         """What a subscription to a topic that its dialect has found for the client would start with. Nothing is checked
         and nothing changes; `hold` subscribes, in the same step."""
-        return self._admission(key, start, named=True)
+        return self._admission(key, start, named=True, snapshot=snapshot)
 
     def hold(self, admission: Admission, left: Callable[[Position], None] | None = None) -> None:
         """Subscribes as told. The reply that names the start has been put into the outbox before.
@@ -191,32 +205,47 @@ class Connection:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
         return self.principal
 
-    def _admission(self, key: ChannelKey, start: Start, *, named: bool) -> Admission:
+    def _admission(self, key: ChannelKey, start: Start, *, named: bool, snapshot: Event | None = None) -> Admission:
         held = self._subscriptions.get(key)
-        if held is not None and start == "live":
+        if held is not None and start == "live" and snapshot is None:
             # To take it up again at the tail would lose what its connection lags behind.
             return Admission(key, held.log.epoch, Resumption(held.offset, held.gap), (), named, live=True)
+        log = self._router.log(key)
         begin = self._router.start_of(key, start)
+        if start != "live" and begin.is_whole:
+            snapshot = None
+        if snapshot is not None:
+            begin = Resumption(snapshot.offset, log.gap_of(begin), snapshot.offset < log.holes)
         # Asked again in the place where the reader starts, so that a client's position never goes back.
         questions = tuple(
             msgspec.structs.replace(event, first=begin.offset, offset=begin.offset)
             for event in self._router.open_questions(key)
             if event.offset <= begin.offset
         )
-        return Admission(key, self._router.log(key).epoch, begin, questions, named, live=start == "live")
+        live = start == "live" and snapshot is None
+        return Admission(key, log.epoch, begin, questions, named, live, snapshot)
 
     def _subscribe(self, admission: Admission) -> None:
         key = admission.key
         if admission.named:
             self._named.add(key)
         held = self._subscriptions.get(key)
-        if held is not None and (admission.live or held.offset == admission.start.offset):
+        snapshot, start = admission.snapshot, admission.start
+        if held is not None and snapshot is None and (admission.live or held.offset == start.offset):
             return
         self._drop(key)
-        for question in admission.questions:
-            if frame := self._encoder.encode(question):
+        first: list[Event] = []
+        if snapshot is not None:
+            # The gap goes before it, and is told here.
+            first = [snapshot] if start.gap is None else [self._gap_event(key, start.gap, start.offset), snapshot]
+            start = Resumption(start.offset, None)
+        for event in (*first, *admission.questions):
+            if frame := self._encoder.encode(event):
                 self.outbox.put_nowait(frame)
-        self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
+        self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, start)
+
+    def _gap_event(self, key: ChannelKey, gap: Gap, offset: int) -> Event:
+        return self._router.log(key).gap_event(gap, offset)
 
     def _follower(self, channel: str) -> Follower:
         principal = self._require_principal()

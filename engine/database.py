@@ -57,7 +57,12 @@ CREATE TABLE record (
 """
 """`life`: which database this is, which file it was when it was last used, and how many commits it has had."""
 
-MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG)
+_HOLES = """
+ALTER TABLE topic ADD COLUMN holes INTEGER NOT NULL DEFAULT 0;
+"""
+"""The last offset of each topic that compaction has taken out."""
+
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _HOLES)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

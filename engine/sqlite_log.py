@@ -8,7 +8,8 @@ from pathlib import Path
 
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, new_epoch
-from actors.store import Floor, Rewrite, StoredTopic, StoreError, Write
+from actors.snapshot_base import BASE, base_id, redact_base
+from actors.store import Compaction, Floor, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
 from engine.store_mark import Mark, MarkFile
 
@@ -17,14 +18,14 @@ _FIND_TOPIC = "SELECT id, epoch FROM topic WHERE channel = ? AND topic = ? AND o
 _ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
 _CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
+_FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
 _PAGE = """
 SELECT offset, type, body, merge, merge_key, timestamp
 FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
 """
 _TOPICS = """
-SELECT channel, topic, owner, epoch, floor,
-    (SELECT min(offset) FROM event WHERE event.topic = topic.id),
+SELECT channel, topic, owner, epoch, floor, holes,
     (SELECT max(offset) FROM event WHERE event.topic = topic.id),
     (SELECT type FROM event WHERE event.topic = topic.id ORDER BY offset DESC LIMIT 1)
 FROM topic ORDER BY id
@@ -102,6 +103,13 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
+    def record(self, kind: str, name: str) -> bytes | None:
+        try:
+            found = self._reader.execute(_FIND_RECORD, (kind, name)).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+        return None if found is None else found[0]
+
     def _is_whole(self, file: int, known_file: int) -> bool:
         mark = self._mark.read()
         if mark is None and known_file == 0:
@@ -136,6 +144,8 @@ class SqliteLog:
             self._rewrite(rewrite, fresh)
         for floor in write.floors:
             self._raise_floor(floor, fresh)
+        for compaction in write.compactions:
+            self._compact(compaction, fresh)
         for key in write.dropped:
             db.execute("DELETE FROM topic WHERE channel = ? AND topic = ? AND owner = ?", _named(key))
 
@@ -166,12 +176,23 @@ class SqliteLog:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
                     self._db.execute(_CHANGE_EVENT, (*changed, topic, event.offset))
                 after = event.offset
+        base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
+        if base is not None:
+            body = redact_base(rewrite.key, base[0], rewrite.redaction)
+            self._db.execute(_PUT_RECORD, (BASE, base_id(rewrite.key), body))
 
     def _raise_floor(self, floor: Floor, fresh: dict[ChannelKey, int]) -> None:
         topic = self._find_topic(floor.key, fresh)
         if topic is not None:
             self._db.execute("DELETE FROM event WHERE topic = ? AND offset <= ?", (topic, floor.offset))
             self._db.execute("UPDATE topic SET floor = max(floor, ?) WHERE id = ?", (floor.offset, topic))
+
+    def _compact(self, compaction: Compaction, fresh: dict[ChannelKey, int]) -> None:
+        topic = self._find_topic(compaction.key, fresh)
+        if topic is not None:
+            passing = (topic, compaction.offset, Merge.NEVER.value)
+            self._db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
+            self._db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (compaction.offset, topic))
 
     def _page(
         self, key: ChannelKey, topic: int, epoch: str, after: int, *, max_events: int, max_bytes: int
@@ -208,9 +229,9 @@ def _stored(
     owner: str,
     epoch: str,
     floor: int,
-    first: int | None,
+    holes: int,
     last: int | None,
     last_type: str | None,
 ) -> StoredTopic:
     tail = max(floor, last or 0)
-    return StoredTopic(ChannelKey(channel, topic, owner), epoch, first or tail + 1, tail, last_type or "")
+    return StoredTopic(ChannelKey(channel, topic, owner), epoch, floor + 1, tail, last_type or "", holes)

@@ -34,3 +34,6 @@ class SqliteStore:
 
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         return await trio.to_thread.run_sync(self._log.records, kind, limiter=self._reading)
+
+    async def record(self, kind: str, name: str) -> bytes | None:
+        return await trio.to_thread.run_sync(self._log.record, kind, name, limiter=self._reading)
