@@ -222,8 +222,7 @@ class Connection:
             for event in self._router.open_questions(key)
             if event.offset <= begin.offset
         )
-        live = start == "live" and snapshot is None
-        return Admission(key, log.epoch, begin, questions, named, live, snapshot)
+        return Admission(key, log.epoch, begin, questions, named, start == "live", snapshot)
 
     def _subscribe(self, admission: Admission) -> None:
         key = admission.key
@@ -231,9 +230,12 @@ class Connection:
             self._named.add(key)
         held = self._subscriptions.get(key)
         snapshot, start = admission.snapshot, admission.start
-        if held is not None and snapshot is None and (admission.live or held.offset == start.offset):
+        # Where it is held already it goes on where it is, and what the snapshot holds may come behind it.
+        goes_on = held is not None and (admission.live or held.offset == start.offset)
+        if goes_on and snapshot is None:
             return
-        self._drop(key)
+        if not goes_on:
+            self._drop(key)
         first: list[Event] = []
         if snapshot is not None:
             # The gap goes before it, and is told here.
@@ -242,7 +244,8 @@ class Connection:
         for event in (*first, *admission.questions):
             if frame := self._encoder.encode(event):
                 self.outbox.put_nowait(frame)
-        self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, start)
+        if not goes_on:
+            self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, start)
 
     def _gap_event(self, key: ChannelKey, gap: Gap, offset: int) -> Event:
         return self._router.log(key).gap_event(gap, offset)

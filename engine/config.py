@@ -71,6 +71,10 @@ class Store(Section, frozen=True, kw_only=True):
     window_events: Count = 1_000
     """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
     window_bytes: Bytes = 1 << 20
+    compact_seconds: Seconds = 3_600.0
+    """So long after its end a task keeps of its events only the discrete ones, and its snapshot."""
+    snapshots: Count = 256
+    """Topics whose snapshot is kept up to date in memory."""
 
     @property
     def in_memory(self) -> bool:

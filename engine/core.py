@@ -20,12 +20,13 @@ from actors.remote_task import LeaseOptions
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
+from actors.snapshots import Snapshots, SnapshotsOptions
 from actors.store import Store
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
 from engine.config import Config
-from engine.keeping import make_keeping, take_up
+from engine.keeping import make_compactor, make_keeping, take_up
 from engine.reporter import EngineReporter
 
 _MOST_TOPICS = 1_000_000
@@ -81,7 +82,9 @@ class Core:
         )
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
         self.rooms = Rooms(self.channels, _rooms_options(config))
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds)
+        snapshots = Snapshots(self.channels, self._store, SnapshotsOptions(config.store.snapshots))
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds, snapshots)
+        self.compactor = make_compactor(config, self.channels, snapshots, self.keeping)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from actors.channels import Channels, Keeping
+from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey
 from actors.journal import Journal, JournalOptions
 from actors.log import Retention
+from actors.snapshots import Snapshots
 from actors.store import Store
 from engine.config import Config
 from engine.reporter import EngineReporter
@@ -25,6 +27,15 @@ def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keep
     journal = Journal(store, options, changed=reporter.report_store)
     window = Retention(config.store.window_events, config.store.window_bytes, seconds=float("inf"))
     return Keeping(journal, store, is_kept, window)
+
+
+def make_compactor(
+    config: Config, channels: Channels, snapshots: Snapshots, keeping: Keeping | None
+) -> Compactor | None:
+    """None where nothing is kept: what is in memory goes by its retention alone."""
+    if keeping is None:
+        return None
+    return Compactor(channels, snapshots, keeping.journal, CompactorOptions(config.store.compact_seconds))
 
 
 async def take_up(store: Store, channels: Channels) -> None:

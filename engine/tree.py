@@ -9,7 +9,8 @@
     ├── connections   crowd, temporary      one per accepted connection, and its writer while it lags
     ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
     ├── http          permanent             the application behind Hypercorn, and its lifespan
-    └── listener      permanent             the one port
+    ├── listener      permanent             the one port
+    └── compactor     permanent             takes out of tasks that ended a while ago what their snapshots hold
 
 They start in this order and stop in reverse, so that whoever uses a part ends before it.
 """
@@ -26,6 +27,7 @@ from engine.rounds import Rounds
 def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
     """The engine's root. Cancelled or stopped it stops everything in order."""
     store = [] if core.keeping is None else [ChildSpec("store", core.keeping.journal.run, stop_deadline=10.0)]
+    compactor = [] if core.compactor is None else [ChildSpec("compactor", core.compactor.run)]
     children = [
         *store,
         core.channel_actors.as_child(),
@@ -36,5 +38,6 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
         ChildSpec("rounds", rounds.run),
         ChildSpec("http", front.http.run, start_deadline=15.0, stop_deadline=15.0),
         ChildSpec("listener", front.listener.run),
+        *compactor,
     ]
     return Supervisor("engine", children, reporter=core.reporter, strategy=Strategy.REST_FOR_ONE)

@@ -28,7 +28,6 @@ from tests.support.world import NurserySpawner
 
 TASK = ChannelKey("task", "task-1", "alice")
 SESSION = ChannelKey("session", "session-1", "alice")
-FOLDS = {"task": TaskFold, "session": SessionFold}
 LATER = 10**15
 
 
@@ -81,7 +80,7 @@ async def scene(store: MemoryStore | None = None, cached: int = 256) -> AsyncIte
 
 
 def folded(key: ChannelKey, snapshot: Event | None, events: Sequence[Event]) -> bytes:
-    fold = FOLDS[key.channel]()
+    fold = TaskFold() if key == TASK else SessionFold()
     if snapshot is not None:
         fold.load(snapshot.body)
     for event in events:
@@ -122,7 +121,7 @@ def test_any_snapshot_and_its_tail_come_to_all_events(
         store = MemoryStore()
         snapshots: list[Event] = []
         everything: list[Event] = []
-        rest = list(steps)
+        rest: list[tuple[Draft, ...] | str] | None = list(steps)
         while rest is not None:
             # Each turn is one life of the engine.
             async with scene(store, cached=data.draw(st.sampled_from([0, 1]))) as here:
@@ -157,7 +156,12 @@ def test_any_snapshot_and_its_tail_come_to_all_events(
 async def test_a_second_asker_costs_only_what_came_since(monkeypatch: pytest.MonkeyPatch) -> None:
     applied: list[int] = []
     apply = TaskFold.apply
-    monkeypatch.setattr(TaskFold, "apply", lambda fold, event: (applied.append(event.offset), apply(fold, event)))
+
+    def counted(fold: TaskFold, event: Event) -> None:
+        applied.append(event.offset)
+        apply(fold, event)
+
+    monkeypatch.setattr(TaskFold, "apply", counted)
     async with scene() as here:
         await here.channels.publish(TASK, *(text(str(number)) for number in range(100)))
         await here.snapshots.take(TASK)
