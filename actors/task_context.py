@@ -29,6 +29,7 @@ RESERVED_TYPES = frozenset(
         "step.confirmed",
         "chat.message",
         "chat.reset",
+        "snapshot",
         "chat.recalled",
         "chat.read",
         "gap",

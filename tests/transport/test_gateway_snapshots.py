@@ -12,7 +12,7 @@ import trio.testing
 from actors.channels import ChannelsOptions
 from actors.event import ChannelKey, Merge, draft
 from actors.log import Retention
-from actors.task_fold import TaskFold
+from actors.task_fold import TaskFold, TaskSnapshot
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.world import ALICE, BOB, Limits
 from tests.transport.agents import AGENTS
@@ -115,7 +115,8 @@ async def test_an_event_stream_begins_with_it() -> None:
         greeting, snapshot = await client.event(), await client.event()
         position = f"{log.epoch}:{log.tail}"
         assert greeting.id == snapshot.id == position
-        assert (snapshot.event, snapshot.data["messages"]["m"]) == ("snapshot", "012")
+        assert snapshot.event == "snapshot"
+        assert msgspec.convert(snapshot.data, TaskSnapshot).messages["m"] == "012"
         await say(gateway, key, "x")
         assert (await client.event()).id == f"{log.epoch}:{log.tail}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -44,9 +44,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Events `first` to `last` of a topic cannot be delivered any more; what follows comes after `position`.
 
-    `reason` is `retention` (dropped by the server), `epoch` (the position was of another life of the topic: what lies
-    between is unknown), `future` (the topic never had them) or `gone` (the topic is no more, `last` and `position` are
-    None).
+    `reason` is `retention` (dropped by the server), `compacted` (of the text and progress of a task that has ended the
+    server keeps only what they came to: a snapshot has it), `epoch` (the position was of another life of the topic:
+    what lies between is unknown), `future` (the topic never had them) or `gone` (the topic is no more, `last` and
+    `position` are None).
     """
 
     channel: str
@@ -55,6 +56,3 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None
     reason: str
     position: Position | None
-
-
-Pushed: TypeAlias = Event | Gap
