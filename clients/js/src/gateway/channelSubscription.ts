@@ -6,6 +6,9 @@ const TERMINAL_TYPES: ReadonlySet<string> = new Set(["task.completed", "task.fai
 /** How many topics of a channel that is held whole are taken up where they were left: the newest. */
 const MAX_FOLLOWED = 500;
 
+/** The server takes so many snapshots in one request. */
+const MAX_SNAPSHOTS = 16;
+
 /** How many questions are remembered as asked: the newest. */
 const MAX_ASKED = 100;
 
@@ -17,6 +20,10 @@ export class ChannelSubscription {
   /** In the order of the last event. */
   readonly #positions = new Map<string, Position>();
   readonly #asked = new Set<string>();
+  /** Topics that begin with a snapshot where they do not go on without a gap. */
+  readonly #wanted = new Set<string>();
+  /** Those whose snapshot is to come: their positions stay until then, so that a cut does not lose it. */
+  readonly #awaited = new Set<string>();
 
   get named(): readonly string[] {
     return [...this.#named];
@@ -24,6 +31,28 @@ export class ChannelSubscription {
 
   get isEmpty(): boolean {
     return !this.whole && this.#named.size === 0;
+  }
+
+  wantSnapshots(topics: readonly string[], wanted: boolean): void {
+    for (const topic of topics) {
+      if (wanted) {
+        this.#wanted.add(topic);
+      } else {
+        this.#wanted.delete(topic);
+      }
+    }
+  }
+
+  /** What takes the topics that are held by name up again: those with snapshots apart, as many as the server takes. */
+  requests(): readonly { topics: readonly string[]; since: Readonly<Record<string, Position>>; snapshot?: true }[] {
+    const plain = this.named.filter((topic) => !this.#wanted.has(topic));
+    const wanted = this.named.filter((topic) => this.#wanted.has(topic));
+    const found = plain.length > 0 ? [{ topics: plain, since: this.#positionsOf(plain) }] : [];
+    const parts = Array.from({ length: Math.ceil(wanted.length / MAX_SNAPSHOTS) }, (_, place) => {
+      const topics = wanted.slice(place * MAX_SNAPSHOTS, (place + 1) * MAX_SNAPSHOTS);
+      return { topics, since: this.#positionsOf(topics), snapshot: true as const };
+    });
+    return [...found, ...parts];
   }
 
   /** The positions of those topics that are held by name, or only through the whole channel. */
@@ -39,9 +68,12 @@ export class ChannelSubscription {
       this.#named.add(topic);
     }
     const gone: (readonly [string, Position])[] = [];
-    for (const [topic, { epoch, offset }] of Object.entries(positions)) {
+    for (const [topic, { epoch, offset, recovered }] of Object.entries(positions)) {
       const known = this.#positions.get(topic);
-      if (epoch !== undefined && offset !== undefined) {
+      this.#awaited.delete(topic);
+      if (this.#wanted.has(topic) && epoch !== undefined && (known === undefined || !recovered)) {
+        this.#awaited.add(topic);
+      } else if (epoch !== undefined && offset !== undefined) {
         this.#read(topic, { epoch, offset });
       } else if (known !== undefined) {
         this.#positions.delete(topic);
@@ -53,12 +85,13 @@ export class ChannelSubscription {
 
   /** What is held through the whole channel stays; no topics are all of it. */
   unsubscribed(topics: readonly string[]): void {
-    for (const topic of topics) {
+    for (const topic of topics.length === 0 ? this.named : topics) {
       this.#named.delete(topic);
+      this.#wanted.delete(topic);
+      this.#awaited.delete(topic);
     }
     if (topics.length === 0) {
       this.whole = false;
-      this.#named.clear();
     }
     if (!this.whole) {
       for (const topic of this.#positions.keys()) {
@@ -76,17 +109,24 @@ export class ChannelSubscription {
     // A gap stands in the place of what is lost, and an open question is asked again in the place of the newest event.
     const isAskedAgain =
       event.event_type === "step.confirm" && known?.offset === event.offset && !this.#wasAsked(event);
-    if (!isAhead && event.event_type !== "gap" && !isAskedAgain) {
+    const isSnapshot = event.event_type === "snapshot" && this.#awaited.delete(event.topic);
+    if (!isAhead && event.event_type !== "gap" && !isAskedAgain && !isSnapshot) {
       return false;
     }
     if (event.event_type === "step.confirm") {
       this.#noteAsked(event);
     }
-    this.#read(event.topic, { epoch: event.epoch, offset: event.offset });
+    if (!this.#awaited.has(event.topic)) {
+      this.#read(event.topic, { epoch: event.epoch, offset: event.offset });
+    }
     if (TERMINAL_TYPES.has(event.event_type) && !this.#named.has(event.topic)) {
       this.#positions.delete(event.topic);
     }
     return true;
+  }
+
+  #positionsOf(topics: readonly string[]): Readonly<Record<string, Position>> {
+    return Object.fromEntries([...this.#positions].filter(([topic]) => topics.includes(topic)));
   }
 
   #read(topic: string, position: Position): void {
