@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import msgspec
 import trio
@@ -25,6 +26,7 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.shelf import Shelf
+from actors.snapshot_base import FOLDS, no_base
 from actors.spawner import Spawner
 from actors.store import Floor, Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
@@ -122,7 +124,7 @@ class Channels:
     def take_up(self, stored: StoredTopic) -> None:
         """A topic that was kept goes on where it ended. Called before anything else is."""
         log = self._new_log(stored.key, None, stored.epoch)
-        log.take_up(stored.first, stored.tail, stored.last_type)
+        log.take_up(stored.first, stored.tail, stored.last_type, stored.holes)
         shelf = self._shelf if log.tail else self._unused
         shelf.put(log)
 
@@ -141,6 +143,11 @@ class Channels:
         log.raise_floor(offset)
         if self._keeping is not None and self._keeping.keeps(key):
             self._keeping.journal.put_nowait(Kept(floors=(Floor(key, offset),)))
+
+    def logs(self) -> Iterator[Log]:
+        """Of all topics that there are now. While they are walked over, topics may come and go."""
+        live, shelved = tuple(self._live.values()), self._shelf.logs()
+        return chain((channel.log for channel in live), shelved)
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -270,7 +277,11 @@ class Channels:
             self.marks.forgotten.note(log)
             log.leave_totals()
             self._kept.discard((key.channel, key.owner), key)
-        self.keeper.note(*records, dropped=(key,) if log is not None and self.keeps(key) else ())
+        if log is None or not self.keeps(key):
+            self.keeper.note(*records)
+            return
+        bases = (no_base(key),) if key.channel in FOLDS else ()
+        self.keeper.note(*records, *bases, dropped=(key,))
 
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""

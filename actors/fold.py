@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 import msgspec
 
-from actors.event import Event
+from actors.event import ChannelKey, Event, Merge
+from actors.redaction import Redaction
 
 Members: TypeAlias = dict[str, object]
 """A JSON object. (msgspec knows no recursive type, and takes `object` for any JSON value.)"""
@@ -23,6 +24,10 @@ class Fold(Protocol):
 
     def dump(self) -> bytes:
         """The state as one JSON text; equal states give equal bytes."""
+        ...
+
+    def redact(self, key: ChannelKey, redaction: Redaction) -> None:
+        """Of what the events of the topic `key` said only that stays which the redaction leaves."""
         ...
 
     def load(self, dumped: bytes) -> None:
@@ -64,8 +69,25 @@ class Texts:
     def pop(self, key: str) -> None:
         self._texts.pop(key, None)
 
+    def redact(self, left: Callable[[str, str], str]) -> None:
+        """`left` tells what is left of a text, by its key."""
+        self._texts = {key: Text(left(key, str(text))) for key, text in self._texts.items()}
+
     def joined(self) -> dict[str, str]:
         return {key: str(text) for key, text in self._texts.items()}
+
+
+def left_of(redaction: Redaction, key: ChannelKey, event_type: str, data: object, merge_key: str = "") -> object:
+    """What a redaction leaves of the data of an event of that type; an empty object where it drops the event."""
+    event = Event(key, "", 0, 0, event_type, msgspec.json.encode(data), Merge.NEVER, merge_key, 0)
+    left = redaction.apply(event)
+    return data if left is event else msgspec.json.decode(left.body)
+
+
+def members_left(redaction: Redaction, key: ChannelKey, event_type: str, data: Members) -> Members:
+    """As `left_of`; no members are left of none."""
+    left = left_of(redaction, key, event_type, data) if data else data
+    return left if isinstance(left, dict) else {}
 
 
 def members(event: Event) -> Members:

@@ -9,7 +9,8 @@ from actors.event import ChannelKey, Event
 from actors.journal_entries import Appended, Entry, Kept, Redacted, Topic
 from actors.mailbox import Reply
 from actors.position import Position
-from actors.store import Floor, Opened, Record, Rewrite, Write
+from actors.redaction import Redaction
+from actors.store import Compaction, Floor, Opened, Record, Rewrite, Write
 
 
 class Delivery:
@@ -32,7 +33,9 @@ class Batch:
         """By kind and id: of what several entries say of one thing the last is true."""
         self._opened: list[Opened] = []
         self._rewrites: list[Rewrite] = []
+        self._redacted: list[tuple[Topic, Redaction]] = []
         self._floors: list[Floor] = []
+        self._compactions: list[Compaction] = []
         self._dropped: list[ChannelKey] = []
         self._positions: list[tuple[Reply[Position], Position]] = []
         self._replies: list[Reply[None]] = []
@@ -47,11 +50,14 @@ class Batch:
             records=tuple(self._records.values()),
             rewrites=self._rewrites,
             floors=self._floors,
+            compactions=self._compactions,
             dropped=self._dropped,
         )
 
     def answer(self) -> None:
         """All of it is kept and delivered."""
+        for topic, redaction in self._redacted:
+            topic.log.unmask(redaction)
         for reply, position in self._positions:
             reply.answer(position)
         for done in self._replies:
@@ -64,10 +70,12 @@ class Batch:
             case Redacted(topic, redaction):
                 self._delivery(topic)
                 self._rewrites.append(Rewrite(topic.log.key, redaction))
+                self._redacted.append((topic, redaction))
             case Kept():
                 self._put(entry.records)
                 self._opened += entry.opened
                 self._floors += entry.floors
+                self._compactions += entry.compactions
                 self._dropped += entry.dropped
                 if entry.reply is not None:
                     self._replies.append(entry.reply)

@@ -12,7 +12,7 @@ from actors.log import Log
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
-from actors.store import Floor, Opened, Record
+from actors.store import Compaction, Floor, Opened, Record
 
 
 class Topic(Protocol):
@@ -65,6 +65,7 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
     records: tuple[Record, ...] = ()
     opened: tuple[Opened, ...] = ()
     floors: tuple[Floor, ...] = ()
+    compactions: tuple[Compaction, ...] = ()
     dropped: tuple[ChannelKey, ...] = ()
     reply: Reply[None] | None = None
 

@@ -67,6 +67,7 @@ class KeptChannel(Channel):
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)
+        self.log.mask(redaction)
         await self._add(Redacted(self, redaction))
 
     def deliver(self, events: Sequence[Event], entries: int) -> None:

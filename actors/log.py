@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -32,8 +33,8 @@ class Retention(msgspec.Struct, frozen=True):
 class Gap(msgspec.Struct, frozen=True, gc=False):
     """Offsets `first` to `last` of `epoch` cannot be delivered.
 
-    `reason` is `retention` (they were dropped), `epoch` (the position is of another life of the log, so that what lies
-    between is unknown) or `future` (the log never had them).
+    `reason` is `retention` (they were dropped), `compacted` (they were folded into the topic's snapshot), `epoch` (the
+    position is of another life of the log, so that what lies between is unknown) or `future` (the log never had them).
     """
 
     epoch: str
@@ -43,10 +44,19 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 
 
 class Resumption(msgspec.Struct, frozen=True, gc=False):
-    """Where a reader starts: after `offset`, having been told of `gap` first, if there is one."""
+    """Where a reader starts: after `offset`, having been told of `gap` first, if there is one.
+
+    `holes`: some of what follows is compacted. Each hole is told as a gap where the reader comes to it.
+    """
 
     offset: int
     gap: Gap | None
+    holes: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing of what the reader has not seen."""
+        return self.gap is None and not self.holes
 
 
 class LogStatistics(msgspec.Struct, frozen=True):
@@ -93,14 +103,18 @@ class Log:
         "_events",
         "_floor",
         "_head",
+        "_masks",
         "_numbers",
         "_pages",
         "_redactions",
         "_retention",
         "_totals",
         "epoch",
+        "holes",
+        "is_settled",
         "key",
         "last_type",
+        "revision",
         "tail",
     )
 
@@ -132,15 +146,29 @@ class Log:
         self._redactions: tuple[Redaction, ...] = ()
         self._pages = pages
         self._floor = 0
+        self._masks: tuple[Redaction, ...] = ()
+        """What is taken back and still to be read in the pages."""
+        self.holes = 0
+        """The last offset that compaction has taken out: up to there only the discrete events are left."""
+        self.is_settled = False
+        """Nothing is left in it to be compacted, and nothing will come."""
+        self.revision = 0
+        """Changes whenever events that may have been read already do."""
 
     @property
     def first(self) -> int:
         """The oldest offset that can be read; `tail + 1` when none can."""
         return self._floor + 1
 
-    def take_up(self, first: int, tail: int, last_type: str) -> None:
+    def take_up(self, first: int, tail: int, last_type: str, holes: int = 0) -> None:
         """The pages hold these events already. For a log that is new."""
-        self._floor, self.tail, self.last_type = first - 1, tail, last_type
+        self._floor, self.tail, self.last_type, self.holes = first - 1, tail, last_type, holes
+
+    def compact(self, offset: int) -> None:
+        """The pages have lost what was not discrete up to there: it is read from them alone from now on."""
+        while self._head < len(self._events) and self._events[self._head].offset <= offset:
+            self._drop_oldest()
+        self.holes = offset
 
     def raise_floor(self, offset: int) -> None:
         """What is kept up to there may go. Called before it does: who reads a page meanwhile then knows of the gap."""
@@ -198,6 +226,7 @@ class Log:
     def redact(self, redaction: Redaction, *, lasting: bool = False) -> None:
         """Leaves of the events concerned only what the redaction leaves, in their places. `lasting`: also of events to
         come. Who has been sent an event keeps it; who reads it from now on does not get it."""
+        self.revision += 1
         if lasting and redaction not in self._redactions:
             self._redactions = (*self._redactions, redaction)[-_LASTING:]
         for index in range(self._head, len(self._events)):
@@ -208,6 +237,15 @@ class Log:
                 saved = len(event.body) - len(left.body)
                 self._bytes -= saved
                 self._totals.bytes -= saved
+
+    def mask(self, redaction: Redaction) -> None:
+        """Until `unmask`, pages are read with the redaction: it is under way to them."""
+        self._masks = (*self._masks, redaction)
+
+    def unmask(self, redaction: Redaction) -> None:
+        """Idempotent. The pages are redacted."""
+        self._masks = tuple(mask for mask in self._masks if mask is not redaction)
+        self.revision += 1
 
     def trim(self, now_ms: int) -> int:
         """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""
@@ -224,7 +262,7 @@ class Log:
             return Resumption(self.tail, None)
         first = self.first
         if since.epoch != self.epoch:
-            return Resumption(first - 1, Gap(self.epoch, 1, first - 1, "epoch"))
+            return Resumption(first - 1, Gap(self.epoch, 1, first - 1, "epoch"), first - 1 < self.holes)
         if since.offset > self.tail:
             return Resumption(self.tail, Gap(self.epoch, self.tail + 1, since.offset, "future"))
         return self._resume_after(since.offset)
@@ -245,6 +283,13 @@ class Log:
             return Resumption(cold, Gap(self.epoch, 1, cold, "retention"))
         return Resumption(cold + bisect_right(self._numbers, number, self._head) - self._head, None)
 
+    def gap_of(self, start: Resumption) -> Gap | None:
+        """What a reader that starts there does without, in one range; of one that is compacted the discrete events are
+        left."""
+        if start.gap is None and start.holes:
+            return Gap(self.epoch, start.offset + 1, self.holes, "compacted")
+        return start.gap
+
     def missed(self, offset: int) -> Gap | None:
         """What a reader that stands at `offset` has lost to the retention since."""
         first = self.first
@@ -255,20 +300,34 @@ class Log:
         return self._floor <= after < self.tail - (len(self._events) - self._head)
 
     async def page(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
-        """As `read`, also of what is not in memory. A checkpoint then. Raises actors.store.StoreError.
+        """As `read`, also of what is not in memory, where some offsets may be missing: `with_gaps` tells which. A
+        checkpoint then. Raises actors.store.StoreError.
 
         Nothing where the floor was raised meanwhile: then `missed` tells of what."""
-        if self._pages is not None and self.is_cold(max(after, self._floor)):
-            after = max(after, self._floor)
-            events = await self._pages.read(self.key, after, max_events=max_events, max_bytes=max_bytes)
-            if after < self._floor:
+        while self._pages is not None and self.is_cold(max(after, self._floor)):
+            revision, start = self.revision, max(after, self._floor)
+            events = await self._pages.read(self.key, start, max_events=max_events, max_bytes=max_bytes)
+            if start < self._floor:
                 # The floor was raised meanwhile: the gap is told first.
                 return []
             # The pages may be ahead: what is kept and not yet in the log has no reader so far, nor a position.
             while events and events[-1].offset > self.tail:
                 events.pop()
-            return events
+            if revision == self.revision:
+                return [self._masked(event) for event in events] if self._masks else events
         return self.read(after, max_events=max_events, max_bytes=max_bytes)
+
+    def with_gaps(self, after: int, events: Sequence[Event]) -> Sequence[Event]:
+        """A page that was read after that offset, and in it, as events, what is missing before and between."""
+        if not events or events[-1].offset - after == len(events):
+            return events
+        told: list[Event] = []
+        for event in events:
+            if event.offset > after + 1:
+                told.append(self.gap_event(self._hole(after + 1, event.offset - 1), event.offset - 1))
+            told.append(event)
+            after = event.offset
+        return told
 
     def read(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         """The events in memory after an offset, oldest first: at least one if there is one, then up to both bounds.
@@ -305,7 +364,16 @@ class Log:
 
     def _resume_after(self, offset: int) -> Resumption:
         gap = self.missed(offset)
-        return Resumption(offset if gap is None else gap.last, gap)
+        start = offset if gap is None else gap.last
+        return Resumption(start, gap, start < self.holes)
+
+    def _hole(self, first: int, last: int) -> Gap:
+        return Gap(self.epoch, first, last, "retention" if first <= self._floor else "compacted")
+
+    def _masked(self, event: Event) -> Event:
+        for mask in self._masks:
+            event = mask.apply(event)
+        return event
 
     def _drop_oldest(self) -> None:
         size = len(self._events[self._head].body) + EVENT_OVERHEAD

@@ -277,7 +277,7 @@ class Outbox:
             return b""
         if not events:
             self.wake(subscription)
-        return self._advance(subscription, events)
+        return self._advance(subscription, subscription.log.with_gaps(offset, events))
 
     def _advance(self, subscription: Subscription, events: Sequence[Event]) -> bytes:
         if not events:

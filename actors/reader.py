@@ -134,7 +134,8 @@ class Reader:
         self._marked.pop(key, None)
         return self._advance(key, cursor, events)
 
-    def _advance(self, key: ChannelKey, cursor: _Cursor, events: list[Event]) -> list[Event]:
+    def _advance(self, key: ChannelKey, cursor: _Cursor, page: list[Event]) -> list[Event]:
+        events = list(cursor.log.with_gaps(cursor.offset, page))
         if events:
             cursor.offset = events[-1].offset
         if cursor.offset < cursor.log.tail:

@@ -6,10 +6,12 @@ only put two hops and a queue of strangers in front of every command; what waits
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import trio
 
-from actors.addresses import Addresses, system_audiences
+from actors.addresses import Addresses, check_channel, system_audiences
 from actors.agents import Agents
 from actors.batches import Batches
 from actors.channels import Channels
@@ -42,10 +44,13 @@ from actors.publications import Publications
 from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions
+from actors.snapshots import Snapshots, check_channel_folds
 from actors.store import Opened, Store, StoreError
 from actors.task_context import RESERVED_TYPES
 from actors.tasks import Tasks, new_task_id
 
+SNAPSHOTS = 16
+"""How many a client may ask for in one request: all of them wait to be sent at once."""
 _HISTORY_BYTES = 1024 * 1024
 
 
@@ -68,13 +73,16 @@ class Router:
         tasks: Tasks,
         rooms: Rooms,
         options: RouterOptions | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
+        """`snapshots`: those of an engine that keeps its topics; else what the logs hold is folded."""
         chosen = options or RouterOptions()
         self.channels = channels
         self.agents = agents
         self.sessions = sessions
         self.tasks = tasks
         self.batches = Batches(tasks, largest=chosen.batch_tasks)
+        self.snapshots = snapshots or Snapshots(channels)
         self._rooms = rooms
         self._addresses = Addresses(tasks, sessions, agents, rooms)
         self._publications = Publications(channels, chosen.idempotency_seconds, chosen.idempotency_keys)
@@ -205,7 +213,21 @@ class Router:
         except StoreError as error:
             raise CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be read: {error}", retry_after=2.0) from error
         end = events[-1].offset if events else begin.offset
-        return HistoryPage(tuple(events), Position(log.epoch, end), begin.gap, more=end < log.tail)
+        return HistoryPage(tuple(events), Position(log.epoch, end), log.gap_of(begin), more=end < log.tail)
+
+    async def snapshots_of(self, principal: Principal, channel: str, topics: Collection[str]) -> dict[str, Event]:
+        """What these topics, at most SNAPSHOTS, come to, each as an event at its place.
+
+        Of the last one nothing is missing when this returns; what the others said meanwhile comes after their places.
+        Raises also INVALID_PAYLOAD for a channel whose topics have no snapshots, and UNAVAILABLE.
+        """
+        check_channel(channel)
+        check_channel_folds(channel)
+        if len(topics) > SNAPSHOTS:
+            message = f"at most {SNAPSHOTS} snapshots are taken at once, not {len(topics)}"
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
+        keys = [self.resolve(principal, channel, topic) for topic in topics]
+        return {key.topic: await self.snapshots.take(key) for key in keys}
 
     def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
         """The confirmations and tool calls that a task waits for, as events: whoever comes to watch it is asked too."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
-from actors.event import Event
-from actors.fold import Members, Texts, members, text_of
+from actors.event import ChannelKey, Event
+from actors.fold import Members, Texts, left_of, members, text_of
+from actors.redaction import Redaction
 
 MESSAGES = 1_000
 
@@ -58,6 +61,18 @@ class SessionFold:
 
     def dump(self) -> bytes:
         return msgspec.json.encode(self.snapshot())
+
+    def redact(self, key: ChannelKey, redaction: Redaction) -> None:
+        rest, left = self._rest, partial(left_of, redaction, key)
+
+        def answer_left(run: str, answer: str) -> str:
+            output = left("output", {"exec_id": run, "content": answer}, run)
+            return text_of(output, "content") if isinstance(output, dict) else ""
+
+        rest.messages = [left("message", message) for message in rest.messages]
+        rest.asked = {run: left("chat.message", asked) for run, asked in rest.asked.items()}
+        self._answers.redact(answer_left)
+        rest.others = {kind: left(kind, data) for kind, data in rest.others.items()}
 
     def load(self, dumped: bytes) -> None:
         self._rest = msgspec.json.decode(dumped, type=SessionSnapshot)

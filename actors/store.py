@@ -31,8 +31,16 @@ class Floor(msgspec.Struct, frozen=True, gc=False):
     offset: int
 
 
+class Compaction(msgspec.Struct, frozen=True, gc=False):
+    """Of the events of a topic up to `offset` only those of the class Merge.NEVER are kept. The last event that goes is
+    at `offset`, which is below the tail."""
+
+    key: ChannelKey
+    offset: int
+
+
 class Rewrite(msgspec.Struct, frozen=True):
-    """Of the kept events of a topic only what the redaction leaves of each is kept."""
+    """Of the kept events of a topic, and of its base, only what the redaction leaves of each is kept."""
 
     key: ChannelKey
     redaction: Redaction
@@ -54,12 +62,14 @@ class Write(msgspec.Struct, frozen=True):
     rewrites: Sequence[Rewrite] = ()
     """Of the events that the write adds, too."""
     floors: Sequence[Floor] = ()
+    compactions: Sequence[Compaction] = ()
     dropped: Sequence[ChannelKey] = ()
     """Topics that are no more, with all that they held. What the write adds to one of them is dropped with it."""
 
 
 class StoredTopic(msgspec.Struct, frozen=True, gc=False):
-    """What is kept of a topic: the events `first` to `tail`, none where `first` is `tail + 1`."""
+    """What is kept of a topic: the events `first` to `tail`, none where `first` is `tail + 1`; of those up to `holes`
+    only the discrete ones."""
 
     key: ChannelKey
     epoch: str
@@ -67,6 +77,7 @@ class StoredTopic(msgspec.Struct, frozen=True, gc=False):
     tail: int
     last_type: str
     """The type of the newest event; empty where none is kept."""
+    holes: int = 0
 
 
 class Overfull(msgspec.Struct, frozen=True, gc=False):
@@ -104,6 +115,10 @@ class Store(Protocol):
 
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         """All of one kind: id and body, in the order of their ids."""
+        ...
+
+    async def record(self, kind: str, name: str) -> bytes | None:
+        """The body of one; None where there is none."""
         ...
 
 

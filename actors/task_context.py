@@ -47,6 +47,7 @@ RESERVED_TYPES = frozenset(
         "agent.client_tool_result",
         "chat.message",
         "chat.reset",
+        "snapshot",
         "chat.recalled",
         "chat.read",
         "gap",

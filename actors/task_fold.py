@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
-from actors.event import Event
-from actors.fold import Members, Texts, members, text_of
+from actors.event import ChannelKey, Event
+from actors.fold import Members, Texts, left_of, members, members_left, text_of
+from actors.redaction import Redaction
 
 _ENDS = {"task.completed": "completed", "task.failed": "failed", "task.cancelled": "cancelled"}
 
@@ -98,6 +101,23 @@ class TaskFold:
     def dump(self) -> bytes:
         return msgspec.json.encode(self.snapshot())
 
+    def redact(self, key: ChannelKey, redaction: Redaction) -> None:
+        rest, left = self._rest, partial(members_left, redaction, key)
+        self._messages.redact(partial(_text_left, redaction, key, "agent.message"))
+        self._thinking.redact(partial(_text_left, redaction, key, "agent.thinking"))
+        turn: Members = {"turn": rest.turn, "prompt": rest.prompt}
+        rest.prompt = text_of(left("task.turn_started", turn), "prompt")
+        rest.started = left("task.started", rest.started)
+        rest.plan = rest.plan and left_of(redaction, key, "plan.updated", rest.plan)
+        rest.steps = {step_id: _step_left(redaction, key, step) for step_id, step in rest.steps.items()}
+        rest.tool_calls = {call_id: left("agent.tool_result", call) for call_id, call in rest.tool_calls.items()}
+        rest.confirmations = {step_id: left("step.confirm", data) for step_id, data in rest.confirmations.items()}
+        calls = rest.client_tool_calls.items()
+        rest.client_tool_calls = {call_id: left("agent.client_tool_call", call) for call_id, call in calls}
+        rest.artifacts = [left_of(redaction, key, "agent.artifact", artifact) for artifact in rest.artifacts]
+        rest.ending = left(f"task.{rest.state}", rest.ending)
+        rest.others = {kind: left_of(redaction, key, kind, data) for kind, data in rest.others.items()}
+
     def load(self, dumped: bytes) -> None:
         self._rest = msgspec.json.decode(dumped, type=TaskSnapshot)
         self._messages, self._thinking = Texts(self._rest.messages), Texts(self._rest.thinking)
@@ -112,3 +132,14 @@ class TaskFold:
         step["status"] = "running"
         if kind == "step.completed":
             step["status"] = "failed" if data.get("success") is False else "success"
+
+
+def _text_left(redaction: Redaction, key: ChannelKey, event_type: str, merge_key: str, text: str) -> str:
+    left = left_of(redaction, key, event_type, {"content": text}, merge_key)
+    return text_of(left, "content") if isinstance(left, dict) else ""
+
+
+def _step_left(redaction: Redaction, key: ChannelKey, step: Members) -> Members:
+    """`status` is the fold's own, and no event's."""
+    told = {name: value for name, value in step.items() if name != "status"}
+    return {**members_left(redaction, key, "step.completed", told), "status": step.get("status")}

@@ -30,6 +30,7 @@ AGENTS = (
     "benchmarks.token_agents:greeter",
     "benchmarks.token_agents:idler",
     "benchmarks.token_agents:census",
+    "benchmarks.token_agents:teller",
 )
 
 

@@ -22,6 +22,7 @@ from actors.remote_task import LeaseOptions
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
+from actors.snapshots import Snapshots, SnapshotsOptions
 from actors.store import RetainedStore
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
@@ -29,7 +30,7 @@ from actors.tool import Toolbox
 from actors.uploads import UploadStore
 from actors.used_nonces import NONCE, UsedNonces
 from engine.config import Config
-from engine.keeping import make_keeping, make_retainer, take_up
+from engine.keeping import make_compactor, make_keeping, make_retainer, take_up
 from engine.reporter import EngineReporter
 from engine.upkeep import Upkeep
 from transport.wallet_identity import NONCES
@@ -76,7 +77,8 @@ class Core:
         retention = _retention(config)
         topics = ChannelsOptions(mailbox=limits.mailbox, topics=limits.topics)
         self.channels = Channels(self.channel_actors, retention, topics, self.keeping)
-        self.retainer = make_retainer(self._store, self.keeping, self.channels, retention)
+        snapshots = Snapshots(self.channels, self._store, SnapshotsOptions(config.store.snapshots))
+        self.retainer = make_retainer(self._store, self.keeping, self.channels, snapshots, retention)
         self.upkeep = extensions.upkeep
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
         self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds), self._store)
@@ -96,7 +98,8 @@ class Core:
         )
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
         self.rooms = Rooms(self.channels, _rooms_options(config))
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds, snapshots)
+        self.compactor = make_compactor(config, self.channels, snapshots, self.keeping)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from actors.channels import Channels, Keeping
+from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey
 from actors.journal import Journal, JournalOptions
 from actors.log import Retention
 from actors.retainer import Retainer
+from actors.snapshots import Snapshots
 from actors.store import RetainedStore, Store
 from engine.config import Config
 from engine.reporter import EngineReporter
@@ -31,11 +33,24 @@ def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keep
 
 
 def make_retainer(
-    store: RetainedStore | None, keeping: Keeping | None, channels: Channels, bounds: Mapping[str, Retention]
+    store: RetainedStore | None,
+    keeping: Keeping | None,
+    channels: Channels,
+    snapshots: Snapshots,
+    bounds: Mapping[str, Retention],
 ) -> Retainer | None:
     if store is None or keeping is None:
         return None
-    return Retainer(store, keeping.journal, channels, bounds)
+    return Retainer(store, keeping.journal, channels, bounds, fold_before=snapshots.fold_before)
+
+
+def make_compactor(
+    config: Config, channels: Channels, snapshots: Snapshots, keeping: Keeping | None
+) -> Compactor | None:
+    """None where nothing is kept: what is in memory goes by its retention alone."""
+    if keeping is None:
+        return None
+    return Compactor(channels, snapshots, keeping.journal, CompactorOptions(config.store.compact_seconds))
 
 
 async def take_up(store: Store, channels: Channels) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention, new_epoch
+from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
 from engine.database_file import DatabaseFile
@@ -29,13 +30,14 @@ FROM topic WHERE channel = ? AND topic = ? AND owner = ?
 _ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
+_FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
 _PAGE = """
 SELECT offset, type, body, merge, merge_key, timestamp
 FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
 """
 _TOPICS = """
-SELECT channel, topic, owner, epoch, floor,
+SELECT channel, topic, owner, epoch, floor, holes,
     (SELECT min(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
     (SELECT max(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
     (SELECT type FROM event WHERE event.topic = topic.id AND offset > floor ORDER BY offset DESC LIMIT 1)
@@ -187,6 +189,13 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise StoreError(str(error)) from error
 
+    def record(self, kind: str, name: str) -> bytes | None:
+        try:
+            found = self._reader.execute(_FIND_RECORD, (kind, name)).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+        return None if found is None else found[0]
+
     def _check(self) -> None:
         """Raises sqlite3.Error and OSError where what is added now would not be found again."""
         self._file.check()
@@ -243,6 +252,9 @@ class SqliteLog:
         for floor in write.floors:
             if (place := self._find_place(floor.key, fresh)) is not None:
                 raise_floor(db, place.topic, floor.offset)
+        for compaction in write.compactions:
+            if (place := self._find_place(compaction.key, fresh)) is not None:
+                _compact(db, place.topic, compaction.offset)
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
                 drop_topic(db, place.topic)
@@ -279,6 +291,10 @@ class SqliteLog:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
                     self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
                 after = event.offset
+        base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
+        if base is not None:
+            body = redact_base(rewrite.key, base[0], rewrite.redaction)
+            self._db.execute(_PUT_RECORD, (BASE, base_id(rewrite.key), body))
 
     def _page(
         self, key: ChannelKey, topic: int, epoch: str, after: int, *, max_events: int, max_bytes: int
@@ -320,9 +336,18 @@ def _stored(
     owner: str,
     epoch: str,
     floor: int,
+    holes: int,
     first: int | None,
     last: int | None,
     last_type: str | None,
 ) -> StoredTopic:
     tail = max(floor, last or 0)
-    return StoredTopic(ChannelKey(channel, topic, owner), epoch, first or tail + 1, tail, last_type or "")
+    # What is missing before the first event that is left is a hole, where there are such.
+    begin = floor + 1 if holes > floor else first or tail + 1
+    return StoredTopic(ChannelKey(channel, topic, owner), epoch, begin, tail, last_type or "", holes)
+
+
+def _compact(db: sqlite3.Connection, topic: int, offset: int) -> None:
+    passing = (topic, offset, Merge.NEVER.value)
+    db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
+    db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))

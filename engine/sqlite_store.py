@@ -45,6 +45,9 @@ class SqliteStore:
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         return await trio.to_thread.run_sync(self._log.records, kind, limiter=self._reading)
 
+    async def record(self, kind: str, name: str) -> bytes | None:
+        return await trio.to_thread.run_sync(self._log.record, kind, name, limiter=self._reading)
+
     async def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
         return await trio.to_thread.run_sync(self._log.excess, bounds, now, after, limiter=self._reading)
 

@@ -11,7 +11,8 @@
     ├── retention     permanent             says what the store is not to keep any longer
     ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
     ├── http          permanent             the application behind Hypercorn, and its lifespan
-    └── listener      permanent             the one port
+    ├── listener      permanent             the one port
+    └── compactor     permanent             takes out of tasks that ended a while ago what their snapshots hold
 
 They start in this order and stop in reverse, so that whoever uses a part ends before it.
 """
@@ -35,6 +36,7 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
         store.append(ChildSpec("upkeep", core.upkeep.run))
     if core.retainer is not None:
         retention.append(ChildSpec("retention", core.retainer.run))
+    compactor = [] if core.compactor is None else [ChildSpec("compactor", core.compactor.run)]
     children = [
         *store,
         core.channel_actors.as_child(),
@@ -46,5 +48,6 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
         ChildSpec("rounds", rounds.run),
         ChildSpec("http", front.http.run, start_deadline=15.0, stop_deadline=15.0),
         ChildSpec("listener", front.listener.run),
+        *compactor,
     ]
     return Supervisor("engine", children, reporter=core.reporter, strategy=Strategy.REST_FOR_ONE)

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.event import ChannelKey, Event, Merge
-from actors.redaction import Drop
-from actors.store import Floor, Opened, Record, Rewrite, StoredTopic, StoreError, Write
+from actors.redaction import Drop, TaskRedaction
+from actors.snapshot_base import Base, base_record
+from actors.store import Compaction, Floor, Opened, Record, Rewrite, StoredTopic, StoreError, Write
+from actors.task_fold import TaskFold
 from engine.sqlite_log import SqliteLog
 
 TASK = ChannelKey("task", "task-1", "alice")
@@ -229,3 +232,33 @@ def test_the_file_grows_no_further_than_allowed(log: SqliteLog) -> None:
     with pytest.raises(StoreError, match="full"):
         log.commit(Write(events=[event(TASK, 1, b"x" * 300_000)]))
     log.commit(Write(events=[event(TASK, 1, b"x" * 50_000)]))
+
+
+def test_compaction_leaves_discrete_events_positions_and_where_the_holes_end(log: SqliteLog, path: Path) -> None:
+    facts = [msgspec.structs.replace(event(TASK, offset), merge=Merge.NEVER) for offset in (1, 4, 6)]
+    texts = [event(TASK, offset) for offset in (2, 3, 5)]
+    log.commit(Write(events=sorted([*facts, *texts], key=lambda each: each.offset)))
+    log.commit(Write(compactions=[Compaction(TASK, 5)], records=[Record("snapshot", "task/task-1", b"1")]))
+    assert page(log, TASK) == facts
+    assert page(log, TASK, 2, events=1) == facts[1:2]
+    assert log.record("snapshot", "task/task-1") == b"1"
+    assert log.record("snapshot", "task/other") is None
+    log.close()
+    again = SqliteLog(path)
+    assert again.topics() == [StoredTopic(TASK, "one", 1, 6, "word", 5)]
+    again.commit(Write(events=[event(TASK, 7)]))
+    assert page(again, TASK, 5)[-1].offset == 7
+    again.close()
+
+
+def test_what_is_taken_back_is_taken_out_of_the_base_too(log: SqliteLog) -> None:
+    fold = TaskFold()
+    fold.apply(Event(TASK, "one", 1, 1, "agent.message", b'{"content":"psst"}', Merge.TEXT, "m", 1))
+    record = base_record(TASK, Base(1, 1, 1, msgspec.Raw(fold.dump())))
+    log.commit(Write(events=[event(TASK, 1), event(TASK, 2)], records=[record], floors=[Floor(TASK, 1)]))
+    log.commit(Write(rewrites=[Rewrite(TASK, TaskRedaction("task-1", asked=False))]))
+    body = log.record(record.kind, record.id)
+    assert body is not None
+    assert b"psst" not in body
+    fold.load(bytes(msgspec.json.decode(body, type=Base).state))
+    assert fold.snapshot().messages == {"m": ""}

@@ -12,7 +12,7 @@ import httpx2
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
 
-from callboard_client import Backoff, Event, Subscription, connect
+from callboard_client import Backoff, Event, Gap, Subscription, connect
 from tests.kill9.record import Acknowledged, Began, Missed, Place, Record, Told
 from tests.kill9.words import room_member, room_message, said
 
@@ -70,7 +70,7 @@ class GatewaySocket:
             if isinstance(pushed, Event):
                 words = said(pushed.channel, pushed.event_type, pushed.data)
                 record.add(Told(Place(pushed.position.epoch, pushed.position.offset), pushed.first, words))
-            else:
+            elif isinstance(pushed, Gap):
                 record.add(Missed(pushed.reason, place))
 
 

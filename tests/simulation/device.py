@@ -8,9 +8,10 @@ from random import Random
 import trio
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
-from callboard_client.events import Event, Gap, Pushed
+from callboard_client.events import Event, Gap
 from callboard_client.frames import Reply, Subscribed, decode, encode_request, read
 from callboard_client.places import Places, Start
+from callboard_client.snapshots import Pushed, Snapshot
 from tests.simulation.ledger import Began, Item, Missed, Seen
 from tests.simulation.wire import Wire
 
@@ -110,6 +111,8 @@ def noted(pushed: Pushed) -> Item:
             assert position is not None
             assert pushed.last is not None
             return Missed(position.epoch, pushed.first, pushed.last, pushed.reason, position.offset)
+        case Snapshot():
+            raise AssertionError("no snapshot was asked for")
 
 
 def words_of(data: object) -> tuple[str, ...]:

@@ -139,6 +139,9 @@ class Mount:
     async def records(self, kind: str) -> list[tuple[str, bytes]]:
         return await self._disk.records(kind)
 
+    async def record(self, kind: str, name: str) -> bytes | None:
+        return await self._disk.record(kind, name)
+
     def _check(self) -> None:
         if self._dead:
             raise StoreError("the engine is gone")

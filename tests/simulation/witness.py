@@ -9,8 +9,8 @@ import trio
 from actors.channels import Channels
 from actors.event import ChannelKey, Event
 from actors.position import Position
-from callboard_client.events import Pushed
 from callboard_client.frames import decode
+from callboard_client.snapshots import Pushed
 from tests.simulation.device import CHANNEL, noted, words_of
 from tests.simulation.disk import Disk
 from tests.simulation.ledger import Ledger, Seen, Violation

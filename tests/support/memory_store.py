@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
-from actors.event import ChannelKey, Event
+from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention
-from actors.store import Excess, Overfull, StoredTopic, StoreError, Write
+from actors.snapshot_base import BASE, base_id, redact_base
+from actors.store import Compaction, Excess, Overfull, StoredTopic, StoreError, Write
 
 
 def beyond_bounds(events: Sequence[Event], bound: Retention, now: int) -> Sequence[Event]:
@@ -34,6 +35,7 @@ class MemoryStore:
         self._epochs: dict[ChannelKey, str] = {}
         self._events: dict[ChannelKey, list[Event]] = {}
         self._floors: dict[ChannelKey, int] = {}
+        self._holes: dict[ChannelKey, int] = {}
         self._records: dict[tuple[str, str], bytes] = {}
         self._failure: str | None = None
         self._crash: Exception | None = None
@@ -52,6 +54,7 @@ class MemoryStore:
         """What a crash would leave at the moment."""
         left = MemoryStore()
         left._epochs, left._floors, left._records = dict(self._epochs), dict(self._floors), dict(self._records)
+        left._holes = dict(self._holes)
         left._events = {key: list(events) for key, events in self._events.items()}
         return left
 
@@ -109,6 +112,12 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         return sorted((name, body) for (its_kind, name), body in self._records.items() if its_kind == kind)
 
+    async def record(self, kind: str, name: str) -> bytes | None:
+        await trio.lowlevel.checkpoint()
+        if self._failure is not None:
+            raise StoreError(self._failure)
+        return self._records.get((kind, name))
+
     def _apply(self, write: Write) -> None:
         for opened in write.opened:
             self._epochs.setdefault(opened.key, opened.epoch)
@@ -124,12 +133,23 @@ class MemoryStore:
                 self._records[record.kind, record.id] = record.body
         for rewrite in write.rewrites:
             self._events[rewrite.key] = [rewrite.redaction.apply(kept) for kept in self.events(rewrite.key)]
+            base = (BASE, base_id(rewrite.key))
+            if base in self._records:
+                self._records[base] = redact_base(rewrite.key, self._records[base], rewrite.redaction)
         for floor in write.floors:
             self._floors[floor.key] = max(self._floors.get(floor.key, 0), floor.offset)
             self._events[floor.key] = [kept for kept in self.events(floor.key) if kept.offset > floor.offset]
+        for compaction in write.compactions:
+            self._compact(compaction)
         for key in write.dropped:
-            for held in (self._epochs, self._events, self._floors):
+            for held in (self._epochs, self._events, self._floors, self._holes):
                 held.pop(key, None)
+
+    def _compact(self, compaction: Compaction) -> None:
+        key, offset = compaction.key, compaction.offset
+        assert offset < self._tail(key), f"{key}: the newest event is not to go"
+        self._holes[key] = offset
+        self._events[key] = [kept for kept in self.events(key) if kept.offset > offset or kept.merge is Merge.NEVER]
 
     def _tail(self, key: ChannelKey) -> int:
         kept = self._events.get(key, [])
@@ -138,5 +158,5 @@ class MemoryStore:
     def _stored(self, key: ChannelKey) -> StoredTopic:
         tail = self._tail(key)
         kept = self._events.get(key, [])
-        first = kept[0].offset if kept else tail + 1
-        return StoredTopic(key, self._epochs[key], first, tail, kept[-1].event_type if kept else "")
+        first, holes = self._floors.get(key, 0) + 1, self._holes.get(key, 0)
+        return StoredTopic(key, self._epochs[key], first, tail, kept[-1].event_type if kept else "", holes)
