@@ -210,6 +210,7 @@ class RemoteTask(TaskHandle):
 
     async def _echo_prompt(self) -> None:
         if self._session is not None:
+            await self._session.hear(self.record.id, self._said)
             prompt = session_prompt(self.record.id, self.record.turn, self._said[-1].content)
             await self._services.channels.emit(self._session.key, prompt)
 

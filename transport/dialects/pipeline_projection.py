@@ -192,10 +192,10 @@ class RoomProjection:
         return ()
 
     def _spoken(self, spoken: Spoken | None) -> Sequence[Draft]:
-        """All turns of a task come at its end: the last one is that which is still open."""
+        """An answer comes whole at the end of its turn, ahead of the next one's question."""
         answer = None if spoken is None else self._answers.get(spoken.task_id)
-        if spoken is not None and answer is not None:
-            answer.final_text = spoken.content if spoken.role == "assistant" else None
+        if spoken is not None and answer is not None and spoken.role == "assistant":
+            answer.final_text = spoken.content
         return ()
 
     def _done(self, done: Done | None, timestamp: int) -> Sequence[Draft]:
