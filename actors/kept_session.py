@@ -15,8 +15,9 @@ MESSAGE_RECORDS = "message"
 
 class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`serial` counts up over all conversations in the order of their creation. `forgotten`: how many of the oldest
-    messages are gone. `disowned`, `recalled`: of the tasks that have yet to leave those whose words do not join it, or
-    join it as taken back (`asked`: with what they were asked). Times are Unix milliseconds."""
+    messages are gone. `heard`: how many messages of the task at its turn have joined it. `disowned`, `recalled`: of the
+    tasks that have yet to leave those whose words do not join it, or join it as taken back (`asked`: with what they
+    were asked). Times are Unix milliseconds."""
 
     serial: int
     user_id: str
@@ -26,6 +27,7 @@ class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     created_at: int
     updated_at: int
     forgotten: int = 0
+    heard: int = 0
     disowned: tuple[str, ...] = ()
     recalled: tuple[Recalled, ...] = ()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import assert_never
@@ -25,8 +24,9 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, draft, encode_json, now_ms
+from actors.event import ChannelKey, Draft, Json, draft, encode_json
 from actors.kept_task import REMEMBERED_POSTS, post_record, task_record, turn_record
+from actors.lease import Lease, LeaseOptions
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.posted_events import asked_in, checked_posts, fields_of, text_of
@@ -44,13 +44,7 @@ from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
-
-
-class LeaseOptions(msgspec.Struct, frozen=True):
-    """`lease_seconds` after its last post a claim runs out; a task unclaimed for `claim_seconds` fails."""
-
-    lease_seconds: float = 60.0
-    claim_seconds: float = 3600.0
+from actors.transcript import Transcript
 
 
 class Sent(msgspec.Struct, frozen=True, eq=False):
@@ -82,13 +76,11 @@ class RemoteTask(TaskHandle):
         """`board` is the topic on which the agent's tasks are announced."""
         super().__init__(record, key, services, ended, session)
         self._board = board
-        self._options = options
+        self._lease = Lease(options, services.cancel_seconds)
         self._patience = trio.CancelScope()
-        self._deadline = math.inf
         self._history: tuple[Message, ...] = ()
         self._announced = False
-        self._said: list[Message] = []
-        self._text: list[str] = []
+        self._transcript = Transcript(record.id)
         self._keys: deque[str] = deque(maxlen=REMEMBERED_POSTS)
         self._keeper = services.channels.keeper
         self._deciding: Ending | None = None
@@ -97,8 +89,7 @@ class RemoteTask(TaskHandle):
 
     def take_up(self, past: Past, posts: Sequence[str]) -> None:
         """Goes on where an earlier life of the engine has left it. Called before it runs."""
-        self._said = list(past.said)
-        self._text = [past.text]
+        self._transcript.take_up(past.said, past.text)
         self._announced = self.record.announced
         newest = self.record.posts % REMEMBERED_POSTS if len(posts) == REMEMBERED_POSTS else 0
         self._keys.extend([*posts[newest:], *posts[:newest]])
@@ -136,11 +127,11 @@ class RemoteTask(TaskHandle):
         elif self.record.claimed_by is not None:
             self._renew()
         else:
-            self._wait_until(trio.current_time() + self._options.claim_seconds)
+            self._await_claim()
 
     async def _announce(self) -> None:
         self._announced = self.record.announced = True
-        self._wait_until(trio.current_time() + self._options.claim_seconds)
+        self._await_claim()
         command = self.record.command
         data: Json = {
             "task_id": self.record.id,
@@ -191,7 +182,7 @@ class RemoteTask(TaskHandle):
         return self._receipt(turn)
 
     def _receipt(self, turn: int | None = None) -> Receipt:
-        seconds = self._options.lease_seconds if self.record.claimed_by is not None else None
+        seconds = self._lease.seconds if self.record.claimed_by is not None else None
         receipt, context = super()._receipt(turn), self.record.command.context
         return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=self._history)
 
@@ -269,7 +260,7 @@ class RemoteTask(TaskHandle):
         for question in questions:
             question.after = after
             self._open(question)
-        self._text += [text for item in posted if isinstance(item, Draft) and (text := text_of(item))]
+        self._transcript.answer([item for item in posted if isinstance(item, Draft)])
         return posted
 
     def _open(self, question: Question) -> None:
@@ -287,7 +278,8 @@ class RemoteTask(TaskHandle):
 
     async def _echo_prompt(self) -> None:
         if self.session is not None:
-            prompt = session_prompt(self.record.id, self.record.turn, self._said[-1].content)
+            await self.session.hear(self.record.id, self._transcript.said)
+            prompt = session_prompt(self.record.id, self.record.turn, self._transcript.said[-1].content)
             await self._services.channels.emit(self.session.key, prompt)
 
     async def _conclude(self, last: Draft, posted: Sequence[Draft | Question], keys: tuple[Record, ...]) -> None:
@@ -296,15 +288,13 @@ class RemoteTask(TaskHandle):
         fields = fields_of(last)
         result = fields.get("result")
         text = result if isinstance(result, str) else ""
-        if text:
-            self._text = [text]
+        self._transcript.end_turn(text)
         if self.record.cancel_requested or last.event_type == "task.cancelled":
             await self._end(Ending(TaskState.CANCELLED, reason="requested"), posted, (), keys)
         elif last.event_type == "task.failed":
             cause, message = str(fields.get("cause", "agent_failed")), str(fields.get("error", ""))
             await self._end(failed(cause, message), posted, (), keys)
         else:
-            self._end_turn()
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
             over = draft("task.turn_completed", completed)
             if begun := self._next_turn():
@@ -320,22 +310,15 @@ class RemoteTask(TaskHandle):
         await self._say(posted, engines, keys)
         await self._finish(ending)
 
-    def _end_turn(self) -> None:
-        """The agent's words join the conversation: its result, or what it streamed before it was stopped."""
-        answer = "".join(self._text)
-        self._text.clear()
-        if answer:
-            self._said.append(Message("assistant", answer, self.record.id, now_ms()))
-
     def _take_stock(self, ending: Ending) -> Sequence[Message]:
-        self._end_turn()
-        return self._said
+        self._transcript.end_turn()
+        return self._transcript.said
 
     def _next_turn(self) -> tuple[Draft, ...]:
         prompt = self.record.take_last_turn()
         if prompt is None:
             return ()
-        self._said.append(Message("user", prompt, self.record.id, now_ms()))
+        self._transcript.ask(prompt)
         data: Json = {"task_id": self.record.id, "turn": self.record.turn, "prompt": prompt}
         return (draft("task.turn_started", data),)
 
@@ -363,28 +346,24 @@ class RemoteTask(TaskHandle):
             await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
         self._renew()
 
-    def _renew(self) -> None:
-        """Once it is asked to stop, an agent has only the time that stopping may take, however much it posts."""
-        now = trio.current_time()
-        if not self.record.cancel_requested:
-            self._wait_until(now + self._options.lease_seconds)
-        else:
-            self._wait_until(min(self._deadline, now + self._services.cancel_seconds))
+    def _await_claim(self) -> None:
+        self._lease.await_claim(trio.current_time())
+        self._patience.deadline = self._due
 
-    def _wait_until(self, deadline: float) -> None:
-        self._deadline = deadline
+    def _renew(self) -> None:
+        self._lease.renew(trio.current_time(), stopping=self.record.cancel_requested)
         self._patience.deadline = self._due
 
     @property
     def _due(self) -> float:
         """When there is something to do though nobody asks for anything."""
-        return min(self._deadline, self.record.questions.deadline)
+        return min(self._lease.deadline, self.record.questions.deadline)
 
     async def _pass_time(self) -> None:
         for question in self.record.questions.due(trio.current_time()):
             self.record.end_question(question, Ended.EXPIRED)
             await self._tell_outcome(question)
-        if trio.current_time() >= self._deadline:
+        if trio.current_time() >= self._lease.deadline:
             await self._run_out()
 
     async def _run_out(self) -> None:

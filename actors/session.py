@@ -12,7 +12,7 @@ import trio
 from actors.agent import Message
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
-from actors.event import ChannelKey, Json, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.kept_session import (
     KeptSession,
     Recalled,
@@ -32,8 +32,17 @@ class Enter(msgspec.Struct, frozen=True):
     reply: Reply[tuple[Message, ...]]
 
 
+class Hear(msgspec.Struct, frozen=True):
+    """`said` is all that was said in the task so far: what is new of it joins the conversation."""
+
+    task_id: str
+    said: tuple[Message, ...]
+    reply: Reply[None]
+
+
 class Leave(msgspec.Struct, frozen=True):
-    """A task is done with the conversation, or gives up waiting for it; `said` joins it. `records` are kept with it."""
+    """A task is done with the conversation, or gives up waiting for it; what is new of `said` joins it, and `records`
+    are kept with it."""
 
     task_id: str
     said: tuple[Message, ...]
@@ -43,7 +52,7 @@ class Leave(msgspec.Struct, frozen=True):
     reply: Reply[None]
 
 
-SessionMessage: TypeAlias = Enter | Leave
+SessionMessage: TypeAlias = Enter | Hear | Leave
 
 
 class Session:
@@ -88,6 +97,8 @@ class Session:
         self._redactions: dict[str, TaskRedaction] = {}
         """Of the expected tasks those whose words are taken back before they have joined it."""
         self._current: str | None = None
+        self._heard = 0
+        """How many messages of the current task have been taken in."""
         self._waiting: deque[Enter] = deque()
         self._line: deque[str] = deque()
         """Of the expected tasks those that have stood here in an earlier life of the engine, in their order."""
@@ -123,6 +134,7 @@ class Session:
             created_at=self._created_at,
             updated_at=self._updated_at,
             forgotten=self.forgotten,
+            heard=self._heard,
             disowned=tuple(sorted(self._disowned)),
             recalled=tuple(Recalled(name, one.asked) for name, one in self._redactions.items()),
         )
@@ -138,7 +150,7 @@ class Session:
     def take_up(self, kept: KeptSession, messages: list[Message]) -> None:
         """Goes on as it was kept. For a session that is new."""
         self._created_at, self._updated_at = kept.created_at, kept.updated_at
-        self.forgotten, self.messages = kept.forgotten, messages
+        self.forgotten, self.messages, self._heard = kept.forgotten, messages, kept.heard
         self._disowned = set(kept.disowned)
         self._redactions = {one.task_id: TaskRedaction(one.task_id, one.asked) for one in kept.recalled}
 
@@ -172,6 +184,13 @@ class Session:
         await self._ref.send(Enter(task_id, reply))
         return await reply.wait()
 
+    async def hear(self, task_id: str, said: Sequence[Message]) -> None:
+        """Returns once all that was said in the task so far is in the conversation. Idempotent: a message joins it
+        once. All who follow the conversation are told of it as it joins."""
+        reply: Reply[None] = Reply()
+        await self._ref.send(Hear(task_id, tuple(said), reply))
+        await reply.wait()
+
     async def leave(
         self,
         task_id: str,
@@ -181,8 +200,9 @@ class Session:
         *,
         records: tuple[Record, ...] = (),
     ) -> None:
-        """Returns once what was said is in the conversation, and ahead of all that is emitted from then on. `error` is
-        why the task failed; the records are kept with what was said. Idempotent: a task leaves once."""
+        """As `hear`, for the last time: then it is the next task's turn. What was said is ahead of all that is emitted
+        from then on. `error` is why the task failed; the records are kept with what was said. Idempotent: a task
+        leaves once."""
         reply: Reply[None] = Reply()
         await self._ref.send(Leave(task_id, tuple(said), state, error, records, reply))
         await reply.wait()
@@ -232,11 +252,41 @@ class Session:
             match message:
                 case Enter():
                     self._let_in(message)
+                case Hear():
+                    await self._hear(message)
                 case Leave():
                     await self._take_leave(message)
                 case _:
                     assert_never(message)
         self.running = False
+
+    async def _hear(self, hear: Hear) -> None:
+        drafts, joined = self._take_in(hear.task_id, hear.said)
+        try:
+            if drafts:
+                await self._channels.emit(self.key, *drafts, records=(self.record, *joined))
+        finally:
+            # Only now: what the task emits next is kept after this, or not at all.
+            hear.reply.answer(None)
+
+    def _take_in(self, task_id: str, said: Sequence[Message]) -> tuple[list[Draft], tuple[Record, ...]]:
+        """Adds what is new to the conversation, but for what was taken back meanwhile. Returns what tells of it, and
+        what is to be kept."""
+        if self._current != task_id:
+            return [], ()
+        new, self._heard = said[self._heard :], len(said)
+        self._updated_at = now_ms()
+        if task_id in self._disowned:
+            return [], ()
+        redaction = self._redactions.get(task_id)
+        joined = list(new) if redaction is None else [_unsaid(message, redaction) for message in new]
+        first = self.forgotten + len(self.messages)
+        records = self._remember(joined)
+        told = [
+            draft("message", _told(message, first + count), timestamp=message.timestamp)
+            for count, message in enumerate(joined)
+        ]
+        return told, records
 
     def _remember(self, said: Sequence[Message]) -> tuple[Record, ...]:
         """Returns what is to be kept of it."""
@@ -249,16 +299,10 @@ class Session:
         first = self.forgotten + len(self.messages) - len(said)
         return (*message_records(self.id, first, said), *messages_gone(self.id, before, self.forgotten))
 
-    def _left_of(self, leave: Leave) -> list[Message]:
-        """What it has said, but for what was taken back meanwhile."""
-        redaction = self._redactions.pop(leave.task_id, None)
-        if leave.task_id in self._disowned:
-            return []
-        return list(leave.said) if redaction is None else [_unsaid(message, redaction) for message in leave.said]
-
     def _let_in(self, entry: Enter) -> None:
         if entry.task_id == self._current:
-            entry.reply.answer(self._told_of)
+            # What it has said itself it knows.
+            entry.reply.answer(tuple(message for message in self._told_of if message.task_id != entry.task_id))
         else:
             self._waiting.append(entry)
             self._admit_next()
@@ -278,7 +322,7 @@ class Session:
         if entry is not None:
             self._waiting.remove(entry)
             self._strike_out(entry.task_id)
-            self._current = entry.task_id
+            self._current, self._heard = entry.task_id, 0
             entry.reply.answer(self._told_of)
 
     def _strike_out(self, task_id: str) -> None:
@@ -290,22 +334,15 @@ class Session:
             leave.reply.answer(None)
             return
         self._expected.discard(leave.task_id)
-        said = self._left_of(leave)
+        drafts, joined = self._take_in(leave.task_id, leave.said)
         self._disowned.discard(leave.task_id)
+        self._redactions.pop(leave.task_id, None)
         self._used(self)
-        joined: tuple[Record, ...] = ()
         if self._current == leave.task_id:
-            joined = self._remember(said)
-            self._updated_at = now_ms()
-            self._current = None
+            self._current, self._heard = None, 0
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
             self._strike_out(leave.task_id)
-        first = self.forgotten + len(self.messages) - len(said)
-        drafts = [
-            draft("message", _told(message, first + count), timestamp=message.timestamp)
-            for count, message in enumerate(said)
-        ]
         done: dict[str, Json] = {"exec_id": leave.task_id, "state": leave.state}
         if leave.error is not None:
             done["error"] = leave.error

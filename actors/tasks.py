@@ -29,10 +29,11 @@ from actors.event import ChannelKey, Event, encode_json
 from actors.groups import Groups
 from actors.keeper import Keeper
 from actors.kept_task import task_gone, task_record
+from actors.lease import LeaseOptions
 from actors.past_task import PastOutcome, PastTask
 from actors.principal import Principal
 from actors.questions import event_of
-from actors.remote_task import LeaseOptions, RemoteTask
+from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.spawner import Spawner, spawn

@@ -29,7 +29,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError
 from actors.event import Event, Merge, draft
-from actors.remote_task import LeaseOptions
+from actors.lease import LeaseOptions
 from actors.task_events import TASK_ENDS
 from actors.tasks import TasksOptions
 from tests.support.agents import asking, echo

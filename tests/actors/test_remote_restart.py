@@ -19,7 +19,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Merge, draft
-from actors.remote_task import LeaseOptions
+from actors.lease import LeaseOptions
 from actors.tasks import TasksOptions
 from tests.support.memory_store import MemoryStore
 from tests.support.restart import life, told, types_told

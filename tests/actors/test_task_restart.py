@@ -78,7 +78,7 @@ async def test_its_partial_answer_joins_the_conversation(autojump_clock: trio.ab
         assert said == [("user", "hello"), ("assistant", "HELLO"), ("user", "hello"), ("assistant", "begun ")]
         assert (session.view().title, session.view().created_at) == ("T", created.created_at)
         events = await world.channels.log(session.key).page(0, max_events=100, max_bytes=1 << 20)
-        assert [event.event_type for event in events][-3:] == ["message", "message", "done"]
+        assert [event.event_type for event in events][-5:] == ["message", "input", "output", "message", "done"]
         await world.router.exec_session(ALICE, ExecSession(session_id, "and now?"))
         await world.tasks.wait_quiet()
         assert session.messages[-1].content == "user:hello|assistant:HELLO|user:hello|assistant:begun "

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 _ANSWER = "answer "
+_GROWTH_CHARACTERS = 16 * 1024
 _DISOWNED = "disowned"
 
 
 class Answer(msgspec.Struct):
     """One that grows. `id` is 0 until it has begun, `due` is when more of it is to be told, in trio's time;
-    `final_text` is as it stands in the conversation, once its task has left that."""
+    `final_text` is as it stands in the conversation, once its turn has ended."""
 
     turn: int
     connection_id: str = ""
@@ -26,6 +27,19 @@ class Answer(msgspec.Struct):
     final_text: str | None = None
     due: float = math.inf
     recalled: bool = False
+
+    @property
+    def whole(self) -> str:
+        """What it came to: as it stands in the conversation, or what was streamed where it never came there."""
+        return self.text if self.final_text is None else self.final_text
+
+    def due_after(self, now: float, growth_seconds: float) -> float:
+        """`growth_seconds` from now, and as much more for each 16 Ki characters that it has."""
+        return now + growth_seconds * (1 + len(self.text) / _GROWTH_CHARACTERS)
+
+    def redact(self) -> None:
+        """Forgets what was said so far."""
+        self.text, self.final_text = "", None
 
 
 class Answers:

@@ -26,7 +26,6 @@ from transport.dialects.pipeline_session_events import (
     read_event,
 )
 
-_GROWTH_CHARACTERS = 16 * 1024
 _MESSAGES = frozenset({"user_message", "response"})
 
 
@@ -111,7 +110,7 @@ class RoomProjection:
     def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
         answer = self._answers.of(redaction.task_id)
         if answer is not None:
-            answer.text, answer.final_text = "", None
+            answer.redact()
 
         def concerns(event: Event) -> bool:
             if event.event_type not in _MESSAGES or redaction.task_id.encode() not in event.body:
@@ -176,15 +175,14 @@ class RoomProjection:
             self._begin(answer, timestamp)
             return self._say_so_far(output.exec_id, answer)
         if answer.due == math.inf:
-            due = now + self._options.growth_seconds * (1 + len(answer.text) / _GROWTH_CHARACTERS)
-            self._answers.hold(output.exec_id, answer, due)
+            self._answers.hold(output.exec_id, answer, answer.due_after(now, self._options.growth_seconds))
         return ()
 
     def _spoken(self, spoken: Spoken | None) -> Sequence[Draft]:
-        """All turns of a task come at its end: the last one is that which is still open."""
+        """An answer comes whole at the end of its turn, ahead of the next one's question."""
         answer = None if spoken is None else self._answers.of(spoken.task_id)
-        if spoken is not None and answer is not None:
-            answer.final_text = spoken.content if spoken.role == "assistant" else None
+        if spoken is not None and answer is not None and spoken.role == "assistant":
+            answer.final_text = spoken.content
         return ()
 
     def _done(self, done: Done | None, timestamp: int) -> Sequence[Draft]:
@@ -204,8 +202,7 @@ class RoomProjection:
             return ()
         if not answer.id:
             self._begin(answer, timestamp)
-        text = answer.text if answer.final_text is None else answer.final_text
-        return self._say(task_id, answer, text, is_final=True, state=state, error=error)
+        return self._say(task_id, answer, answer.whole, is_final=True, state=state, error=error)
 
     def _begin(self, answer: Answer, timestamp: int) -> None:
         answer.id = self.messages.next_id()
