@@ -7,6 +7,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.commands import (
+    AnswerToolCall,
     AppendTurn,
     ClaimTask,
     ConfirmStep,
@@ -18,8 +19,9 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError
-from actors.event import ChannelKey, Draft, Merge, draft
+from actors.event import ChannelKey, Draft, Json, Merge, draft
 from actors.lease import LeaseOptions
+from actors.questions import ToolReturned
 from actors.tasks import TasksOptions
 from tests.support.memory_store import MemoryStore
 from tests.support.restart import life, told, types_told
@@ -75,6 +77,37 @@ async def test_a_claimed_one_goes_on(autojump_clock: trio.abc.Clock) -> None:
         assert (task.view().state, task.view().result, task.view().turns) == (TaskState.COMPLETED, "all of it", 2)
         messages = world.sessions.find(ALICE, session_id).messages
         assert [message.content for message in messages] == ["hello", "partial", "more", "all of it"]
+
+
+async def test_a_tool_call_of_a_client_stays_open_until_its_time_is_up(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore()
+    called: list[dict[str, Json]] = [{"call_id": name, "name": "locate", "arguments": {}} for name in ("a", "b")]
+    async with life(store, {}, LIMITS) as world:
+        await world.router.register_agent(OPERATOR, RegisterAgent("helper", ""))
+        task_id = await create(world)
+        await world.router.command_task(OPERATOR, ClaimTask(task_id))
+        await post(world, task_id, *(draft("agent.client_tool_call", call) for call in called))
+        asked = world.router.open_questions(world.tasks.find(ALICE, task_id).key)
+    async with life(store, {}, LIMITS) as world:
+        task = world.tasks.find(ALICE, task_id)
+        await wait_all_tasks_blocked()
+        assert world.router.open_questions(task.key) == asked
+        assert [event.offset for event in asked] == [3, 4]
+        answer = AnswerToolCall(task_id, "a", ToolReturned("Rome"))
+        await world.router.command_task(ALICE, answer)
+        assert (await told(world, task_id))[-1].data == {
+            "call_id": "a",
+            "success": True,
+            "result": "Rome",
+            "by": ALICE.user_id,
+        }
+        for _ in range(10):
+            # It keeps its claim meanwhile.
+            await trio.sleep(LIMITS.client_tool_seconds / 10)
+            await post(world, task_id, piece("."))
+        await wait_all_tasks_blocked()
+        assert world.router.open_questions(task.key) == ()
+        assert task.record.state is TaskState.RUNNING
 
 
 async def test_a_claimed_one_whose_agent_has_gone_runs_out(autojump_clock: trio.abc.Clock) -> None:
