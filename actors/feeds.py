@@ -74,6 +74,10 @@ class Feeds:
         """One that is open."""
         return self._feeds.get(key)
 
+    def is_away(self, key: ChannelKey) -> bool:
+        """Whether it is kept, and not open."""
+        return key not in self._feeds and self._channels.keeps(key) and self._channels.exists(key)
+
     def know(self, topic: str, make: Callable[[], Projection]) -> None:
         """How the projections of the feeds of that name are made: what is taken back is taken back in the feeds, too,
         that nobody has opened."""

@@ -91,10 +91,15 @@ class RealtimeAgent:
                 self._projection.project(question, trio.current_time())
 
     async def ready(self) -> None:
-        """Returns once it is known how the user's tasks stand. Raises CallboardError BUSY, UNAVAILABLE."""
-        self.open()
+        """Returns once what was kept of it is taken up. Raises CallboardError BUSY, UNAVAILABLE.
+
+        One of which nothing is kept is not opened: it begins in the step in which somebody follows it, who so misses
+        nothing of what runs."""
+        await trio.lowlevel.checkpoint()
+        if self._feeds.is_away(self.key):
+            self.open()
         feed = self._feeds.find(self.key)
-        if feed is not None:
+        if feed is not None and not feed.is_ready:
             await feed.ready()
 
     def status(self) -> Draft:
@@ -207,12 +212,20 @@ class RealtimeAgents:
 
     def of(self, owner: str) -> RealtimeAgent:
         """Opened. Raises CallboardError BUSY."""
+        agent = self._find(owner)
+        agent.open()
+        return agent
+
+    async def ready(self, owner: str) -> None:
+        """As `RealtimeAgent.ready`."""
+        await self._find(owner).ready()
+
+    def _find(self, owner: str) -> RealtimeAgent:
         agent = self._agents.get(owner)
         if agent is None:
             if len(self._agents) >= _MOST_AGENTS:
                 self._make_room()
             agent = self._agents[owner] = RealtimeAgent(owner, self._router, self._feeds, self._options)
-        agent.open()
         return agent
 
     def _make_room(self) -> None:

@@ -89,7 +89,7 @@ class StepsDesk:
         principal = await self.identity.identify(head, reads=reads)
         # Where there is no room for it, the greeting says so.
         with contextlib.suppress(CallboardError):
-            await self.agents.of(principal.user_id).ready()
+            await self.agents.ready(principal.user_id)
         return principal
 
     def greet(

@@ -72,10 +72,10 @@ def test_a_file_that_is_overwritten_with_garbage(engine: EngineProcess) -> None:
 
 
 def test_a_file_that_has_come_to_its_limit(tmp_path: Path) -> None:
-    config = OPEN + "[store]\nmax_bytes = 262144\n"
+    config = OPEN + "[store]\nmax_bytes = 1048576\n"
     with engine_process(tmp_path, config) as engine, rest(engine.url) as client:
         board = Board(client)
-        while (answer := board.publish(size=20_000)).status_code == 200:
+        while (answer := board.publish(size=60_000)).status_code == 200:
             assert len(board.acknowledged) < 100
         assert_refused(answer, "full")
         # What still has room is taken again.
