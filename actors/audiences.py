@@ -73,6 +73,8 @@ class Audiences:
 
     async def deliver(self, before: int, events: Sequence[Event]) -> None:
         """As `deliver_at_once`, with a pause now and then."""
+        if not events:
+            return
         tail = before + len(events)
         for encoder in tuple(self._by_encoder):
             # Looked up in its turn: at a checkpoint the last one may leave, and another be the first.
