@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from actors.commands import CancelTask, CreateTask, TaskState
 from actors.event import Event
@@ -36,6 +37,7 @@ async def follow_to_the_end(world: World, agent: str) -> list[TaskState]:
     if agent == "forever":
         await world.router.command_task(ALICE, CancelTask(task_id))
     await world.tasks.wait_quiet()
+    await wait_all_tasks_blocked()
     return onlooker.found
 
 
