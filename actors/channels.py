@@ -275,7 +275,7 @@ class Channels:
             for follower in self._followers_of(key):
                 follower.detach(key)
             self.marks.forgotten.note(log)
-            log.leave_totals()
+            log.abandon()
             self._kept.discard((key.channel, key.owner), key)
         if log is None or not self.keeps(key):
             self.keeper.note(*records)

@@ -174,6 +174,7 @@ class Journal:
         else:
             self._gathered = []
             self._recover()
+        batch.unmask()
         pace = Pace()
         for topic, delivery in batch.deliveries.items():
             self._events += len(delivery.events)

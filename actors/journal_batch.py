@@ -54,10 +54,13 @@ class Batch:
             dropped=self._dropped,
         )
 
-    def answer(self) -> None:
-        """All of it is kept and delivered."""
+    def unmask(self) -> None:
+        """All of it is kept: what it takes back is taken back there, too."""
         for topic, redaction in self._redacted:
             topic.log.unmask(redaction)
+
+    def answer(self) -> None:
+        """All of it is kept and delivered."""
         for reply, position in self._positions:
             reply.answer(position)
         for done in self._replies:
@@ -68,7 +71,8 @@ class Batch:
             case Appended():
                 self._append(entry)
             case Redacted(topic, redaction):
-                self._delivery(topic)
+                delivery = self._delivery(topic)
+                delivery.events = [redaction.apply(event) for event in delivery.events]
                 self._rewrites.append(Rewrite(topic.log.key, redaction))
                 self._redacted.append((topic, redaction))
             case Kept():

@@ -29,13 +29,17 @@ class KeptChannel(Channel):
     the actor is woken, and reads them from the log. A crash of that step is the actor's: the journal goes on.
     """
 
-    __slots__ = ("_closed", "_crash", "_delivered", "_journal", "_news", "_parking", "_waiting")
+    __slots__ = ("_closed", "_coming", "_crash", "_delivered", "_journal", "_news", "_parking", "_taken_back", "_waiting")
 
     def __init__(self, log: Log, journal: Journal, supervisor: Spawner, in_place: int) -> None:
         super().__init__(log, supervisor, in_place)
         self._journal = journal
         self._waiting = 0
         """What is in the journal and not in the log."""
+        self._coming = 0
+        """Those who wait until the journal has room."""
+        self._taken_back: tuple[Redaction, ...] = ()
+        """While they wait."""
         self._delivered = log.tail
         """Whoever keeps up has been handed the events up to there."""
         self._news = trio.Event()
@@ -45,7 +49,7 @@ class KeptChannel(Channel):
 
     @property
     def is_deserted(self) -> bool:
-        return not self._has_readers and self._waiting == 0
+        return not self._has_readers and self._waiting + self._coming == 0
 
     @property
     def has_work(self) -> bool:
@@ -66,14 +70,21 @@ class KeptChannel(Channel):
         return self._add(Appended(self, drafts, records=records))
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
+        if self._closed:
+            raise trio.BrokenResourceError
         self.log.redact(redaction, lasting=lasting)
-        self.log.mask(redaction)
-        await self._add(Redacted(self, redaction))
+        if self._coming:
+            self._taken_back = (*self._taken_back, redaction)
+        self._take_back(redaction)
+        # Not a point of cancellation: it has been taken back.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def deliver(self, events: Sequence[Event], entries: int) -> None:
         """So many `entries` are kept, and their `events` with them. Never blocks, never fails."""
         before = self.log.tail
         self._waiting -= entries
+        # What was taken back while they were committed is so in the store with the next commit.
+        events = self.log.masked(events)
         for event in events:
             self.log.add(event)
         self.last_active = trio.current_time()
@@ -111,11 +122,26 @@ class KeptChannel(Channel):
         self._parking = False
         self.running = False
 
-    async def _add(self, entry: Appended | Redacted) -> None:
-        await self._journal.wait_for_room(entry)
-        if self._closed:
-            raise trio.BrokenResourceError
-        self._journal.put_nowait(entry)
+    async def _add(self, entry: Appended) -> None:
+        self._coming += 1
+        try:
+            await self._journal.wait_for_room(entry)
+            if self._closed:
+                raise trio.BrokenResourceError
+            self._journal.put_nowait(entry)
+            self._waiting += 1
+            # It may have waited for longer than what takes it back.
+            for redaction in self._taken_back:
+                self._take_back(redaction)
+        finally:
+            self._coming -= 1
+            if not self._coming:
+                self._taken_back = ()
+
+    def _take_back(self, redaction: Redaction) -> None:
+        """From all that is in the journal by now; until that is kept, who reads pages sees what will be left."""
+        self.log.mask(redaction)
+        self._journal.put_nowait(Redacted(self, redaction))
         self._waiting += 1
 
     async def _deliver_next(self) -> None:
