@@ -84,16 +84,27 @@ class Retainer:
             await trio.sleep(self._options.rest * (trio.current_time() - began))
 
     async def _raise(self, topics: tuple[Overfull, ...]) -> None:
-        records = [await self._fold_before(topic.key, topic.offset) for topic in topics]
+        folded = [await self._fold(topic) for topic in topics]
         await self._journal.wait_for_room()
         # No checkpoint from here on: a topic that is forgotten later is dropped behind this in the journal.
         floors: list[Floor] = []
         kept: list[Record] = []
-        for topic, record in zip(topics, records, strict=True):
-            if self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
+        for topic, revision, record in folded:
+            # What changed meanwhile, as by being taken back, has its turn in the next round.
+            is_same = self._revision(topic) == revision
+            if is_same and self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
                 floors.append(Floor(topic.key, topic.offset))
                 kept += () if record is None else (record,)
         if floors:
             reply: Reply[None] = Reply()
             self._journal.put_nowait(Kept(records=tuple(kept), floors=tuple(floors), reply=reply))
             await reply.wait()
+
+    async def _fold(self, topic: Overfull) -> tuple[Overfull, int | None, Record | None]:
+        """With the revision of the log that was folded."""
+        record = await self._fold_before(topic.key, topic.offset)
+        return topic, self._revision(topic), record
+
+    def _revision(self, topic: Overfull) -> int | None:
+        log = self._channels.peek(topic.key)
+        return None if log is None else log.revision

@@ -121,6 +121,8 @@ class MemoryStore:
     def _apply(self, write: Write) -> None:
         for opened in write.opened:
             self._epochs.setdefault(opened.key, opened.epoch)
+        for rewrite in write.rewrites:
+            self._events[rewrite.key] = [rewrite.redaction.apply(kept) for kept in self.events(rewrite.key)]
         for event in write.events:
             self._epochs.setdefault(event.key, event.epoch)
             kept = self._events.setdefault(event.key, [])
@@ -132,7 +134,6 @@ class MemoryStore:
             else:
                 self._records[record.kind, record.id] = record.body
         for rewrite in write.rewrites:
-            self._events[rewrite.key] = [rewrite.redaction.apply(kept) for kept in self.events(rewrite.key)]
             base = (BASE, base_id(rewrite.key))
             if base in self._records:
                 self._records[base] = redact_base(rewrite.key, self._records[base], rewrite.redaction)
