@@ -49,15 +49,17 @@ class Retainer:
         bounds: Mapping[str, Retention],
         *,
         fold_before: FoldBefore = keep_nothing,
+        folding: trio.Lock | None = None,
         options: RetainerOptions | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """`clock`: Unix milliseconds."""
+        """`folding`: held from `fold_before` until what it gives is kept. `clock`: Unix milliseconds."""
         self._store = store
         self._journal = journal
         self._channels = channels
         self._bounds = bounds
         self._fold_before = fold_before
+        self._folding = folding or trio.Lock()
         self._options = options or RetainerOptions()
         self._clock = clock
 
@@ -80,7 +82,8 @@ class Retainer:
             excess = await self._store.excess(self._bounds, self._clock(), place)
             place = excess.next
             if excess.topics:
-                await self._raise(excess.topics)
+                async with self._folding:
+                    await self._raise(excess.topics)
             await trio.sleep(self._options.rest * (trio.current_time() - began))
 
     async def _raise(self, topics: tuple[Overfull, ...]) -> None:

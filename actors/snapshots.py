@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 import msgspec
+import trio
 
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
@@ -51,6 +52,8 @@ class Snapshots:
         self._bases = bases
         self._most = (options or SnapshotsOptions()).cached
         self._cache: OrderedDict[ChannelKey, _Folded] = OrderedDict()
+        self.folding = trio.Lock()
+        """Of those who write bases: held from the fold until its base is kept, so that no base replaces a newer one."""
 
     async def take(self, key: ChannelKey) -> Event:
         """All of the topic up to its tail as one event, `snapshot`, at the place of the last one.

@@ -41,7 +41,8 @@ def make_retainer(
 ) -> Retainer | None:
     if store is None or keeping is None:
         return None
-    return Retainer(store, keeping.journal, channels, bounds, fold_before=snapshots.fold_before)
+    fold, lock = snapshots.fold_before, snapshots.folding
+    return Retainer(store, keeping.journal, channels, bounds, fold_before=fold, folding=lock)
 
 
 def make_compactor(
