@@ -220,13 +220,17 @@ class Channels:
         """Appends and returns the position. The records are kept with the events, if these are kept at all.
 
         Raises CallboardError BUSY when the topic stays full for too long, UNAVAILABLE where nothing can be kept."""
-        reply: Reply[Position] | None = None
-        with trio.move_on_after(self._options.publish_seconds):
-            reply = await self.submit(key, *drafts, records=records, located=located)
-        if reply is None:
-            raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
+        reply = await self.hand_over(key, *drafts, records=records, located=located)
         # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
         return await reply.wait()
+
+    async def hand_over(
+        self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None
+    ) -> Reply[Position]:
+        """As `publish`, without waiting for the position: the reply brings it, or UNAVAILABLE."""
+        with trio.move_on_after(self._options.publish_seconds):
+            return await self.submit(key, *drafts, records=records, located=located)
+        raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
 
     async def submit(
         self,
