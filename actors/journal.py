@@ -103,9 +103,12 @@ class Journal:
         self.put_nowait(entry)
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
-        """Returns once the records are kept. Raises CallboardError UNAVAILABLE where they are not."""
+        """Returns once the records are kept, in order behind all that was put. Raises CallboardError UNAVAILABLE where
+        they are not.
+
+        It does not wait for room: each client has one such entry at a time, and waits for its end."""
         reply: Reply[None] = Reply()
-        await self.add(Kept(records=records, opened=opened, reply=reply))
+        self.put_nowait(Kept(records=records, opened=opened, reply=reply))
         await reply.wait()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:

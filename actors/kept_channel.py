@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Sequence
 
+import msgspec
 import trio
 
-from actors.channel import BATCH_BYTES, Channel, Located
+from actors.channel import BATCH_BYTES, Channel, Located, Records
 from actors.errors import CallboardError
 from actors.event import Draft, Event
 from actors.journal import Journal
@@ -17,7 +18,6 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import Record
 
 _BATCH_EVENTS = 1024
 
@@ -29,7 +29,17 @@ class KeptChannel(Channel):
     the actor is woken, and reads them from the log. A crash of that step is the actor's: the journal goes on.
     """
 
-    __slots__ = ("_closed", "_coming", "_crash", "_delivered", "_journal", "_news", "_parking", "_taken_back", "_waiting")
+    __slots__ = (
+        "_closed",
+        "_coming",
+        "_crash",
+        "_delivered",
+        "_journal",
+        "_news",
+        "_parking",
+        "_taken_back",
+        "_waiting",
+    )
 
     def __init__(self, log: Log, journal: Journal, supervisor: Spawner, in_place: int) -> None:
         super().__init__(log, supervisor, in_place)
@@ -60,14 +70,14 @@ class KeptChannel(Channel):
         self._news.set()
 
     async def submit(
-        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
     ) -> Reply[Position]:
         reply: Reply[Position] = Reply()
-        await self._add(Appended(self, drafts, reply, records, located, patient))
+        await self._add(Appended(self, drafts, reply, located=located, patient=patient), records)
         return reply
 
-    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
-        return self._add(Appended(self, drafts, records=records))
+    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
+        return self._add(Appended(self, drafts), records)
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         if self._closed:
@@ -122,12 +132,14 @@ class KeptChannel(Channel):
         self._parking = False
         self.running = False
 
-    async def _add(self, entry: Appended) -> None:
+    async def _add(self, entry: Appended, records: Records | None) -> None:
         self._coming += 1
         try:
             await self._journal.wait_for_room(entry)
             if self._closed:
                 raise trio.BrokenResourceError
+            if records is not None:
+                entry = msgspec.structs.replace(entry, records=records())
             self._journal.put_nowait(entry)
             self._waiting += 1
             # It may have waited for longer than what takes it back.

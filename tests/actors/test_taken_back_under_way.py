@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.channels import Channels, ChannelsOptions, Keeping
-from actors.event import ChannelKey, draft
+from actors.event import ChannelKey, Json, draft
 from actors.journal import Journal, JournalOptions
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
@@ -38,7 +38,7 @@ class Scene:
         outbox = Outbox(self.sink, nursery.start_soon, OutboxOptions())
         self.channels.subscribe(KEY, outbox, Lines(), self.channels.resume(KEY, None))
 
-    async def read(self) -> list[tuple[str, object]]:
+    async def read(self) -> Sequence[tuple[str, Json]]:
         """The topic as who comes later has it."""
         log = self.channels.log(KEY)
         found = [(event.event_type, event.data) for event in await log.page(0, max_events=99, max_bytes=1 << 20)]
@@ -86,9 +86,7 @@ async def test_in_the_base_of_a_snapshot(autojump_clock: trio.abc.Clock) -> None
         for _ in range(8):
             await here.channels.emit(KEY, draft("agent.message", {"content": "secret "}))
         bounds = {"task": Retention(events=2)}
-        retainer = Retainer(
-            here.store, here.journal, here.channels, bounds, fold_before=here.snapshots.fold_before
-        )
+        retainer = Retainer(here.store, here.journal, here.channels, bounds, fold_before=here.snapshots.fold_before)
         await trio.sleep(9)
         await retainer.round()
         assert b"secret" in (await here.snapshots.take(KEY)).body

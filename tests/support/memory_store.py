@@ -66,6 +66,11 @@ class MemoryStore:
     def events(self, key: ChannelKey) -> list[Event]:
         return self._events.get(key, [])
 
+    def holds(self, text: bytes) -> bool:
+        """Whether it is anywhere in it, in whatever case."""
+        bodies = [event.body for events in self._events.values() for event in events]
+        return any(text in body.lower() for body in (*bodies, *self._records.values()))
+
     async def commit(self, write: Write) -> None:
         with trio.CancelScope(shield=True):
             await trio.sleep(self._pause())
