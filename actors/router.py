@@ -145,17 +145,27 @@ class Router:
         self.tasks.admit(principal, (task,))
         task_id = new_task_id()
         said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}
-        await self.channels.publish(session.key, draft("chat.message", said))
+        # Who reads what was said may take it back before the task begins.
+        session.expect(task_id)
         try:
-            self.tasks.admit(principal, (task,))
-            view = (await self.tasks.start(principal, task, task_id=task_id)).view()
+            await self.channels.publish(session.key, draft("chat.message", said))
+            view = await self._answer(principal, task, task_id, session)
+        except BaseException:
+            session.forgo(task_id)
+            raise
+        await self._announce_task(view)
+        return ExecStarted(session.id, task_id)
+
+    async def _answer(self, principal: Principal, command: CreateTask, task_id: str, session: Session) -> TaskView:
+        """Starts the task of what was said."""
+        try:
+            self.tasks.admit(principal, (command,))
+            return (await self.tasks.start(principal, command, task_id=task_id)).view()
         except CallboardError as error:
             # Others may have taken the last place meanwhile, and who has seen the message waits for its answer.
             failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
             await self.channels.emit(session.key, draft("done", failed))
             raise
-        await self._announce_task(view)
-        return ExecStarted(session.id, task_id)
 
     async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
         keeper = self.channels.keeper

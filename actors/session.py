@@ -171,6 +171,14 @@ class Session:
         self._redactions.pop(task_id, None)
         self._used(self)
 
+    def expects(self, task_id: str) -> bool:
+        """Whether the task is to come, or has not left yet."""
+        return task_id in self._expected
+
+    def redaction_of(self, task_id: str) -> TaskRedaction | None:
+        """What is taken back of a task that is expected."""
+        return self._redactions.get(task_id)
+
     def expect(self, task_id: str) -> None:
         """A task is to come. Until it has left, the conversation is in use."""
         self._expected.add(task_id)
