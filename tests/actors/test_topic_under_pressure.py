@@ -90,3 +90,27 @@ async def test_who_lags_when_the_topic_is_forgotten_is_told_of_the_gap_and_gets_
         assert first.startswith("1-1 word 0")
         assert rest[0] == '6-6 gap {"from":2,"to":6,"reason":"retention"}'
         assert rest[1:] == [f"{number + 1}-{number + 1} word {number}" for number in range(6, 10)]
+
+
+async def test_many_topics_are_dropped_in_one_commit_and_begin_anew_in_the_next(
+    autojump_clock: trio.abc.Clock,
+) -> None:
+    store = MemoryStore(seconds=1)
+    async with trio.open_nursery() as nursery:
+        journal = Journal(store)
+        keeping = Keeping(journal, store, lambda key: True, Retention())
+        channels = Channels(NurserySpawner(nursery), {}, ChannelsOptions(), keeping)
+        await nursery.start(journal.run)
+        keys = [ChannelKey("task", f"task-{number}", "alice") for number in range(50)]
+        for key in keys:
+            await channels.emit(key, draft("word", "before"))
+        await journal.keep()
+        commits = store.commits
+        for key in keys:
+            channels.forget(key)
+        for key in keys[:10]:
+            await channels.emit(key, draft("word", "after"))
+        await journal.keep()
+        assert store.commits - commits <= 3
+        assert [[event.data for event in store.events(key)] for key in keys] == [["after"]] * 10 + [[]] * 40
+        nursery.cancel_scope.cancel()
