@@ -28,7 +28,7 @@ def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keep
     """Of each topic the newest events stay in memory, for those who lag a little."""
     options = JournalOptions(waiting=config.store.waiting)
     journal = Journal(store, options, changed=reporter.report_store)
-    window = Retention(config.store.window_events, config.store.window_bytes, seconds=float("inf"))
+    window = Retention(config.store.window_events, config.store.window_bytes, config.store.window_seconds)
     return Keeping(journal, store, is_kept, window)
 
 
