@@ -229,7 +229,8 @@ def _dropped(entry: Entry) -> tuple[ChannelKey, ...]:
 def _topics(entry: Entry) -> set[ChannelKey]:
     """Those to which something is added by it."""
     if isinstance(entry, Kept):
-        return {one.key for one in (*entry.opened, *entry.floors, *entry.compactions)}
+        opened = (opening.key for opening in entry.opened)
+        return {*opened, *(floor.key for floor in entry.floors), *(one.key for one in entry.compactions)}
     return {entry.topic.log.key}
 
 

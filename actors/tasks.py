@@ -191,7 +191,7 @@ class Tasks:
 
     async def _start(self, tasks: list[TaskHandle], *records: Record) -> list[TaskHandle]:
         waiting = deque(tasks)
-        records += tuple(task_record(task.record) for task in tasks)
+        beside, records = records, (*records, *(task_record(task.record) for task in tasks))
         opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
         try:
             await self.keeper.keep(*records, opened=opened)
@@ -201,6 +201,8 @@ class Tasks:
         finally:
             for task in waiting:
                 self._withdraw(task)
+            if waiting:
+                self.keeper.note(*(msgspec.structs.replace(record, body=None) for record in beside))
             self._pending -= len(tasks)
         return tasks
 
