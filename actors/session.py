@@ -239,6 +239,11 @@ class Session:
         records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
         self._channels.keeper.note(self.record, *records)
 
+    def left_of(self, told: Sequence[Message]) -> tuple[Message, ...]:
+        """Of the conversation as a task was told it what has not been taken back since."""
+        gone = {(message.task_id, message.role) for message in self.messages if message.redacted}
+        return tuple(message for message in told if (message.task_id, message.role) not in gone)
+
     def close(self) -> None:
         self._mailbox.close()
 
