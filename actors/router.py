@@ -52,6 +52,8 @@ from actors.tasks import Tasks, new_task_id
 SNAPSHOTS = 16
 """How many a client may ask for in one request: all of them wait to be sent at once."""
 _HISTORY_BYTES = 1024 * 1024
+_CUT_OFF_SECONDS = 2.0
+"""How long it may take to tell that a question will have no answer."""
 
 
 class RouterOptions(msgspec.Struct, frozen=True):
@@ -150,8 +152,10 @@ class Router:
         try:
             await self.channels.publish(session.key, draft("chat.message", said))
             view = await self._answer(principal, task, task_id, session)
-        except BaseException:
+        except BaseException as error:
             session.forgo(task_id)
+            if isinstance(error, trio.Cancelled):
+                await self._tell_cut_off(session, task_id)
             raise
         await self._announce_task(view)
         return ExecStarted(session.id, task_id)
@@ -166,6 +170,12 @@ class Router:
             failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
             await self.channels.emit(session.key, draft("done", failed))
             raise
+
+    async def _tell_cut_off(self, session: Session, task_id: str) -> None:
+        """Whoever said it is gone before its task began, and what was said may be told already."""
+        done: Json = {"exec_id": task_id, "state": TaskState.CANCELLED}
+        with trio.move_on_after(_CUT_OFF_SECONDS, shield=True):
+            await self.channels.emit(session.key, draft("done", done))
 
     async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
         keeper = self.channels.keeper

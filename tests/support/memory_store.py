@@ -40,6 +40,10 @@ class MemoryStore:
         self._failure: str | None = None
         self._crash: Exception | None = None
 
+    def slow_down(self, seconds: float) -> None:
+        """A commit takes so long from now on."""
+        self._pause = lambda: seconds
+
     def fail(self, why: str) -> None:
         self._failure = why
 
