@@ -84,6 +84,8 @@ class Batches:
 
         started = await self._tasks.start_batch(principal, command.tasks, batch_id, record)
         records = [task.record for task in started]
+        for one in records:
+            one.is_counted = True
         batch = Batch(batch_id, principal.user_id, now, tuple(records))
         self._batches[batch_id] = batch
         self._forget_oldest()
@@ -112,10 +114,15 @@ class Batches:
 
     def _forget_oldest(self) -> None:
         while len(self._batches) > self._limit:
-            self._tasks.keeper.note(*self._batches.pop(next(iter(self._batches))).gone)
+            oldest = self._batches.pop(next(iter(self._batches)))
+            for record in oldest.records:
+                if isinstance(record, TaskRecord):
+                    record.is_counted = False
+            self._tasks.keeper.note(*oldest.gone)
 
     def _record(self, batch_id: str, task_id: str, parts: dict[str, TaskState]) -> TaskRecord | ForgottenTask:
         task = self._tasks.named(task_id)
         if task is not None:
+            task.record.is_counted = True
             return task.record
         return ForgottenTask(task_id, parts.get(batch_part_id(batch_id, task_id), TaskState.FAILED))

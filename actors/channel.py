@@ -27,6 +27,10 @@ BATCH_BYTES = 256 * 1024
 Located: TypeAlias = Callable[[Position], Record]
 """A record that holds the position of what it is kept with."""
 
+Records: TypeAlias = Callable[[], tuple[Record, ...]]
+"""What is true with events. It is asked for in the step in which they are handed over for good: who waits for room
+until then does not write over what others have kept of the same things meanwhile."""
+
 
 class Channel(ABC):
     """What outlives a crash of the topic's actor: the log, the subscribers, what is yet to be published.
@@ -83,7 +87,7 @@ class Channel(ABC):
 
     @abstractmethod
     async def submit(
-        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
     ) -> Reply[Position]:
         """Hands the drafts over, waiting while no more are taken; cancelled meanwhile, nothing is appended.
 
@@ -93,7 +97,7 @@ class Channel(ABC):
         """
 
     @abstractmethod
-    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
         """As `submit`, without a reply; in order with every other call from the same task. The records are kept with
         the events, or not at all; where these are not kept, neither are they."""
 

@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 import trio
 
-from actors.channel import Channel, Located
+from actors.channel import Channel, Located, Records
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
@@ -214,25 +214,25 @@ class Channels:
         live = self._live.get(key)
         return (self._shelf.get(key) or self._unused.get(key)) if live is None else live.log
 
-    async def publish(
-        self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None
-    ) -> Position:
-        """Appends and returns the position. The records are kept with the events, if these are kept at all.
+    async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
+        """Appends and returns the position.
 
         Raises CallboardError BUSY when the topic stays full for too long, UNAVAILABLE where nothing can be kept."""
-        reply: Reply[Position] | None = None
-        with trio.move_on_after(self._options.publish_seconds):
-            reply = await self.submit(key, *drafts, records=records, located=located)
-        if reply is None:
-            raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
+        reply = await self.hand_over(key, *drafts)
         # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
         return await reply.wait()
+
+    async def hand_over(self, key: ChannelKey, *drafts: Draft, located: Located | None = None) -> Reply[Position]:
+        """As `publish`, without waiting for the position: the reply brings it, or UNAVAILABLE."""
+        with trio.move_on_after(self._options.publish_seconds):
+            return await self.submit(key, *drafts, located=located)
+        raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
 
     async def submit(
         self,
         key: ChannelKey,
         *drafts: Draft,
-        records: tuple[Record, ...] = (),
+        records: Records | None = None,
         located: Located | None = None,
         patient: bool = False,
     ) -> Reply[Position]:
@@ -246,7 +246,7 @@ class Channels:
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    def emit(self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+    def emit(self, key: ChannelKey, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
         return self._open(key).emit(*drafts, records=records)
 
@@ -275,7 +275,7 @@ class Channels:
             for follower in self._followers_of(key):
                 follower.detach(key)
             self.marks.forgotten.note(log)
-            log.leave_totals()
+            log.abandon()
             self._kept.discard((key.channel, key.owner), key)
         if log is None or not self.keeps(key):
             self.keeper.note(*records)

@@ -59,7 +59,8 @@ class Compactor:
                 try:
                     ended = self._ends[log.key] = known.get(log.key) or await _end_of(log)
                     if ended + self._seconds * 1000 <= now:
-                        await self._compact(log)
+                        async with self._snapshots.folding:
+                            await self._compact(log)
                 except (StoreError, CallboardError):
                     return
             if pace.is_due():

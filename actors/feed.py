@@ -229,7 +229,7 @@ class Feed:
             records = self._record.changes(self.projection.dump()) + self._heard_by_now()
         self._is_stale, self._silent = False, 0
         if self._drafts or records:
-            await self._channels.emit(self.key, *self._drafts, records=records)
+            await self._channels.emit(self.key, *self._drafts, records=lambda: records)
         self._drafts = []
 
     async def _take_up(self, store: Store) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey
 from actors.journal_batch import Batch
 from actors.journal_entries import Appended, Entry, Kept, Redacted
 from actors.mailbox import Reply
@@ -103,9 +104,12 @@ class Journal:
         self.put_nowait(entry)
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
-        """Returns once the records are kept. Raises CallboardError UNAVAILABLE where they are not."""
+        """Returns once the records are kept, in order behind all that was put. Raises CallboardError UNAVAILABLE where
+        they are not.
+
+        It does not wait for room: each client has one such entry at a time, and waits for its end."""
         reply: Reply[None] = Reply()
-        await self.add(Kept(records=records, opened=opened, reply=reply))
+        self.put_nowait(Kept(records=records, opened=opened, reply=reply))
         await reply.wait()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
@@ -145,11 +149,14 @@ class Journal:
             await self._news.wait()
 
     def _gather(self) -> None:
-        # A topic that is dropped may begin anew: what follows belongs to the next commit.
+        # A topic that is dropped may begin anew: what is of its next life belongs to the next commit.
+        dropped = {key for entry in self._gathered for key in _dropped(entry)}
         while self._waiting and len(self._gathered) < self._options.batch:
-            if self._gathered and _drops(self._gathered[-1]):
+            if dropped and not dropped.isdisjoint(_topics(self._waiting[0])):
                 break
-            self._gathered.append(self._waiting.popleft())
+            entry = self._waiting.popleft()
+            self._gathered.append(entry)
+            dropped.update(_dropped(entry))
         if len(self._waiting) < self._options.waiting:
             self._wake_waiting()
 
@@ -174,6 +181,7 @@ class Journal:
         else:
             self._gathered = []
             self._recover()
+        batch.unmask()
         pace = Pace()
         for topic, delivery in batch.deliveries.items():
             self._events += len(delivery.events)
@@ -214,8 +222,16 @@ def _frees(entry: Entry) -> bool:
     return isinstance(entry, Kept) and bool(entry.floors)
 
 
-def _drops(entry: Entry) -> bool:
-    return isinstance(entry, Kept) and bool(entry.dropped)
+def _dropped(entry: Entry) -> tuple[ChannelKey, ...]:
+    return entry.dropped if isinstance(entry, Kept) else ()
+
+
+def _topics(entry: Entry) -> set[ChannelKey]:
+    """Those to which something is added by it."""
+    if isinstance(entry, Kept):
+        opened = (opening.key for opening in entry.opened)
+        return {*opened, *(floor.key for floor in entry.floors), *(one.key for one in entry.compactions)}
+    return {entry.topic.log.key}
 
 
 def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:

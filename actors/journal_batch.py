@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import assert_never
 
 from actors.event import ChannelKey, Event
@@ -28,7 +29,6 @@ class Batch:
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.deliveries: dict[Topic, Delivery] = {}
-        self._events: list[Event] = []
         self._records: dict[tuple[str, str], Record] = {}
         """By kind and id: of what several entries say of one thing the last is true."""
         self._opened: list[Opened] = []
@@ -46,7 +46,7 @@ class Batch:
     def write(self) -> Write:
         return Write(
             opened=self._opened,
-            events=self._events,
+            events=list(chain.from_iterable(delivery.events for delivery in self.deliveries.values())),
             records=tuple(self._records.values()),
             rewrites=self._rewrites,
             floors=self._floors,
@@ -54,10 +54,13 @@ class Batch:
             dropped=self._dropped,
         )
 
-    def answer(self) -> None:
-        """All of it is kept and delivered."""
+    def unmask(self) -> None:
+        """All of it is kept: what it takes back is taken back there, too."""
         for topic, redaction in self._redacted:
             topic.log.unmask(redaction)
+
+    def answer(self) -> None:
+        """All of it is kept and delivered."""
         for reply, position in self._positions:
             reply.answer(position)
         for done in self._replies:
@@ -68,7 +71,8 @@ class Batch:
             case Appended():
                 self._append(entry)
             case Redacted(topic, redaction):
-                self._delivery(topic)
+                delivery = self._delivery(topic)
+                delivery.events = [redaction.apply(event) for event in delivery.events]
                 self._rewrites.append(Rewrite(topic.log.key, redaction))
                 self._redacted.append((topic, redaction))
             case Kept():
@@ -88,7 +92,6 @@ class Batch:
         for draft in entry.drafts:
             offset += 1
             delivery.events.append(log.place(draft, offset))
-        self._events += delivery.events[len(delivery.events) - len(entry.drafts) :]
         self._put(entry.records)
         position = Position(log.epoch, offset)
         if entry.located is not None:

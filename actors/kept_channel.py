@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Sequence
 
+import msgspec
 import trio
 
-from actors.channel import BATCH_BYTES, Channel, Located
+from actors.channel import BATCH_BYTES, Channel, Located, Records
 from actors.errors import CallboardError
 from actors.event import Draft, Event
 from actors.journal import Journal
@@ -17,7 +18,6 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import Record
 
 _BATCH_EVENTS = 1024
 
@@ -29,13 +29,27 @@ class KeptChannel(Channel):
     the actor is woken, and reads them from the log. A crash of that step is the actor's: the journal goes on.
     """
 
-    __slots__ = ("_closed", "_crash", "_delivered", "_journal", "_news", "_parking", "_waiting")
+    __slots__ = (
+        "_closed",
+        "_coming",
+        "_crash",
+        "_delivered",
+        "_journal",
+        "_news",
+        "_parking",
+        "_taken_back",
+        "_waiting",
+    )
 
     def __init__(self, log: Log, journal: Journal, supervisor: Spawner, in_place: int) -> None:
         super().__init__(log, supervisor, in_place)
         self._journal = journal
         self._waiting = 0
         """What is in the journal and not in the log."""
+        self._coming = 0
+        """Those who wait until the journal has room."""
+        self._taken_back: tuple[Redaction, ...] = ()
+        """While they wait."""
         self._delivered = log.tail
         """Whoever keeps up has been handed the events up to there."""
         self._news = trio.Event()
@@ -45,7 +59,7 @@ class KeptChannel(Channel):
 
     @property
     def is_deserted(self) -> bool:
-        return not self._has_readers and self._waiting == 0
+        return not self._has_readers and self._waiting + self._coming == 0
 
     @property
     def has_work(self) -> bool:
@@ -56,24 +70,31 @@ class KeptChannel(Channel):
         self._news.set()
 
     async def submit(
-        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
     ) -> Reply[Position]:
         reply: Reply[Position] = Reply()
-        await self._add(Appended(self, drafts, reply, records, located, patient))
+        await self._add(Appended(self, drafts, reply, located=located, patient=patient), records)
         return reply
 
-    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
-        return self._add(Appended(self, drafts, records=records))
+    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
+        return self._add(Appended(self, drafts), records)
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
+        if self._closed:
+            raise trio.BrokenResourceError
         self.log.redact(redaction, lasting=lasting)
-        self.log.mask(redaction)
-        await self._add(Redacted(self, redaction))
+        if self._coming:
+            self._taken_back = (*self._taken_back, redaction)
+        self._take_back(redaction)
+        # Not a point of cancellation: it has been taken back.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def deliver(self, events: Sequence[Event], entries: int) -> None:
         """So many `entries` are kept, and their `events` with them. Never blocks, never fails."""
         before = self.log.tail
         self._waiting -= entries
+        # What was taken back while they were committed is so in the store with the next commit.
+        events = self.log.masked(events)
         for event in events:
             self.log.add(event)
         self.last_active = trio.current_time()
@@ -111,11 +132,28 @@ class KeptChannel(Channel):
         self._parking = False
         self.running = False
 
-    async def _add(self, entry: Appended | Redacted) -> None:
-        await self._journal.wait_for_room(entry)
-        if self._closed:
-            raise trio.BrokenResourceError
-        self._journal.put_nowait(entry)
+    async def _add(self, entry: Appended, records: Records | None) -> None:
+        self._coming += 1
+        try:
+            await self._journal.wait_for_room(entry)
+            if self._closed:
+                raise trio.BrokenResourceError
+            if records is not None:
+                entry = msgspec.structs.replace(entry, records=records())
+            self._journal.put_nowait(entry)
+            self._waiting += 1
+            # It may have waited for longer than what takes it back.
+            for redaction in self._taken_back:
+                self._take_back(redaction)
+        finally:
+            self._coming -= 1
+            if not self._coming:
+                self._taken_back = ()
+
+    def _take_back(self, redaction: Redaction) -> None:
+        """From all that is in the journal by now; until that is kept, who reads pages sees what will be left."""
+        self.log.mask(redaction)
+        self._journal.put_nowait(Redacted(self, redaction))
         self._waiting += 1
 
     async def _deliver_next(self) -> None:

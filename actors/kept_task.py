@@ -89,9 +89,8 @@ def task_gone(record: TaskRecord) -> tuple[Record, ...]:
     """The task is forgotten."""
     posts = range(min(record.posts, REMEMBERED_POSTS))
     turns = range(2, record.turns_asked + 1)
-    batch = () if record.batch_id is None or record.ending is None else (_batch_part(record.batch_id, record),)
     return (
-        *batch,
+        *_batch_part(record),
         Record(TASK_RECORDS, record.id, None),
         *(Record(TURN_RECORDS, _part(record.id, turn), None) for turn in turns),
         *(Record(POST_RECORDS, _part(record.id, place), None) for place in posts),
@@ -102,8 +101,10 @@ def batch_part_id(batch_id: str, task_id: str) -> str:
     return f"{batch_id}/{task_id}"
 
 
-def _batch_part(batch_id: str, record: TaskRecord) -> Record:
-    return Record(BATCH_PART_RECORDS, batch_part_id(batch_id, record.id), record.state.encode())
+def _batch_part(record: TaskRecord) -> tuple[Record, ...]:
+    if record.batch_id is None or record.ending is None or not record.is_counted:
+        return ()
+    return (Record(BATCH_PART_RECORDS, batch_part_id(record.batch_id, record.id), record.state.encode()),)
 
 
 def turn_record(task_id: str, turn: int, prompt: str) -> Record:

@@ -147,7 +147,6 @@ class Log:
         self._pages = pages
         self._floor = 0
         self._masks: tuple[Redaction, ...] = ()
-        """What is taken back and still to be read in the pages."""
         self.holes = 0
         """The last offset that compaction has taken out: up to there only the discrete events are left."""
         self.is_settled = False
@@ -238,14 +237,26 @@ class Log:
                 self._bytes -= saved
                 self._totals.bytes -= saved
 
+    @property
+    def masks(self) -> tuple[Redaction, ...]:
+        """What is taken back, and still to be read where events and what they came to are kept."""
+        return self._masks
+
     def mask(self, redaction: Redaction) -> None:
-        """Until `unmask`, pages are read with the redaction: it is under way to them."""
+        """Pages are read with the redaction: it is under way to them. Followed by one `unmask`."""
         self._masks = (*self._masks, redaction)
 
     def unmask(self, redaction: Redaction) -> None:
-        """Idempotent. The pages are redacted."""
-        self._masks = tuple(mask for mask in self._masks if mask is not redaction)
+        """The pages are redacted."""
+        place = next(place for place, mask in enumerate(self._masks) if mask is redaction)
+        self._masks = (*self._masks[:place], *self._masks[place + 1 :])
         self.revision += 1
+
+    def masked(self, events: Sequence[Event]) -> Sequence[Event]:
+        """What is left of events that the pages gave, or that were on their way to them."""
+        for mask in self._masks:
+            events = [mask.apply(event) for event in events]
+        return events
 
     def trim(self, now_ms: int) -> int:
         """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""
@@ -314,7 +325,7 @@ class Log:
             while events and events[-1].offset > self.tail:
                 events.pop()
             if revision == self.revision:
-                return [self._masked(event) for event in events] if self._masks else events
+                return list(self.masked(events))
         return self.read(after, max_events=max_events, max_bytes=max_bytes)
 
     def with_gaps(self, after: int, events: Sequence[Event]) -> Sequence[Event]:
@@ -354,8 +365,11 @@ class Log:
         now = self.read(offset, max_events=1, max_bytes=0)
         return gap_event(self.key, gap, offset, now[0].timestamp if now else now_ms())
 
-    def leave_totals(self) -> None:
-        """The log is no longer kept for newcomers. Who reads it still may; its bytes are not counted any more."""
+    def abandon(self) -> None:
+        """The topic is no more: what is in the pages is dropped, or another's that has its name. Who reads the log
+        still may, as far as it is in memory; its bytes are not counted any more."""
+        self._floor = self.tail - (len(self._events) - self._head)
+        self._pages = None
         self._totals.bytes -= self._bytes
         self._totals = LogTotals()
 
@@ -369,11 +383,6 @@ class Log:
 
     def _hole(self, first: int, last: int) -> Gap:
         return Gap(self.epoch, first, last, "retention" if first <= self._floor else "compacted")
-
-    def _masked(self, event: Event) -> Event:
-        for mask in self._masks:
-            event = mask.apply(event)
-        return event
 
     def _drop_oldest(self) -> None:
         size = len(self._events[self._head].body) + EVENT_OVERHEAD

@@ -97,6 +97,11 @@ class Reply(Generic[T]):
     def is_answered(self) -> bool:
         return self._answered.is_set()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether an error was given in place of an answer."""
+        return self._error is not None
+
     def answer(self, value: T) -> None:
         if not self._answered.is_set():
             self._value = value

@@ -39,12 +39,14 @@ class Publications:
         self._keys: IdempotencyKeys[tuple[str, str], Reply[Position]] = IdempotencyKeys(seconds, limit)
 
     async def publish(self, user_id: str, key: ChannelKey, command: Publish) -> Published:
-        """Raises CallboardError as `Channels.publish`, and BUSY where the first request with the key has failed."""
+        """Raises CallboardError as `Channels.publish`, and BUSY where the first request with the key was given up.
+
+        Cancelled once the event is handed over, it is published all the same, and its key is known."""
         if command.idempotency_key is None:
             return Published(await self._channels.publish(key, command.draft), duplicate=False)
         named = (user_id, command.idempotency_key)
         known = self._keys.get(named, trio.current_time())
-        if known is not None:
+        if known is not None and not known.has_failed:
             return Published(await known.wait(), duplicate=True)
         return Published(await self._publish_first(named, key, command), duplicate=False)
 
@@ -76,12 +78,13 @@ class Publications:
             return Record(PUBLICATION_RECORDS, _name(named), msgspec.json.encode(kept))
 
         try:
-            position = await self._channels.publish(key, command.draft, located=located)
+            handed_over = await self._channels.hand_over(key, command.draft, located=located)
+            # Whoever asks from now on hears from the topic itself, also where the first one does not wait for it.
+            self._note_dropped(self._keys.put(named, handed_over, trio.current_time()))
+            position = await handed_over.wait()
             outcome.answer(position)
         finally:
-            if not outcome.is_answered:
-                self._keys.forget(named)
-                outcome.fail(CallboardError(ErrorCode.BUSY, "the first request with this key failed", retry_after=1.0))
+            outcome.fail(CallboardError(ErrorCode.BUSY, "the first request with this key failed", retry_after=1.0))
         return position
 
     def _note_dropped(self, dropped: list[tuple[str, str]]) -> None:

@@ -12,8 +12,13 @@ from actors.event import Event, Json, Merge, encode_json
 REDACTED = "redacted"
 """The type of an event that was dropped: nothing but its place is left."""
 
-_ASKED = frozenset({"chat.message", "input", "task.turn_started"})
-_IN_SESSION = _ASKED | {"output", "message", "done"}
+_ASKED = {
+    "task": frozenset({"task.turn_started"}),
+    "session": frozenset({"chat.message", "input"}),
+    "agent": frozenset({"task.available", "task.turn"}),
+}
+"""By channel, what tells of a question."""
+_IN_SESSION = _ASKED["session"] | {"output", "message", "done"}
 _KEPT = frozenset(
     {
         "agent",
@@ -53,8 +58,9 @@ class Redaction(Protocol):
 class TaskRedaction(msgspec.Struct, frozen=True):
     """Takes back what was answered in a task; with `asked` also what was asked in it.
 
-    For the topics of the task and of its session. Such an event keeps its type and members, so that whoever reads it
-    finds its form, but every text, number and collection in it is empty. `redacted` is true then.
+    For the topics of the task and of its session, and the one on which its agent is told of it. Such an event keeps its
+    type and members, so that whoever reads it finds its form, but every text, number and collection in it is empty.
+    `redacted` is true then.
     """
 
     task_id: str
@@ -67,16 +73,19 @@ class TaskRedaction(msgspec.Struct, frozen=True):
     def apply(self, event: Event) -> Event:
         if event.key.channel == "task":
             return self._blank(event, event.data) if event.key.topic == self.task_id else event
-        # Most events of a session are of other tasks, and need not be decoded.
-        if event.event_type not in _IN_SESSION or self.task_id.encode() not in event.body:
+        # Most events of the others are of other tasks, and need not be decoded.
+        is_of_session = event.key.channel == "session"
+        if (is_of_session and event.event_type not in _IN_SESSION) or self.task_id.encode() not in event.body:
             return event
         data = event.data
-        named = data.get("exec_id") or data.get("task_id") if isinstance(data, dict) else None
+        members = data if isinstance(data, dict) else {}
+        named = members.get("exec_id") or members.get("task_id") if is_of_session else members.get("task_id")
         return self._blank(event, data) if named == self.task_id else event
 
     def _blank(self, event: Event, data: Json) -> Event:
         members = data if isinstance(data, dict) else {}
-        asked = event.event_type in _ASKED or members.get("role") == "user"
+        channel = event.key.channel
+        asked = event.event_type in _ASKED[channel] or (channel == "session" and members.get("role") == "user")
         if asked and not self.asked:
             return event
         blanked = {name: value if name in _KEPT else _empty(value) for name, value in members.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -11,6 +12,7 @@ import trio
 
 from actors.agent import Message
 from actors.asks import Ask, Asks
+from actors.channel import Records
 from actors.commands import (
     AnswerToolCall,
     AppendTurn,
@@ -140,7 +142,7 @@ class RemoteTask(TaskHandle):
             "session_id": command.session_id,
             "user_id": self.record.user_id,
         }
-        await self._tell_agent("task.available", data, task_record(self.record))
+        await self._tell_agent("task.available", data, self._kept)
 
     async def _obey(self) -> None:
         while not self.record.is_ended:
@@ -177,14 +179,15 @@ class RemoteTask(TaskHandle):
         encode_json("prompt", prompt)
         turn = self.record.append_turn(prompt)
         data: Json = {"task_id": self.record.id, "turn": turn, "prompt": prompt}
-        await self._tell_agent("task.turn", data, turn_record(self.record.id, turn, prompt))
+        await self._tell_agent("task.turn", data, partial(self._kept_turn, turn, prompt))
         await self._keeper.keep()
         return self._receipt(turn)
 
     def _receipt(self, turn: int | None = None) -> Receipt:
         seconds = self._lease.seconds if self.record.claimed_by is not None else None
         receipt, context = super()._receipt(turn), self.record.command.context
-        return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=self._history)
+        history = self._history if self.session is None else self.session.left_of(self._history)
+        return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=history)
 
     async def _claim(self, principal: Principal) -> None:
         record = self.record
@@ -197,7 +200,7 @@ class RemoteTask(TaskHandle):
             record.claimed_by = principal.user_id
             record.start()
             begun = started_draft(record), *self._next_turn()
-            await self._services.channels.emit(self.key, *begun, records=(task_record(record),))
+            await self._services.channels.emit(self.key, *begun, records=self._kept)
             await self._echo_prompt()
         await self._keeper.keep()
         self._renew()
@@ -234,14 +237,17 @@ class RemoteTask(TaskHandle):
     ) -> None:
         """In one piece: what the agent posted, and what the engine adds to it."""
         drafts = [item.asked if isinstance(item, Question) else item for item in posted]
-        if records or self._deciding is not None:
-            records = (*records, task_record(self.record, self._deciding))
+
+        def kept() -> tuple[Record, ...]:
+            is_changed = records or self._deciding is not None
+            return (*records, task_record(self.record, self._deciding)) if is_changed else ()
+
         if drafts or engines:
             every = (*drafts, *engines)
-            reply = await self._services.channels.submit(self.key, *every, records=records, patient=True)
+            reply = await self._services.channels.submit(self.key, *every, records=kept, patient=True)
             self._sent.append(Sent(reply, len(every), tuple(posted)))
         else:
-            self._keeper.note(*records)
+            self._keeper.note(*kept())
         await self._echo(drafts)
 
     async def _settle(self) -> None:
@@ -383,5 +389,10 @@ class RemoteTask(TaskHandle):
             return self._receipt()  # The post that ended the task, sent again because its answer was lost.
         return super()._answer_ended(command)
 
-    async def _tell_agent(self, event_type: str, data: Json, *records: Record) -> None:
+    def _kept_turn(self, turn: int, prompt: str) -> tuple[Record, ...]:
+        redaction = self.record.redaction
+        is_gone = redaction is not None and redaction.asked
+        return (turn_record(self.record.id, turn, "" if is_gone else prompt),)
+
+    async def _tell_agent(self, event_type: str, data: Json, records: Records | None = None) -> None:
         await self._services.channels.emit(self._board, draft(event_type, data), records=records)

@@ -49,15 +49,17 @@ class Retainer:
         bounds: Mapping[str, Retention],
         *,
         fold_before: FoldBefore = keep_nothing,
+        folding: trio.Lock | None = None,
         options: RetainerOptions | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        """`clock`: Unix milliseconds."""
+        """`folding`: held from `fold_before` until what it gives is kept. `clock`: Unix milliseconds."""
         self._store = store
         self._journal = journal
         self._channels = channels
         self._bounds = bounds
         self._fold_before = fold_before
+        self._folding = folding or trio.Lock()
         self._options = options or RetainerOptions()
         self._clock = clock
 
@@ -80,20 +82,32 @@ class Retainer:
             excess = await self._store.excess(self._bounds, self._clock(), place)
             place = excess.next
             if excess.topics:
-                await self._raise(excess.topics)
+                async with self._folding:
+                    await self._raise(excess.topics)
             await trio.sleep(self._options.rest * (trio.current_time() - began))
 
     async def _raise(self, topics: tuple[Overfull, ...]) -> None:
-        records = [await self._fold_before(topic.key, topic.offset) for topic in topics]
+        folded = [await self._fold(topic) for topic in topics]
         await self._journal.wait_for_room()
         # No checkpoint from here on: a topic that is forgotten later is dropped behind this in the journal.
         floors: list[Floor] = []
         kept: list[Record] = []
-        for topic, record in zip(topics, records, strict=True):
-            if self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
+        for topic, revision, record in folded:
+            # What changed meanwhile, as by being taken back, has its turn in the next round.
+            is_same = self._revision(topic) == revision
+            if is_same and self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
                 floors.append(Floor(topic.key, topic.offset))
                 kept += () if record is None else (record,)
         if floors:
             reply: Reply[None] = Reply()
             self._journal.put_nowait(Kept(records=tuple(kept), floors=tuple(floors), reply=reply))
             await reply.wait()
+
+    async def _fold(self, topic: Overfull) -> tuple[Overfull, int | None, Record | None]:
+        """With the revision of the log that was folded."""
+        record = await self._fold_before(topic.key, topic.offset)
+        return topic, self._revision(topic), record
+
+    def _revision(self, topic: Overfull) -> int | None:
+        log = self._channels.peek(topic.key)
+        return None if log is None else log.revision

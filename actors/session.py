@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias, assert_never
 
 import msgspec
 import trio
 
 from actors.agent import Message
+from actors.channel import Records
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
@@ -48,7 +50,7 @@ class Leave(msgspec.Struct, frozen=True):
     said: tuple[Message, ...]
     state: str
     error: str | None
-    records: tuple[Record, ...]
+    records: Records | None
     reply: Reply[None]
 
 
@@ -169,6 +171,14 @@ class Session:
         self._redactions.pop(task_id, None)
         self._used(self)
 
+    def expects(self, task_id: str) -> bool:
+        """Whether the task is to come, or has not left yet."""
+        return task_id in self._expected
+
+    def redaction_of(self, task_id: str) -> TaskRedaction | None:
+        """What is taken back of a task that is expected."""
+        return self._redactions.get(task_id)
+
     def expect(self, task_id: str) -> None:
         """A task is to come. Until it has left, the conversation is in use."""
         self._expected.add(task_id)
@@ -198,7 +208,7 @@ class Session:
         state: str,
         error: str | None = None,
         *,
-        records: tuple[Record, ...] = (),
+        records: Records | None = None,
     ) -> None:
         """As `hear`, for the last time: then it is the next task's turn. What was said is ahead of all that is emitted
         from then on. `error` is why the task failed; the records are kept with what was said. Idempotent: a task
@@ -228,6 +238,11 @@ class Session:
         self.messages = left
         records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
         self._channels.keeper.note(self.record, *records)
+
+    def left_of(self, told: Sequence[Message]) -> tuple[Message, ...]:
+        """Of the conversation as a task was told it what has not been taken back since."""
+        gone = {(message.task_id, message.role) for message in self.messages if message.redacted}
+        return tuple(message for message in told if (message.task_id, message.role) not in gone)
 
     def close(self) -> None:
         self._mailbox.close()
@@ -264,40 +279,49 @@ class Session:
         drafts, joined = self._take_in(hear.task_id, hear.said)
         try:
             if drafts:
-                await self._channels.emit(self.key, *drafts, records=(self.record, *joined))
+                await self._channels.emit(self.key, *drafts, records=joined)
         finally:
             # Only now: what the task emits next is kept after this, or not at all.
             hear.reply.answer(None)
 
-    def _take_in(self, task_id: str, said: Sequence[Message]) -> tuple[list[Draft], tuple[Record, ...]]:
+    def _take_in(self, task_id: str, said: Sequence[Message]) -> tuple[list[Draft], Records]:
         """Adds what is new to the conversation, but for what was taken back meanwhile. Returns what tells of it, and
         what is to be kept."""
         if self._current != task_id:
-            return [], ()
+            return [], self._unchanged
         new, self._heard = said[self._heard :], len(said)
         self._updated_at = now_ms()
         if task_id in self._disowned:
-            return [], ()
+            return [], self._unchanged
         redaction = self._redactions.get(task_id)
         joined = list(new) if redaction is None else [_unsaid(message, redaction) for message in new]
         first = self.forgotten + len(self.messages)
-        records = self._remember(joined)
+        dropped_from = self._remember(joined)
         told = [
             draft("message", _told(message, first + count), timestamp=message.timestamp)
             for count, message in enumerate(joined)
         ]
-        return told, records
+        return told, partial(self._joined, first, first + len(joined), dropped_from)
 
-    def _remember(self, said: Sequence[Message]) -> tuple[Record, ...]:
-        """Returns what is to be kept of it."""
+    def _unchanged(self) -> tuple[Record, ...]:
+        return (self.record,)
+
+    def _joined(self, first: int, end: int, dropped_from: int) -> tuple[Record, ...]:
+        """What is kept when the messages from one place up to another have joined, as they are by now."""
+        kept = max(first, self.forgotten)
+        messages = self.messages[kept - self.forgotten : max(kept, end) - self.forgotten]
+        gone = messages_gone(self.id, dropped_from, self.forgotten)
+        return (self.record, *message_records(self.id, kept, messages), *gone)
+
+    def _remember(self, said: Sequence[Message]) -> int:
+        """Returns the first place that may be forgotten over it."""
         self.messages.extend(said)
         before = self.forgotten
         excess = len(self.messages) - self._max_messages
         if excess > 0:
             del self.messages[:excess]
             self.forgotten += excess
-        first = self.forgotten + len(self.messages) - len(said)
-        return (*message_records(self.id, first, said), *messages_gone(self.id, before, self.forgotten))
+        return before
 
     def _let_in(self, entry: Enter) -> None:
         if entry.task_id == self._current:
@@ -343,12 +367,16 @@ class Session:
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
             self._strike_out(leave.task_id)
+
+        def kept() -> tuple[Record, ...]:
+            return (*joined(), *(leave.records() if leave.records is not None else ()))
+
         done: dict[str, Json] = {"exec_id": leave.task_id, "state": leave.state}
         if leave.error is not None:
             done["error"] = leave.error
         drafts.append(draft("done", done))
         try:
-            await self._channels.emit(self.key, *drafts, records=(self.record, *joined, *leave.records))
+            await self._channels.emit(self.key, *drafts, records=kept)
         finally:
             # Only now: what the task says after it has left is kept after this, or not at all.
             leave.reply.answer(None)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 import msgspec
+import trio
 
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
@@ -13,6 +14,7 @@ from actors.event import ChannelKey, Event, Merge, now_ms
 from actors.fold import Fold
 from actors.log import Log
 from actors.pace import Pace
+from actors.redaction import Redaction
 from actors.snapshot_base import BASE, FOLDS, Base, base_id, base_record
 from actors.store import Compaction, Record, StoreError
 
@@ -50,6 +52,8 @@ class Snapshots:
         self._bases = bases
         self._most = (options or SnapshotsOptions()).cached
         self._cache: OrderedDict[ChannelKey, _Folded] = OrderedDict()
+        self.folding = trio.Lock()
+        """Of those who write bases: held from the fold until its base is kept, so that no base replaces a newer one."""
 
     async def take(self, key: ChannelKey) -> Event:
         """All of the topic up to its tail as one event, `snapshot`, at the place of the last one.
@@ -123,6 +127,9 @@ class Snapshots:
             body = await self._bases.record(BASE, base_id(log.key))
             if body is not None:
                 folded.load(msgspec.json.decode(body, type=Base))
+            # That it is no longer under way changes the revision.
+            for mask in log.masks:
+                folded.redact(mask)
         return folded
 
     def _remember(self, key: ChannelKey, folded: _Folded) -> None:
@@ -157,6 +164,9 @@ class _Folded:
         if base.offset >= self.offset:
             self._fold.load(bytes(base.state))
             self.first, self.offset, self._timestamp = base.first, base.offset, base.timestamp
+
+    def redact(self, redaction: Redaction) -> None:
+        self._fold.redact(self._log.key, redaction)
 
     async def add_page(self, last: int) -> bool:
         """Adds the next events, none after `last`. False where the store has dropped some of them just now: what they

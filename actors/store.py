@@ -60,7 +60,7 @@ class Write(msgspec.Struct, frozen=True):
     events: Sequence[Event] = ()
     records: Sequence[Record] = ()
     rewrites: Sequence[Rewrite] = ()
-    """Of the events that the write adds, too."""
+    """Of the events from before the write, and of the bases that it leaves."""
     floors: Sequence[Floor] = ()
     compactions: Sequence[Compaction] = ()
     dropped: Sequence[ChannelKey] = ()

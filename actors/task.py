@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import assert_never
 
 import trio
@@ -22,7 +23,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, Json, draft, encode_json
-from actors.kept_task import task_record, turn_record
+from actors.kept_task import turn_record
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
 from actors.principal import Principal
@@ -73,7 +74,7 @@ class LocalTask(TaskHandle):
         match command:
             case CancelTask():
                 if self.record.request_cancel():
-                    self._keeper.note(task_record(self.record))
+                    self._keeper.note(*self._kept())
                     self._cancel()
                 return self._receipt()
             case AppendTurn() | ConfirmStep() | AnswerToolCall():
@@ -161,7 +162,7 @@ class LocalTask(TaskHandle):
             ended_turn = draft("task.turn_completed", completed)
             goes_on = self._take_turn()
             # An agent that has finished is not said to be interrupted, nor run again, where the engine falls now.
-            ending = () if goes_on else (task_record(record, _completed(result)),)
+            ending = None if goes_on else partial(self._kept_to_end, _completed(result))
             await self._services.channels.emit(self.key, ended_turn, records=ending)
         return result
 
@@ -172,8 +173,8 @@ class LocalTask(TaskHandle):
             return await self._context.say_resumed() or self._take_turn()
         self.record.start()
         # The agent begins once this is kept: a run that began is never taken for one that is still to begin.
-        started, record = started_draft(self.record), task_record(self.record)
-        begun = await self._services.channels.submit(self.key, started, records=(record,), patient=True)
+        started, records = started_draft(self.record), self._kept
+        begun = await self._services.channels.submit(self.key, started, records=records, patient=True)
         await begun.wait()
         return self._take_turn()
 

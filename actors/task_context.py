@@ -105,7 +105,8 @@ class RunningContext(TaskContext):
 
     @property
     def history(self) -> Sequence[Message]:  # type: ignore[override]  # read-only here: it grows with the turns
-        return (*self._before, *self.said[:-1])
+        before = self._before if self._session is None else self._session.left_of(self._before)
+        return (*before, *self.said[:-1])
 
     def resume(self, past: Past, journal: Sequence[Event]) -> None:
         """Goes on behind what the task did in an earlier life of the engine."""

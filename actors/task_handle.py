@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 
@@ -27,6 +28,7 @@ from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal
 from actors.session import Session
+from actors.store import Record
 from actors.task_context import TaskServices
 from actors.task_events import is_over
 from actors.task_record import Ending, TaskRecord, question_of
@@ -160,8 +162,8 @@ class TaskHandle(ABC):
         said = self._take_stock(ending)
         if self.session is not None:
             error = None if ending.error is None else ending.error.message
-            left = task_record(self.record, ending, left=True)
-            await self.session.leave(self.record.id, said, ending.state, error, records=(left,))
+            left = partial(self._kept_to_end, ending, left=True)
+            await self.session.leave(self.record.id, said, ending.state, error, records=left)
             self.record.has_left = True
 
     async def _say_last_word(self, ending: Ending) -> None:
@@ -171,11 +173,19 @@ class TaskHandle(ABC):
         channels.watch(self.key, watcher)
         try:
             if self._last_word is None:
-                last, record = terminal_draft(self.record, ending), task_record(self.record, ending)
-                self._last_word = await channels.submit(self.key, last, records=(record,), patient=True)
+                last, records = terminal_draft(self.record, ending), partial(self._kept_to_end, ending)
+                self._last_word = await channels.submit(self.key, last, records=records, patient=True)
             await self._last_word.wait()
         finally:
             channels.unwatch(self.key, watcher)
+
+    def _kept(self) -> tuple[Record, ...]:
+        """What is kept of the task, as it stands."""
+        return (task_record(self.record),)
+
+    def _kept_to_end(self, ending: Ending, *, left: bool = False) -> tuple[Record, ...]:
+        """As it is to end. `left`: it has left its session."""
+        return (task_record(self.record, ending, left=left),)
 
     async def _say_last_words(self) -> None:
         """The run was stopped by the engine, or crashed. How the agent had ended before that stands."""

@@ -73,7 +73,7 @@ class TaskLoader:
         log = self._channels.log(key)
         past = await read_past(log, remote=isinstance(agent, RemoteAgent))
         record.take_up_turns(past.turn, appended)
-        session = self._rejoin(record, log)
+        session = self._rejoin(record, log, agent)
         return await self._unended(record, log, session, agent, past)
 
     async def _unended(
@@ -105,7 +105,7 @@ class TaskLoader:
             return None
         return msgspec.structs.replace(failed("interrupted", _INTERRUPTED), text=past.text)
 
-    def _rejoin(self, record: TaskRecord, log: Log) -> Session | None:
+    def _rejoin(self, record: TaskRecord, log: Log, agent: Agent | RemoteAgent | None) -> Session | None:
         """Its session, which waits for it again."""
         session_id = record.command.session_id
         session = None if session_id is None or record.has_left else self._sessions.named(session_id)
@@ -113,6 +113,8 @@ class TaskLoader:
         if session is not None:
             session.take_up_task(record.id, entered=record.started_at is not None or record.announced)
             logs.append(self._channels.log(session.key))
+        if isinstance(agent, RemoteAgent):
+            logs.append(self._channels.log(ChannelKey("agent", agent.name, agent.user_id)))
         if record.is_redacted:
             redaction = TaskRedaction(record.id, asked=not record.command.prompt)
             for each in logs:

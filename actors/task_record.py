@@ -39,6 +39,8 @@ class TaskRecord:
         self.user_id = user_id
         self.command = command
         self.batch_id = batch_id
+        self.is_counted = False
+        """Its batch is known, and needs its state also when it is forgotten itself."""
         self.position = position
         self.state = TaskState.QUEUED
         self.cancel_requested = False

@@ -28,11 +28,12 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, encode_json
 from actors.groups import Groups
 from actors.keeper import Keeper
-from actors.kept_task import task_gone, task_record
+from actors.kept_task import redacted_records, task_gone, task_record
 from actors.lease import LeaseOptions
 from actors.past_task import PastOutcome, PastTask
 from actors.principal import Principal
 from actors.questions import event_of
+from actors.redaction import TaskRedaction
 from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
@@ -190,7 +191,7 @@ class Tasks:
 
     async def _start(self, tasks: list[TaskHandle], *records: Record) -> list[TaskHandle]:
         waiting = deque(tasks)
-        records += tuple(task_record(task.record) for task in tasks)
+        beside, records = records, (*records, *(task_record(task.record) for task in tasks))
         opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
         try:
             await self.keeper.keep(*records, opened=opened)
@@ -200,10 +201,15 @@ class Tasks:
         finally:
             for task in waiting:
                 self._withdraw(task)
+            if waiting:
+                self.keeper.note(*(msgspec.structs.replace(record, body=None) for record in beside))
             self._pending -= len(tasks)
         return tasks
 
     def _launch(self, task: TaskHandle) -> None:
+        redaction = None if task.session is None else task.session.redaction_of(task.record.id)
+        if redaction is not None:
+            self._take_back(task, redaction)
         self._spawn(task)
         # Only what was started is entered: nothing would ever strike out the rest.
         task.record.serial = self._next_serial()
@@ -215,6 +221,12 @@ class Tasks:
         name = f"task {task.record.id}"
         spec = ChildSpec(name, task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
         spawn(self._supervisor, spec)
+
+    def _take_back(self, task: TaskHandle, redaction: TaskRedaction) -> None:
+        """Before it has begun."""
+        task.record.redact(redaction)
+        self.keeper.note(*redacted_records(task.record, asked=redaction.asked))
+        self._services.channels.log(task.key).redact(redaction, lasting=True)
 
     def _withdraw(self, task: TaskHandle) -> None:
         """It was never started, and nobody was told of it."""

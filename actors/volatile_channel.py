@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 import trio
 
-from actors.channel import BATCH_BYTES, Channel, Located
+from actors.channel import BATCH_BYTES, Channel, Located, Records
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Event
 from actors.log import Log
@@ -18,7 +18,6 @@ from actors.mailbox import Mailbox, Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import Record
 
 
 class Append(msgspec.Struct, frozen=True, gc=False):
@@ -93,13 +92,13 @@ class VolatileChannel(Channel):
             self._turn = Turn.ACTOR
 
     async def submit(
-        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
     ) -> Reply[Position]:
         reply: Reply[Position] = Reply()
         await self._publish(Append(drafts, reply))
         return reply
 
-    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
         return self._publish(Append(drafts, None))
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:

@@ -71,6 +71,8 @@ class Store(Section, frozen=True, kw_only=True):
     window_events: Count = 1_000
     """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
     window_bytes: Bytes = 1 << 20
+    window_seconds: Seconds = 3_600.0
+    """What is older leaves the memory, too."""
     max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 50)] | None = None
     """How large the file may grow, beside its write-ahead log. At that size nothing new is kept, and clients are
     refused with UNAVAILABLE, until the retention has made room. Unset: as large as the disk lets it."""

@@ -28,7 +28,7 @@ def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keep
     """Of each topic the newest events stay in memory, for those who lag a little."""
     options = JournalOptions(waiting=config.store.waiting)
     journal = Journal(store, options, changed=reporter.report_store)
-    window = Retention(config.store.window_events, config.store.window_bytes, seconds=float("inf"))
+    window = Retention(config.store.window_events, config.store.window_bytes, config.store.window_seconds)
     return Keeping(journal, store, is_kept, window)
 
 
@@ -41,7 +41,8 @@ def make_retainer(
 ) -> Retainer | None:
     if store is None or keeping is None:
         return None
-    return Retainer(store, keeping.journal, channels, bounds, fold_before=snapshots.fold_before)
+    fold, lock = snapshots.fold_before, snapshots.folding
+    return Retainer(store, keeping.journal, channels, bounds, fold_before=fold, folding=lock)
 
 
 def make_compactor(

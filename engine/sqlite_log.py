@@ -240,6 +240,8 @@ class SqliteLog:
         db = self._db
         for opened in write.opened:
             self._place(opened.key, opened.epoch, fresh)
+        for rewrite in write.rewrites:
+            self._rewrite(rewrite, fresh)
         if write.events:
             db.executemany(_ADD_EVENT, [self._row(event, fresh) for event in write.events])
         for record in write.records:
@@ -248,7 +250,7 @@ class SqliteLog:
             else:
                 db.execute(_PUT_RECORD, (record.kind, record.id, record.body))
         for rewrite in write.rewrites:
-            self._rewrite(rewrite, fresh)
+            self._rewrite_base(rewrite)
         for floor in write.floors:
             if (place := self._find_place(floor.key, fresh)) is not None:
                 raise_floor(db, place.topic, floor.offset)
@@ -291,6 +293,8 @@ class SqliteLog:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
                     self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
                 after = event.offset
+
+    def _rewrite_base(self, rewrite: Rewrite) -> None:
         base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
         if base is not None:
             body = redact_base(rewrite.key, base[0], rewrite.redaction)

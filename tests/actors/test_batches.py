@@ -4,11 +4,14 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.batches import Batches
+from actors.batches import BATCH_RECORDS, Batches
 from actors.commands import CancelTask, CreateBatch, CreateTask, TaskState
 from actors.errors import CallboardError, ErrorCode
+from actors.kept_task import BATCH_PART_RECORDS, TASK_RECORDS
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
+from tests.support.memory_store import MemoryStore
+from tests.support.restart import life
 from tests.support.world import ALICE, Limits, World
 
 
@@ -62,3 +65,29 @@ async def test_the_newest_are_kept(autojump_clock: trio.abc.Clock) -> None:
             batches.find(ALICE, ids[0])
         assert batches.find(ALICE, ids[1]).id == ids[1]
         nursery.cancel_scope.cancel()
+
+
+async def test_what_is_kept_of_a_batch_goes_with_it(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore()
+    async with life(store, limits=Limits(tasks=TasksOptions(ended=2))) as world:
+        batches = Batches(world.tasks, limit=1)
+        for _ in range(4):
+            await batches.create(ALICE, batch("echo", "echo"))
+            await trio.sleep(1)
+        # Of the batches that are gone before their tasks, too.
+        assert len(await store.records(BATCH_RECORDS)) == 1
+        assert await store.records(BATCH_PART_RECORDS) == []
+        await world.router.create_task(ALICE, CreateTask(agent="echo", prompt="pushes one of the last batch out"))
+        await trio.sleep(1)
+        assert len(await store.records(BATCH_PART_RECORDS)) == 1
+
+
+async def test_a_batch_that_is_cut_off_while_it_is_kept_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore(seconds=1)
+    async with life(store) as world:
+        with trio.move_on_after(0.5):
+            await world.router.create_batch(ALICE, batch("echo", "echo"))
+        await trio.sleep(9)
+        assert await store.records(BATCH_RECORDS) == []
+        assert await store.records(TASK_RECORDS) == []
+        assert await store.topics() == []

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
+from actors.agent import Result, TaskContext
 from actors.channels import Channels, ChannelsOptions
-from actors.commands import CreateSession, CreateTask, Say
+from actors.commands import AppendTurn, CreateSession, CreateTask, Say
 from actors.event import ChannelKey, Event, Json, draft
 from actors.feeds import Feeds
 from actors.log import Log, Retention
@@ -19,6 +20,7 @@ from actors.principal import Principal
 from actors.redaction import Drop, TaskRedaction
 from actors.redactor import Redactor
 from tests.support.agents import AGENTS
+from tests.support.remote import RemoteAgent
 from tests.support.world import ALICE, NurserySpawner, World
 
 SESSION = ChannelKey("session", "s", "alice")
@@ -154,3 +156,41 @@ async def test_what_a_running_task_still_says_is_taken_back_as_it_comes(
         events = world.router.log(key).read(0, max_events=100, max_bytes=1 << 20)
         assert events[-1].event_type in ("done", "task.completed")
         assert not any(b"xyzzy" in one.body.lower() for one in events)
+
+
+async def reading_twice(task: TaskContext) -> Result:
+    """Answers with the conversation as it is when it is told to go on."""
+    await task.next_turn()
+    return Result("|".join(message.content for message in task.history))
+
+
+async def test_an_agent_that_runs_already_does_not_read_them_any_more(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    world = World(nursery, {**AGENTS, "reading_twice": reading_twice})
+    redactor = Redactor(world.router, Feeds(NurserySpawner(nursery), world.channels))
+    session = await world.router.open_session(ALICE, CreateSession(agent="echo", key="k"))
+    said = await world.router.say(ALICE, Say(session_id=session.id, content="xyzzy"))
+    await wait_all_tasks_blocked()
+    reads = CreateTask(agent="reading_twice", prompt="one", session_id=session.id)
+    task = await world.router.create_task(ALICE, reads)
+    await wait_all_tasks_blocked()
+    await redactor.redact(session, TaskRedaction(said.exec_id, asked=True))
+    await world.router.command_task(ALICE, AppendTurn(task.id, "two"))
+    await wait_all_tasks_blocked()
+    assert world.tasks.find(ALICE, task.id).view().result == "one"
+
+
+async def test_an_agent_elsewhere_that_claims_late_is_not_told_them(
+    autojump_clock: trio.abc.Clock, nursery: trio.Nursery
+) -> None:
+    world = World(nursery, AGENTS)
+    redactor = Redactor(world.router, Feeds(NurserySpawner(nursery), world.channels))
+    session = await world.router.open_session(ALICE, CreateSession(agent="echo", key="k"))
+    said = await world.router.say(ALICE, Say(session_id=session.id, content="xyzzy"))
+    await wait_all_tasks_blocked()
+    far = await RemoteAgent.register(world)
+    task_id = await far.is_given("and then?", session.id)
+    await wait_all_tasks_blocked()
+    await redactor.redact(session, TaskRedaction(said.exec_id, asked=False))
+    assert [message.content for message in (await far.claim(task_id)).history] == ["xyzzy"], "the question stands"

@@ -6,13 +6,15 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.commands import CreateSession, Say
+from actors.commands import CreateSession, Say, TaskQuery
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
 from actors.redaction import TaskRedaction
 from actors.session import Session
 from actors.sessions import SessionsOptions
 from tests.support.agents import AGENTS
+from tests.support.memory_store import MemoryStore
+from tests.support.restart import life
 from tests.support.world import ALICE, BOB, Limits, World
 
 
@@ -70,3 +72,21 @@ async def test_a_conversation_of_somebody_else_is_not_there(nursery: trio.Nurser
         await world.router.say(BOB, Say(session_id=session.id, content="hi"))
     assert refused.value.code is ErrorCode.NOT_FOUND
     assert told(world, session) == []
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5], ids=["before it is told", "before its task is kept"])
+async def test_who_is_cut_off_leaves_nobody_waiting_for_an_answer(
+    autojump_clock: trio.abc.Clock, seconds: float
+) -> None:
+    store = MemoryStore()
+    async with life(store) as world:
+        session = await world.router.open_session(ALICE, CreateSession(agent="echo", key="k"))
+        store.slow_down(1)
+        with trio.move_on_after(seconds):
+            await world.router.say(ALICE, Say(session_id=session.id, content="hello"))
+        await trio.sleep(9)
+        events = store.events(session.key)
+        assert [event.event_type for event in events] == ["chat.message", "done"]
+        assert len({event.data["exec_id"] for event in events if isinstance(event.data, dict)}) == 1
+        assert world.tasks.page(ALICE, TaskQuery()).tasks == ()
+        assert session.is_idle

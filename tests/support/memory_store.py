@@ -40,6 +40,10 @@ class MemoryStore:
         self._failure: str | None = None
         self._crash: Exception | None = None
 
+    def slow_down(self, seconds: float) -> None:
+        """A commit takes so long from now on."""
+        self._pause = lambda: seconds
+
     def fail(self, why: str) -> None:
         self._failure = why
 
@@ -65,6 +69,11 @@ class MemoryStore:
 
     def events(self, key: ChannelKey) -> list[Event]:
         return self._events.get(key, [])
+
+    def holds(self, text: bytes) -> bool:
+        """Whether it is anywhere in it, in whatever case."""
+        bodies = [event.body for events in self._events.values() for event in events]
+        return any(text in body.lower() for body in (*bodies, *self._records.values()))
 
     async def commit(self, write: Write) -> None:
         with trio.CancelScope(shield=True):
@@ -121,6 +130,8 @@ class MemoryStore:
     def _apply(self, write: Write) -> None:
         for opened in write.opened:
             self._epochs.setdefault(opened.key, opened.epoch)
+        for rewrite in write.rewrites:
+            self._events[rewrite.key] = [rewrite.redaction.apply(kept) for kept in self.events(rewrite.key)]
         for event in write.events:
             self._epochs.setdefault(event.key, event.epoch)
             kept = self._events.setdefault(event.key, [])
@@ -132,7 +143,6 @@ class MemoryStore:
             else:
                 self._records[record.kind, record.id] = record.body
         for rewrite in write.rewrites:
-            self._events[rewrite.key] = [rewrite.redaction.apply(kept) for kept in self.events(rewrite.key)]
             base = (BASE, base_id(rewrite.key))
             if base in self._records:
                 self._records[base] = redact_base(rewrite.key, self._records[base], rewrite.redaction)

@@ -17,7 +17,7 @@ from actors.connections import Connections
 from actors.errors import CloseCode
 from actors.event import Event, Json
 from actors.feeds import Feeds
-from actors.journal import Journal
+from actors.journal import Journal, JournalOptions
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
@@ -156,6 +156,7 @@ class Limits(msgspec.Struct, frozen=True):
     sessions: SessionsOptions = SessionsOptions(default_agent="echo")
     retention: dict[str, Retention] = {}
     window: Retention = Retention()
+    journal: JournalOptions = JournalOptions()
     outbox: OutboxOptions = OutboxOptions()
     rooms: RoomsOptions = RoomsOptions()
     confirm_seconds: float = 60.0
@@ -183,7 +184,8 @@ class World:
         self.encoder = Lines()
         spawner = NurserySpawner(nursery)
         self.store = store
-        keeping = None if store is None else Keeping(Journal(store), store, is_kept, self.limits.window)
+        journal = None if store is None else Journal(store, self.limits.journal)
+        keeping = None if store is None or journal is None else Keeping(journal, store, is_kept, self.limits.window)
         self.channels = Channels(spawner, self.limits.retention, self.limits.channels, keeping)
         self.keeping = keeping
         self.feeds = Feeds(spawner, self.channels)
