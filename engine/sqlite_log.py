@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -12,7 +12,7 @@ from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention, new_epoch
 from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
-from engine.database import open_database, transaction
+from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
 from engine.exporter import records_of
 from engine.sqlite_excess import find_excess
@@ -93,14 +93,9 @@ class SqliteLog:
         """Idempotent."""
         self._opened.close()
 
-    def limit_pages(self, pages: int) -> None:
-        """The file grows no further than that, or than it is: commits that need more are refused."""
-        self._db.execute(f"PRAGMA max_page_count = {int(pages)}")
-
     def limit_bytes(self, most: int) -> None:
-        """As `limit_pages`. The write-ahead log is beside that."""
-        (page,) = self._db.execute("PRAGMA page_size").fetchone()
-        self.limit_pages(max(1, most // page))
+        """As engine.database.limit_bytes. Commits that need more are refused."""
+        limit_bytes(self._db, most)
 
     def commit(self, write: Write) -> None:
         """Raises StoreError; nothing of it is kept then."""
@@ -110,19 +105,19 @@ class SqliteLog:
         """Many as one: what `writes` itself raises, too, leaves nothing of them kept. Raises StoreError."""
         fresh: _Places = {}
         try:
-            self._check()
+            self.check()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
                 self._write(write, fresh)
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            self._roll_back()
+            roll_back(self._db)
             self._damaged |= _is_damage(error)
             raise StoreError(str(error)) from error
         except BaseException:
             # Whatever the writes came from has failed: the write lock must not outlive it.
-            self._roll_back()
+            roll_back(self._db)
             raise
         self._commits += 1
         self._write_mark()
@@ -163,7 +158,7 @@ class SqliteLog:
         try:
             return purge(self._db)
         except sqlite3.Error as error:
-            self._roll_back()
+            roll_back(self._db)
             raise StoreError(str(error)) from error
 
     def checkpoint(self) -> tuple[int, int]:
@@ -196,8 +191,8 @@ class SqliteLog:
             raise StoreError(str(error)) from error
         return None if found is None else found[0]
 
-    def _check(self) -> None:
-        """Raises sqlite3.Error and OSError where what is added now would not be found again."""
+    def check(self) -> None:
+        """Raises sqlite3.Error and OSError where what is added now would not be found again. For who writes."""
         self._file.check()
         if self._mark_is_late:
             self._mark.write(Mark(self._database, self._commits))
@@ -308,12 +303,6 @@ class SqliteLog:
                 break
             events.append(event)
         return events
-
-    def _roll_back(self) -> None:
-        # SQLite has done it already where the disk was full. What fails here has failed in the commit as well.
-        with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
 
 def _is_damage(error: Exception) -> bool:

@@ -31,6 +31,11 @@ class SqliteStore:
         self.commits = 0
         """Since it was opened."""
 
+    def check(self) -> None:
+        """As engine.sqlite_log.SqliteLog.check, for who writes to the file by a connection of its own: in a thread, and
+        with `writing`."""
+        self._log.check()
+
     async def commit(self, write: Write) -> None:
         await trio.to_thread.run_sync(self._log.commit, write, limiter=self.writing)
         self.commits += 1
