@@ -67,8 +67,8 @@ class SqliteLog:
     Topics that are kept come back with the epochs that they had, if nothing can have been lost; else with new ones.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = 5.0) -> None:
-        """Raises engine.database.SchemaError, sqlite3.Error and OSError."""
+    def __init__(self, path: Path, *, wait_seconds: float = 2.0) -> None:
+        """`wait_seconds` is how long a commit waits for another process's lock. Raises engine.database.SchemaError, sqlite3.Error and OSError."""
         self._path = path
         self._places: dict[ChannelKey, _Place] = {}
         self._mark_is_late = False
