@@ -68,7 +68,8 @@ class SqliteLog:
     """
 
     def __init__(self, path: Path, *, wait_seconds: float = 2.0) -> None:
-        """`wait_seconds` is how long a commit waits for another process's lock. Raises engine.database.SchemaError, sqlite3.Error and OSError."""
+        """`wait_seconds` is how long a commit waits for another process's lock. Raises engine.database.SchemaError,
+        sqlite3.Error and OSError."""
         self._path = path
         self._places: dict[ChannelKey, _Place] = {}
         self._mark_is_late = False
@@ -136,7 +137,7 @@ class SqliteLog:
             topic, epoch, floor = found
             return self._page(key, topic, epoch, max(after, floor), max_events=max_events, max_bytes=max_bytes)
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def holdings(self, channel: str, name: str) -> tuple[list[ChannelKey], list[tuple[str, str]]]:
         """The topics of that name, whoever owns them, and kind and id of what is recorded of it. With the reader's
@@ -150,7 +151,7 @@ class SqliteLog:
         try:
             return find_excess(self._reader, bounds, now, after)
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def purge(self) -> bool:
         """Deletes a piece of what is no longer kept, or gives a piece of free room back. Returns whether there may be
@@ -159,7 +160,7 @@ class SqliteLog:
             return purge(self._db)
         except sqlite3.Error as error:
             roll_back(self._db)
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def checkpoint(self) -> tuple[int, int]:
         """Moves what is in the write-ahead log into the file, beside all commits and reads.
@@ -168,28 +169,33 @@ class SqliteLog:
         try:
             _, pages, moved = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         return pages, pages - moved
 
     def topics(self) -> list[StoredTopic]:
         try:
             rows = self._reader.execute(_TOPICS).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         return [_stored(*row) for row in rows]
 
     def records(self, kind: str) -> list[tuple[str, bytes]]:
         try:
             return self._reader.execute("SELECT id, body FROM record WHERE kind = ? ORDER BY id", (kind,)).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def record(self, kind: str, name: str) -> bytes | None:
         try:
             found = self._reader.execute(_FIND_RECORD, (kind, name)).fetchone()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         return None if found is None else found[0]
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """What a caller is told. Damage that a reader finds stops the writers too."""
+        self._damaged |= _is_damage(error)
+        return StoreError(str(error))
 
     def check(self) -> None:
         """Raises sqlite3.Error and OSError where what is added now would not be found again. For who writes."""
