@@ -168,11 +168,26 @@ def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Non
     db.execute("BEGIN IMMEDIATE")
     try:
         work(db)
+        db.execute("COMMIT")
     except BaseException:
         # Whatever ended it, KeyboardInterrupt too: the write lock must not outlive it.
-        db.execute("ROLLBACK")
+        roll_back(db)
         raise
-    db.execute("COMMIT")
+
+
+def roll_back(db: sqlite3.Connection) -> None:
+    """After an error, which is the one to be told: SQLite has done it already where the disk was full, and what fails
+    here has failed before."""
+    with suppress(sqlite3.Error):
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def limit_bytes(db: sqlite3.Connection, most: int) -> None:
+    """What this connection writes makes the file no larger than that, or than it is. The write-ahead log is beside
+    that."""
+    (page,) = db.execute("PRAGMA page_size").fetchone()
+    db.execute(f"PRAGMA max_page_count = {max(1, most // page)}")
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 import trio
@@ -57,11 +58,14 @@ async def open_extensions(config: Config) -> AsyncIterator[Extensions]:
 
 
 async def _open_uploads(config: Config, store: SqliteStore | None, stack: AsyncExitStack) -> UploadStore:
-    limits = config.limits
-    bounds = UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
+    limits, most = config.limits, config.store.max_bytes
+    # Half of a file that may not grow: what is said has its place beside the files.
+    files = limits.uploads_bytes if most is None else min(limits.uploads_bytes, most // 2)
+    bounds = UploadsOptions(min(limits.upload_bytes, files), limits.user_uploads_bytes, files)
     if store is None:
         return MemoryUploads(bounds)
-    uploads = await trio.to_thread.run_sync(SqliteUploads, config.store.path, bounds, store.writing)
+    opening = partial(SqliteUploads, config.store.path, bounds, store.writing, check=store.check, max_bytes=most)
+    uploads = await trio.to_thread.run_sync(opening)
     stack.callback(uploads.close)
     return uploads
 

@@ -16,8 +16,8 @@ from engine.config import Config
 from engine.reporter import EngineReporter
 
 _KEPT = frozenset({"task", "session", "system", "agent", "app", "room", "feed"})
-_PASSING = frozenset({"stats"})
-"""System topics that say how things stand at the moment, and nothing that anyone would look up later."""
+_PASSING = frozenset({"alerts", "stats"})
+"""System topics that say how things stand at the moment. An alert does not wait for the store: it may be about it."""
 
 
 def is_kept(key: ChannelKey) -> bool:

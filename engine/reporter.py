@@ -65,6 +65,7 @@ class EngineReporter:
         self._counts["StoreFailed" if failure else "StoreRecovered"] += 1
         if failure is None:
             _log.info("the store works again")
+            self._alert("store", "what comes is kept again")
             return
         _log.critical("the store fails: nothing is taken that must be kept", reason=failure)
         self._alert("store", f"nothing can be kept at the moment: {failure}")

@@ -54,7 +54,7 @@ class Rounds:
                 if count % _SWEEP_EVERY == 0:
                     await self._channels.sweep()
                 if count % _STATS_EVERY == 0:
-                    await self._channels.emit(_STATS, draft("stats", self.figures()))
+                    await self._tell_figures()
 
     def figures(self) -> Json:
         """What the topic `stats` and the admin's page say."""
@@ -77,6 +77,11 @@ class Rounds:
     async def _send_alerts(self) -> None:
         async for alert in self._reporter.alerts:
             await self._router.alert("alert", alert)
+            # Who looks why has them at once.
+            await self._tell_figures()
+
+    async def _tell_figures(self) -> None:
+        await self._channels.emit(_STATS, draft("stats", self.figures()))
 
 
 async def _repeat(each: Round) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -12,7 +12,7 @@ from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention, new_epoch
 from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
-from engine.database import open_database, transaction
+from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
 from engine.exporter import records_of
 from engine.sqlite_excess import find_excess
@@ -67,8 +67,9 @@ class SqliteLog:
     Topics that are kept come back with the epochs that they had, if nothing can have been lost; else with new ones.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = 5.0) -> None:
-        """Raises engine.database.SchemaError, sqlite3.Error and OSError."""
+    def __init__(self, path: Path, *, wait_seconds: float = 2.0) -> None:
+        """`wait_seconds` is how long a commit waits for another process's lock. Raises engine.database.SchemaError,
+        sqlite3.Error and OSError."""
         self._path = path
         self._places: dict[ChannelKey, _Place] = {}
         self._mark_is_late = False
@@ -93,14 +94,9 @@ class SqliteLog:
         """Idempotent."""
         self._opened.close()
 
-    def limit_pages(self, pages: int) -> None:
-        """The file grows no further than that, or than it is: commits that need more are refused."""
-        self._db.execute(f"PRAGMA max_page_count = {int(pages)}")
-
     def limit_bytes(self, most: int) -> None:
-        """As `limit_pages`. The write-ahead log is beside that."""
-        (page,) = self._db.execute("PRAGMA page_size").fetchone()
-        self.limit_pages(max(1, most // page))
+        """As engine.database.limit_bytes. Commits that need more are refused."""
+        limit_bytes(self._db, most)
 
     def commit(self, write: Write) -> None:
         """Raises StoreError; nothing of it is kept then."""
@@ -110,19 +106,19 @@ class SqliteLog:
         """Many as one: what `writes` itself raises, too, leaves nothing of them kept. Raises StoreError."""
         fresh: _Places = {}
         try:
-            self._check()
+            self.check()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
                 self._write(write, fresh)
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            self._roll_back()
+            roll_back(self._db)
             self._damaged |= _is_damage(error)
             raise StoreError(str(error)) from error
         except BaseException:
             # Whatever the writes came from has failed: the write lock must not outlive it.
-            self._roll_back()
+            roll_back(self._db)
             raise
         self._commits += 1
         self._write_mark()
@@ -141,7 +137,7 @@ class SqliteLog:
             topic, epoch, floor = found
             return self._page(key, topic, epoch, max(after, floor), max_events=max_events, max_bytes=max_bytes)
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def holdings(self, channel: str, name: str) -> tuple[list[ChannelKey], list[tuple[str, str]]]:
         """The topics of that name, whoever owns them, and kind and id of what is recorded of it. With the reader's
@@ -155,7 +151,7 @@ class SqliteLog:
         try:
             return find_excess(self._reader, bounds, now, after)
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def purge(self) -> bool:
         """Deletes a piece of what is no longer kept, or gives a piece of free room back. Returns whether there may be
@@ -163,8 +159,8 @@ class SqliteLog:
         try:
             return purge(self._db)
         except sqlite3.Error as error:
-            self._roll_back()
-            raise StoreError(str(error)) from error
+            roll_back(self._db)
+            raise self._failed(error) from error
 
     def checkpoint(self) -> tuple[int, int]:
         """Moves what is in the write-ahead log into the file, beside all commits and reads.
@@ -173,31 +169,36 @@ class SqliteLog:
         try:
             _, pages, moved = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         return pages, pages - moved
 
     def topics(self) -> list[StoredTopic]:
         try:
             rows = self._reader.execute(_TOPICS).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         return [_stored(*row) for row in rows]
 
     def records(self, kind: str) -> list[tuple[str, bytes]]:
         try:
             return self._reader.execute("SELECT id, body FROM record WHERE kind = ? ORDER BY id", (kind,)).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
 
     def record(self, kind: str, name: str) -> bytes | None:
         try:
             found = self._reader.execute(_FIND_RECORD, (kind, name)).fetchone()
         except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+            raise self._failed(error) from error
         return None if found is None else found[0]
 
-    def _check(self) -> None:
-        """Raises sqlite3.Error and OSError where what is added now would not be found again."""
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        """What a caller is told. Damage that a reader finds stops the writers too."""
+        self._damaged |= _is_damage(error)
+        return StoreError(str(error))
+
+    def check(self) -> None:
+        """Raises sqlite3.Error and OSError where what is added now would not be found again. For who writes."""
         self._file.check()
         if self._mark_is_late:
             self._mark.write(Mark(self._database, self._commits))
@@ -312,12 +313,6 @@ class SqliteLog:
                 break
             events.append(event)
         return events
-
-    def _roll_back(self) -> None:
-        # SQLite has done it already where the disk was full. What fails here has failed in the commit as well.
-        with suppress(sqlite3.Error):
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
 
 
 def _is_damage(error: Exception) -> bool:

@@ -9,7 +9,7 @@ import trio
 
 from actors.event import ChannelKey, Event
 from actors.log import Retention
-from actors.store import Excess, StoredTopic, Write
+from actors.store import Excess, StoredTopic, StoreError, Write
 from engine.sqlite_log import SqliteLog
 
 _LONG_PAGES = 8_192
@@ -29,10 +29,20 @@ class SqliteStore:
         self._reading = trio.CapacityLimiter(1)
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
-        """Since it was opened."""
+        self.refusals = 0
+        """Of commits. Both since it was opened."""
+
+    def check(self) -> None:
+        """As engine.sqlite_log.SqliteLog.check, for who writes to the file by a connection of its own: in a thread, and
+        with `writing`."""
+        self._log.check()
 
     async def commit(self, write: Write) -> None:
-        await trio.to_thread.run_sync(self._log.commit, write, limiter=self.writing)
+        try:
+            await trio.to_thread.run_sync(self._log.commit, write, limiter=self.writing)
+        except StoreError:
+            self.refusals += 1
+            raise
         self.commits += 1
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:

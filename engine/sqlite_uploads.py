@@ -12,15 +12,17 @@ import trio
 
 from actors.errors import CallboardError, ErrorCode
 from actors.uploads import Upload, UploadsOptions, no_such_file, upload_key
-from engine.database import open_database, transaction
+from engine.database import limit_bytes, open_database, transaction
 
 _PUT = "INSERT INTO upload (owner, key, scope, name, media_type, size, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FIND = "SELECT name, media_type, data FROM upload WHERE owner = ? AND scope = ? AND key = ?"
 _FORGET_KEY = "DELETE FROM upload WHERE owner = ? AND key = ?"
 _FORGET = "DELETE FROM upload WHERE owner = ? AND scope = ? AND key = ?"
 _FORGET_ALL = "DELETE FROM upload WHERE owner = ? AND scope = ?"
-_OF_OWNER = "SELECT number, size FROM upload WHERE owner = ? ORDER BY number"
-_OF_ALL = "SELECT number, size FROM upload ORDER BY number"
+_BYTES_OF_OWNER = "SELECT coalesce(sum(size), 0) FROM upload WHERE owner = ?"
+_OLDEST_OF_OWNER = "SELECT number, size FROM upload WHERE owner = ? ORDER BY number LIMIT 1"
+_BYTES_OF_ALL = "SELECT coalesce(sum(size), 0) FROM upload"
+_OLDEST_OF_ALL = "SELECT number, size FROM upload ORDER BY number LIMIT 1"
 
 T = TypeVar("T")
 
@@ -31,14 +33,26 @@ class SqliteUploads:
     Each call is finished once it has begun, also where it is cancelled: what it says is what is in the file.
     """
 
-    def __init__(self, path: Path, options: UploadsOptions, writing: trio.CapacityLimiter) -> None:
-        """`writing` is that of all who write to the file in this process. Blocks. Raises
-        engine.database.SchemaError, sqlite3.Error and OSError."""
+    def __init__(
+        self,
+        path: Path,
+        options: UploadsOptions,
+        writing: trio.CapacityLimiter,
+        *,
+        check: Callable[[], None] = lambda: None,
+        max_bytes: int | None = None,
+    ) -> None:
+        """`writing` is that of all who write to the file in this process; `check` is called before each write and
+        raises sqlite3.Error and OSError where what is written now would not be found again; `max_bytes`: how large the
+        file may grow. Blocks. Raises engine.database.SchemaError, sqlite3.Error and OSError."""
         self._options = options
         self._writing = writing
+        self._check = check
         self._reading = trio.CapacityLimiter(1)
         self._writer = open_database(path)
         self._reader = open_database(path)
+        if max_bytes is not None:
+            limit_bytes(self._writer, max_bytes)
 
     def close(self) -> None:
         """Nothing may be under way. Blocks."""
@@ -50,6 +64,7 @@ class SqliteUploads:
 
         def put() -> Upload:
             upload = Upload(upload_key(owner, scope, name, data), scope, name, media_type, data)
+            self._check()
             transaction(self._writer, lambda db: self._put(db, owner, upload, size))
             return upload
 
@@ -74,27 +89,27 @@ class SqliteUploads:
 
     def _put(self, db: sqlite3.Connection, owner: str, upload: Upload, size: int) -> None:
         db.execute(_FORGET_KEY, (owner, upload.key))
-        _make_room(db, db.execute(_OF_OWNER, (owner,)).fetchall(), self._options.owner_bytes - size)
-        _make_room(db, db.execute(_OF_ALL).fetchall(), self._options.total_bytes - size)
+        _make_room(db, _BYTES_OF_OWNER, _OLDEST_OF_OWNER, (owner,), self._options.owner_bytes - size)
+        _make_room(db, _BYTES_OF_ALL, _OLDEST_OF_ALL, (), self._options.total_bytes - size)
         db.execute(_PUT, (owner, upload.key, upload.scope, upload.name, upload.media_type, size, upload.data))
 
     def _run(self, statement: str, values: tuple[str, ...]) -> None:
+        self._check()
         self._writer.execute(statement, values)
 
 
-def _make_room(db: sqlite3.Connection, oldest_first: list[tuple[int, int]], most: int) -> None:
+def _make_room(db: sqlite3.Connection, total: str, oldest: str, whose: tuple[str, ...], most: int) -> None:
     """Until what is there has at most so many bytes the files brought first go."""
-    rest = sum(size for _, size in oldest_first)
-    for number, size in oldest_first:
-        if rest <= most:
-            return
+    (left,) = db.execute(total, whose).fetchone()
+    while left > most:
+        number, size = db.execute(oldest, whose).fetchone()
         db.execute("DELETE FROM upload WHERE number = ?", (number,))
-        rest -= size
+        left -= size
 
 
 async def _in_thread(call: Callable[[], T], limiter: trio.CapacityLimiter) -> T:
     try:
         return await trio.to_thread.run_sync(call, limiter=limiter)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         message = f"files cannot be kept or read at the moment: {error}"
         raise CallboardError(ErrorCode.UNAVAILABLE, message, retry_after=2.0) from error

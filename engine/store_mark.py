@@ -35,6 +35,7 @@ class MarkFile:
 
         Blocks. Raises BlockingIOError where another process, or another one here, holds it, and OSError.
         """
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _lock(self._file, path)
@@ -50,7 +51,10 @@ class MarkFile:
 
     def write(self, mark: Mark) -> None:
         """Never blocks for long. Raises OSError where the disk does not take it."""
-        os.pwrite(self._file, _FORM.pack(_MAGIC, mark.database, mark.commits), 0)
+        try:
+            os.pwrite(self._file, _FORM.pack(_MAGIC, mark.database, mark.commits), 0)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
 
     def close(self) -> None:
         """Once."""

@@ -14,6 +14,7 @@ class Kept(Protocol):
     """What engine.sqlite_store.SqliteStore offers for it."""
 
     commits: int
+    refusals: int
 
     async def purge(self) -> bool: ...
 
@@ -23,7 +24,7 @@ class Kept(Protocol):
 class UpkeepOptions(msgspec.Struct, frozen=True):
     """`every_seconds`: how often it looks. `rest`: how long it rests after each piece, in times of what that took, so
     that the commits have the disk nearly to themselves. `commits`: after so many the write-ahead log is emptied, or
-    `idle_seconds` after the last time."""
+    `idle_seconds` after the last time, and whenever one was refused: what is moved out of the log is room in it."""
 
     every_seconds: float = 1.0
     rest: float = 4.0
@@ -40,6 +41,8 @@ class Upkeep:
         self._moved = store.commits
         """The commits at the last checkpoint."""
         self._moved_at = trio.current_time()
+        self._refusals = store.refusals
+        """Those that were known then."""
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """The actor. While the store fails it tries again at each look."""
@@ -63,10 +66,11 @@ class Upkeep:
             await self._empty_log()
 
     async def _empty_log(self) -> None:
-        new = self._store.commits - self._moved
-        if new < self._options.commits and trio.current_time() < self._moved_at + self._options.idle_seconds:
+        store, now = self._store, trio.current_time()
+        new, refused = store.commits - self._moved, store.refusals != self._refusals
+        if new < self._options.commits and now < self._moved_at + self._options.idle_seconds and not refused:
             return
-        self._moved_at = trio.current_time()
+        self._moved_at, self._refusals = now, store.refusals
         if new:
+            await store.checkpoint()
             self._moved += new
-            await self._store.checkpoint()

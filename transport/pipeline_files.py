@@ -33,7 +33,8 @@ class RoomFiles:
 
     async def forget(self, room: Room, recalled: Sequence[RoomMessage]) -> None:
         """Those that the messages have shown, and no other message of the room does."""
-        shown = {url for one in room.messages.all() for url in urls_of(one.chain)}
+        going = {one.id for one in recalled}
+        shown = {url for one in room.messages.all() if one.id not in going for url in urls_of(one.chain)}
         before = _path(room)
         for url in {url for one in recalled for url in urls_of(one.chain)} - shown:
             if url.startswith(before):

@@ -120,18 +120,22 @@ class Pipelines:
 
     async def reset(self, room: Room) -> None:
         """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
-        let go."""
-        room.session.clear()
+        let go. Raises CallboardError UNAVAILABLE, and has done nothing but forgotten files."""
+        await self._router.channels.keeper.keep()
         await self.files.forget_all(room)
-        await self._tell(room, draft("chat.reset", {"at": now_ms()}))
+        # From here on it is done whole, and kept before anyone hears of it.
+        room.session.clear()
+        await self._tell(room, draft("chat.reset", {"at": now_ms()}), patient=True)
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
         """Leaves a tombstone in the message's place, and its text nowhere. Its author may for some time, admins and
         moderators at any. With a question goes what was answered to it, which may quote it; what is still being
         answered is cancelled.
 
-        Raises CallboardError NOT_FOUND, CONFLICT where it is recalled already, FORBIDDEN.
+        Raises CallboardError NOT_FOUND, CONFLICT where it is recalled already, FORBIDDEN; and UNAVAILABLE, having done
+        nothing but forgotten files.
         """
+        await self._router.channels.keeper.keep()
         message = room.messages.find(message_id)
         if message is None:
             raise CallboardError(ErrorCode.NOT_FOUND, f"no message {message_id}")
@@ -142,9 +146,9 @@ class Pipelines:
         going = [one for one in room.messages.of_task(message.task_id) if redaction.takes_back(one.role)]
         # Whoever asked for it may go away at once: it is not left half done.
         with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
-            await self._redactor.redact(room.session, redaction)
-            await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
             await self.files.forget(room, going)
+            await self._redactor.redact(room.session, redaction)
+            await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled), patient=True)
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -174,9 +178,10 @@ class Pipelines:
                 await self._router.channels.publish(session.key, news)
         await trio.lowlevel.checkpoint()
 
-    async def _tell(self, room: Room, *drafts: Draft) -> None:
-        """Returns once it shows in the room."""
-        position = await self._router.channels.publish(room.session.key, *drafts)
+    async def _tell(self, room: Room, *drafts: Draft, patient: bool = False) -> None:
+        """Returns once it shows in the room. Where nothing can be kept it is refused, unless it is `patient`."""
+        reply = await self._router.channels.submit(room.session.key, *drafts, patient=patient)
+        position = await reply.wait()
         await room.feed.catch_up(room.session.key, position.offset)
 
     async def arrive(self, room: Room, user: Principal, connection_id: str) -> None:

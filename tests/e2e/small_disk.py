@@ -13,7 +13,7 @@ import pytest
 @contextmanager
 def small_disk(place: Path) -> Iterator[None]:
     """Mounted there. Skips the test for who may not mount."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "callboard", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "callboard", str(place)]
     mounted = subprocess.run(command, capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"file systems cannot be mounted here: {mounted.stderr.strip()}")

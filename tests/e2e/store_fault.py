@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx2
 
@@ -48,17 +50,19 @@ class Board:
 
 def go_through(engine: EngineProcess, fail: Act, mend: Act, reason: str) -> None:
     """The whole of it, from good days over bad ones to good ones. The engine is killed at the end."""
-    with rest(engine.url) as client, gateway_socket(engine.socket_url) as socket:
+    with rest(engine.url) as client, gateway_socket(engine.socket_url) as socket, _operator(engine) as operator:
         board = Board(client)
         assert board.publish().status_code == 200
         task = socket.create("burst", str(PIECES))
         socket.subscribe("task", task["task_id"], since={task["task_id"]: task["position"]})
         fail()
         _check_refusals(client, board, reason)
-        _check_what_goes_on(client, socket, board)
+        _check_what_goes_on(socket, board)
+        _check_alert(operator, reason)
         assert engine.wait_log("the store fails: nothing is taken that must be kept")["level"] == "critical"
         mend()
         engine.wait_log("the store works again")
+        _await_told(operator, "alerts", lambda data: data["message"] == "what comes is kept again")
         assert client.get("/readyz").status_code == 200
         assert "callboard_store_failing 0.0" in client.get("/metrics").text
         assert board.publish().status_code == 200
@@ -82,7 +86,7 @@ def assert_refused(answer: httpx2.Response, reason: str) -> None:
     assert int(answer.headers["Retry-After"]) >= 1
     error = answer.json()["error"]
     assert error["code"] == "UNAVAILABLE"
-    assert reason in error["message"]
+    assert re.search(reason, error["message"])
 
 
 def _check_refusals(client: httpx2.Client, board: Board, reason: str) -> None:
@@ -97,12 +101,28 @@ def _check_refusals(client: httpx2.Client, board: Board, reason: str) -> None:
     assert "callboard_ready 0.0" in figures
 
 
-def _check_what_goes_on(client: httpx2.Client, socket: Socket, board: Board) -> None:
+def _check_what_goes_on(socket: Socket, board: Board) -> None:
     assert socket.request("ping")["type"] == "pong"
     assert board.read() == board.acknowledged
-    with gateway_socket(client_url(client)) as other:
-        other.subscribe("system", "stats")
-        assert other.event()["data"]["store_failure"]
+
+
+@contextmanager
+def _operator(engine: EngineProcess) -> Iterator[Socket]:
+    """Somebody who watches how the engine fares."""
+    with gateway_socket(engine.socket_url) as socket:
+        socket.subscribe("system", "alerts", "stats")
+        yield socket
+
+
+def _check_alert(operator: Socket, reason: str) -> None:
+    """It does not wait for better days, and the figures say the same."""
+    _await_told(operator, "alerts", lambda data: data["kind"] == "store" and re.search(reason, data["message"]))
+    _await_told(operator, "stats", lambda data: re.search(reason, data["store_failure"] or ""))
+
+
+def _await_told(operator: Socket, topic: str, says: Callable[[dict[str, Any]], object]) -> None:
+    while (event := operator.event())["topic"] != topic or not says(event["data"]):
+        pass
 
 
 def _check_task(socket: Socket) -> None:
@@ -112,7 +132,3 @@ def _check_task(socket: Socket) -> None:
     text = "".join(event["data"]["content"] for event in events if event["event_type"] == "agent.message")
     assert text == "".join(f"{number} " for number in range(1, PIECES + 1))
     assert events[-1]["event_type"] == "task.completed"
-
-
-def client_url(client: httpx2.Client) -> str:
-    return f"{str(client.base_url).rstrip('/').replace('http', 'ws', 1)}/api/v1/gateway/ws"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.broken_disk import BrokenDisk
 from tests.e2e.clients import rest
 from tests.e2e.engine_process import EngineProcess, engine_process
 from tests.e2e.small_disk import small_disk
@@ -24,12 +24,8 @@ def engine(tmp_path: Path) -> Iterator[EngineProcess]:
 
 
 def test_a_disk_that_fails_every_write(engine: EngineProcess) -> None:
-    soft, hard = resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE)
-
-    def limit(most: int) -> None:
-        resource.prlimit(engine.process.pid, resource.RLIMIT_FSIZE, (most, hard))
-
-    go_through(engine, lambda: limit(0), lambda: limit(soft), "disk I/O error")
+    disk = BrokenDisk(engine)
+    go_through(engine, disk.fail, disk.mend, disk.REASON)
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:

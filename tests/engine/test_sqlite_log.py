@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,7 @@ from engine.sqlite_log import SqliteLog
 
 TASK = ChannelKey("task", "task-1", "alice")
 SESSION = ChannelKey("session", "session-1", "alice")
+WASTE = ChannelKey("task", "task-0", "alice")
 
 
 def event(key: ChannelKey, offset: int, body: bytes = b"{}", epoch: str = "one") -> Event:
@@ -113,11 +113,11 @@ def test_a_locked_database_refuses_and_goes_on_later(path: Path) -> None:
 
 def test_a_full_disk_refuses_and_goes_on_later(log: SqliteLog, path: Path) -> None:
     log.commit(Write(events=[event(TASK, 1)]))
-    log.limit_pages(1)
+    log.limit_bytes(1)
     with pytest.raises(StoreError, match="full"):
         log.commit(Write(events=[event(TASK, 2, b"x" * 10**6)]))
     assert page(log, TASK) == [event(TASK, 1)]
-    log.limit_pages(10**6)
+    log.limit_bytes(1 << 40)
     log.commit(Write(events=[event(TASK, 2)]))
     assert page(log, TASK, 1) == [event(TASK, 2)]
 
@@ -196,24 +196,37 @@ def test_two_engines_do_not_share_a_database(log: SqliteLog, path: Path) -> None
         SqliteLog(path)
 
 
-def test_a_damaged_database_is_not_added_to_before_it_is_sound_again(log: SqliteLog, path: Path) -> None:
-    for start in range(1, 2001, 500):
-        log.commit(Write(events=[event(TASK, offset, b"x" * 500) for offset in range(start, start + 500)]))
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+@pytest.mark.parametrize(
+    "find",
+    [
+        lambda log: log.commit(Write(rewrites=[Rewrite(TASK, Drop(lambda event: False))])),
+        lambda log: [page(log, TASK, after) for after in range(0, 2000, 100)],
+        lambda log: [log.purge() for _ in range(20)],
+    ],
+    ids=["commit", "read", "purge"],
+)
+def test_a_damaged_database_is_not_added_to_before_it_is_sound_again(
+    log: SqliteLog, path: Path, find: Callable[[SqliteLog], object]
+) -> None:
+    for key in (TASK, WASTE):
+        log.commit(Write(events=[event(key, offset, b"x" * 500) for offset in range(1, 2001)]))
+    log.commit(Write(dropped=[WASTE]))
+    log.close()
     kept = path.read_bytes()
+    again = SqliteLog(path)
     # All but the first pages: the header is what it was.
     with path.open("r+b") as file:
-        file.seek(len(kept) // 2)
-        file.write(b"garbage!" * (len(kept) // 32))
+        file.seek(len(kept) // 4)
+        file.write(b"garbage!" * (len(kept) // 16))
     with pytest.raises(StoreError, match="malformed"):
-        log.commit(Write(rewrites=[Rewrite(TASK, Drop(lambda event: False))]))
+        find(again)
     with pytest.raises(StoreError, match="damaged"):
-        log.commit(Write(events=[event(SESSION, 1)]))
+        again.commit(Write(events=[event(SESSION, 1)]))
     with path.open("r+b") as file:
         file.write(kept)
-    log.commit(Write(events=[event(SESSION, 1)]))
-    assert page(log, SESSION) == [event(SESSION, 1)]
+    again.commit(Write(events=[event(SESSION, 1)]))
+    assert page(again, SESSION) == [event(SESSION, 1)]
+    again.close()
 
 
 def test_a_file_that_was_put_in_the_place_of_ours_is_not_ours(log: SqliteLog, path: Path) -> None:

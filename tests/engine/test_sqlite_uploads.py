@@ -99,3 +99,38 @@ async def test_a_file_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CallboardError) as refused:
             await store.put("ann", "s", "", "x/y", b"bytes")
         assert refused.value.code is ErrorCode.UNAVAILABLE
+
+
+async def test_a_file_that_has_no_room_is_refused_with_the_reason_and_room_is_all_that_it_takes(tmp_path: Path) -> None:
+    path = tmp_path / "callboard.db"
+    store = SqliteUploads(path, UploadsOptions(), trio.CapacityLimiter(1), max_bytes=500_000)
+    first = await store.put("ann", "s", "first", "x/y", bytes(200_000))
+    for _ in range(2):
+        with pytest.raises(CallboardError, match="full") as refused:
+            await store.put("ann", "s", "second", "x/y", bytes(400_000))
+        assert refused.value.code is ErrorCode.UNAVAILABLE
+    assert path.stat().st_size <= 500_000
+    await store.forget("ann", "s", first.key)
+    second = await store.put("ann", "s", "second", "x/y", bytes(400_000))
+    assert await store.find("ann", "s", second.key) == second
+    store.close()
+
+
+async def test_nothing_is_brought_into_a_file_that_is_not_there_any_more(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    log = SqliteLog(folder / "callboard.db")
+    store = SqliteStore(log)
+    files = SqliteUploads(folder / "callboard.db", UploadsOptions(), store.writing, check=store.check)
+    first = await files.put("ann", "s", "first", "x/y", b"bytes")
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(CallboardError, match="No such file") as refused:
+        await files.put("ann", "s", "second", "x/y", b"bytes")
+    assert refused.value.code is ErrorCode.UNAVAILABLE
+    with pytest.raises(CallboardError, match="No such file"):
+        await files.forget("ann", "s", first.key)
+    (tmp_path / "elsewhere").rename(folder)
+    second = await files.put("ann", "s", "second", "x/y", b"bytes")
+    assert [await files.find("ann", "s", each.key) for each in (first, second)] == [first, second]
+    files.close()
+    log.close()

@@ -29,8 +29,11 @@ class Scripted:
 
     def __init__(self, pieces: int, *, piece_seconds: float = 0) -> None:
         self.commits = 0
+        self.refusals = 0
         self.asked: list[tuple[float, str]] = []
         self.failures = 0
+        self.broken = False
+        """Whether the write-ahead log cannot be moved."""
         self._pieces = pieces
         self._piece_seconds = piece_seconds
 
@@ -45,6 +48,8 @@ class Scripted:
 
     async def checkpoint(self) -> None:
         await trio.lowlevel.checkpoint()
+        if self.broken:
+            raise StoreError("full")
         self.asked.append((trio.current_time(), "checkpoint"))
 
     def times(self, what: str) -> list[float]:
@@ -74,6 +79,20 @@ async def test_checkpoints_come_after_so_many_commits_or_so_long(autojump_clock:
     await trio.sleep(31)
     await upkeep.look()
     assert len(store.times("checkpoint")) == 2
+
+
+async def test_a_checkpoint_makes_room_where_a_commit_was_refused_and_is_tried_until_it_succeeds() -> None:
+    store = Scripted(0)
+    upkeep = Upkeep(store)
+    store.commits, store.refusals = 1, 1
+    store.broken = True
+    with pytest.raises(StoreError, match="full"):
+        await upkeep.look()
+    # The journal tries again, and is refused again.
+    store.refusals, store.broken = 2, False
+    await upkeep.look()
+    await upkeep.look()
+    assert len(store.times("checkpoint")) == 1
 
 
 async def test_goes_on_where_the_store_fails_for_a_while(autojump_clock: trio.abc.Clock) -> None:

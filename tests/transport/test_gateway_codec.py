@@ -293,11 +293,13 @@ def test_every_reply_is_one_object_in_one_frame(named: str | float | None, name:
             assert isinstance(reply["timestamp"], int)
 
 
-def test_a_refusal_of_a_code_that_the_dialect_has_not_is_told_as_the_nearest() -> None:
-    error = read_frame(gateway_replies.error_frame("r", CallboardError(ErrorCode.BUSY, "full", retry_after=0.25)))[
-        "payload"
-    ]
-    assert error == {"code": "RATE_LIMITED", "message": "full", "retry_after_ms": 250}
+@pytest.mark.parametrize("code", [ErrorCode.BUSY, ErrorCode.UNAVAILABLE])
+def test_a_refusal_of_a_code_that_the_dialect_has_not_is_told_as_the_nearest(code: ErrorCode) -> None:
+    refusal = CallboardError(code, "full", retry_after=0.25)
+    told = {"code": "RATE_LIMITED", "message": "full", "retry_after_ms": 250}
+    assert read_frame(gateway_replies.error_frame("r", refusal))["payload"] == told
+    refused = read_frame(gateway_replies.task_refused("r", gateway.TaskAction("t", "create", None), refusal))
+    assert refused["payload"] == {"task_id": "t", "action": "create", "success": False, **told}
 
 
 @given(proper_values)

@@ -18,6 +18,7 @@ _CODES_ON_THE_WIRE = {
     ErrorCode.CONFLICT: ErrorCode.EXEC_FAILED,
     ErrorCode.INTERNAL: ErrorCode.EXEC_FAILED,
     ErrorCode.TOO_LARGE: ErrorCode.INVALID_PAYLOAD,
+    ErrorCode.UNAVAILABLE: ErrorCode.RATE_LIMITED,
 }
 """The dialect has nine codes: what the table of errors has beyond them is told as the nearest."""
 
@@ -82,6 +83,7 @@ def task_refused(request_id: RequestId, asked: TaskAction, error: CallboardError
     }
     if error.details:
         payload["details"] = error.details
+    _add_retry(payload, error)
     return _reply(request_id, "task.result", payload)
 
 
@@ -96,8 +98,7 @@ def pong(request_id: RequestId) -> bytes:
 
 def error_frame(request_id: RequestId, error: CallboardError) -> bytes:
     payload: dict[str, Json] = {"code": _code(error), "message": error.message}
-    if error.retry_after is not None:
-        payload["retry_after_ms"] = round(error.retry_after * 1000)
+    _add_retry(payload, error)
     return _reply(request_id, "error", payload)
 
 
@@ -128,6 +129,11 @@ def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) ->
         case _:
             message["id"] = request_id
     return text_frame(msgspec.json.encode(message))
+
+
+def _add_retry(payload: dict[str, Json], error: CallboardError) -> None:
+    if error.retry_after is not None:
+        payload["retry_after_ms"] = round(error.retry_after * 1000)
 
 
 def _code(error: CallboardError) -> str:
