@@ -10,12 +10,12 @@ from itertools import chain
 import msgspec
 import trio
 
-from actors.channel import Channel, Located
+from actors.channel import Addition, Channel, Located
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.journal import Journal
-from actors.journal_entries import Kept
+from actors.journal_entries import Kept, Together
 from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
@@ -241,14 +241,33 @@ class Channels:
 
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
+        reply: Reply[Position] = Reply()
         try:
-            return await self._open(key).submit(*drafts, records=records, located=located, patient=patient)
+            await self._open(key).add(Addition(key, drafts, records, located, reply, patient))
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
+        return reply
 
     def emit(self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        return self._open(key).emit(*drafts, records=records)
+        return self._open(key).add(Addition(key, drafts, records))
+
+    async def add(self, *additions: Addition, opened: tuple[Opened, ...] = ()) -> None:
+        """As `submit`, all of them as one: what is kept of them is kept together with the topics that are `opened`, or
+        none of it is."""
+        channels = [self._open(addition.key) for addition in additions]
+        kept = [channel for channel in channels if isinstance(channel, KeptChannel)]
+        try:
+            if kept and self._keeping is not None:
+                pairs = zip(channels, additions, strict=True)
+                entries = [channel.entry(one) for channel, one in pairs if isinstance(channel, KeptChannel)]
+                await self._put(self._keeping.journal, Together(tuple(entries), opened), kept)
+            for channel, addition in zip(channels, additions, strict=True):
+                if not isinstance(channel, KeptChannel):
+                    await channel.add(addition)
+        except trio.BrokenResourceError:
+            keys = ", ".join(str(addition.key) for addition in additions)
+            raise CallboardError(ErrorCode.NOT_FOUND, f"{keys}: one of them is gone") from None
 
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
@@ -365,6 +384,20 @@ class Channels:
         """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
         channel = self._live.get(key)
         return channel is not None and channel.is_heard
+
+    @staticmethod
+    async def _put(journal: Journal, entry: Together, channels: list[KeptChannel]) -> None:
+        for channel in channels:
+            channel.expect()
+        try:
+            await journal.wait_for_room(entry)
+            for channel in channels:
+                channel.check_open()
+            journal.put_nowait(entry)
+        except BaseException:
+            for channel in channels:
+                channel.give_up(1)
+            raise
 
     def _open_to_tell(self, key: ChannelKey) -> Channel:
         """As `_open`, where a position is going to be told, be it before the first event."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
 import msgspec
 import trio
 
 from actors.errors import CallboardError, ErrorCode
 from actors.journal_batch import Batch
-from actors.journal_entries import Appended, Entry, Kept, Redacted
+from actors.journal_entries import Appended, Entry, Kept, Redacted, Together
 from actors.mailbox import Reply
 from actors.pace import Pace
 from actors.store import Opened, Record, Store, StoreError
@@ -230,12 +231,21 @@ def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:
 
 
 def _fail(entry: Entry, error: CallboardError) -> None:
-    if isinstance(entry, Redacted):
-        return
-    if isinstance(entry, Appended):
-        entry.topic.give_up(1)
-    if entry.reply is not None:
-        entry.reply.fail(error)
+    match entry:
+        case Redacted():
+            pass
+        case Together(entries):
+            for each in entries:
+                _fail(each, error)
+        case Appended(topic=topic, reply=appended):
+            topic.give_up(1)
+            if appended is not None:
+                appended.fail(error)
+        case Kept(reply=kept):
+            if kept is not None:
+                kept.fail(error)
+        case _:
+            assert_never(entry)
 
 
 def _unavailable(failure: str) -> CallboardError:

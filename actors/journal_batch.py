@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from actors.event import ChannelKey, Event
-from actors.journal_entries import Appended, Entry, Kept, Redacted, Topic
+from actors.journal_entries import Appended, Entry, Kept, Redacted, Together, Topic
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
@@ -67,6 +67,10 @@ class Batch:
         match entry:
             case Appended():
                 self._append(entry)
+            case Together(entries, opened):
+                self._opened += opened
+                for each in entries:
+                    self._append(each)
             case Redacted(topic, redaction):
                 self._delivery(topic)
                 self._rewrites.append(Rewrite(topic.log.key, redaction))
@@ -92,7 +96,7 @@ class Batch:
         self._put(entry.records)
         position = Position(log.epoch, offset)
         if entry.located is not None:
-            self._put((entry.located(position),))
+            self._put(entry.located(position))
         if entry.reply is not None:
             self._positions.append((entry.reply, position))
 

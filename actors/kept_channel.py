@@ -7,17 +7,14 @@ from collections.abc import Awaitable, Sequence
 
 import trio
 
-from actors.channel import BATCH_BYTES, Channel, Located
+from actors.channel import BATCH_BYTES, Addition, Channel
 from actors.errors import CallboardError
-from actors.event import Draft, Event
+from actors.event import Event
 from actors.journal import Journal
 from actors.journal_entries import Appended, Redacted
 from actors.log import Log
-from actors.mailbox import Reply
-from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-from actors.store import Record
 
 _BATCH_EVENTS = 1024
 
@@ -55,15 +52,21 @@ class KeptChannel(Channel):
         self._parking = True
         self._news.set()
 
-    async def submit(
-        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
-    ) -> Reply[Position]:
-        reply: Reply[Position] = Reply()
-        await self._add(Appended(self, drafts, reply, records, located, patient))
-        return reply
+    def add(self, addition: Addition) -> Awaitable[None]:
+        return self._add(self.entry(addition))
 
-    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
-        return self._add(Appended(self, drafts, records=records))
+    def entry(self, addition: Addition) -> Appended:
+        """For the journal. Who puts it there says so with `expect`, before it waits for that."""
+        return Appended(self, addition.drafts, addition.reply, addition.records, addition.located, addition.patient)
+
+    def expect(self) -> None:
+        """An entry of it is on its way: meanwhile the topic is not put away. `deliver` or `give_up` follows."""
+        self._waiting += 1
+
+    def check_open(self) -> None:
+        """Raises trio.BrokenResourceError once the topic is closed."""
+        if self._closed:
+            raise trio.BrokenResourceError
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)
@@ -112,11 +115,14 @@ class KeptChannel(Channel):
         self.running = False
 
     async def _add(self, entry: Appended | Redacted) -> None:
-        await self._journal.wait_for_room(entry)
-        if self._closed:
-            raise trio.BrokenResourceError
-        self._journal.put_nowait(entry)
-        self._waiting += 1
+        self.expect()
+        try:
+            await self._journal.wait_for_room(entry)
+            self.check_open()
+            self._journal.put_nowait(entry)
+        except BaseException:
+            self.give_up(1)
+            raise
 
     async def _deliver_next(self) -> None:
         before = self._delivered

@@ -32,7 +32,6 @@ from actors.commands import (
     SessionView,
     Start,
     TaskCommand,
-    TaskState,
     TaskView,
 )
 from actors.errors import CallboardError, ErrorCode
@@ -47,7 +46,7 @@ from actors.sessions import Sessions
 from actors.snapshots import Snapshots, check_channel_folds
 from actors.store import Opened, Store, StoreError
 from actors.task_context import RESERVED_TYPES
-from actors.tasks import Tasks, new_task_id
+from actors.tasks import Asked, Tasks, new_task_id
 
 SNAPSHOTS = 16
 """How many a client may ask for in one request: all of them wait to be sent at once."""
@@ -145,15 +144,8 @@ class Router:
         self.tasks.admit(principal, (task,))
         task_id = new_task_id()
         said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}
-        await self.channels.publish(session.key, draft("chat.message", said))
-        try:
-            self.tasks.admit(principal, (task,))
-            view = (await self.tasks.start(principal, task, task_id=task_id)).view()
-        except CallboardError as error:
-            # Others may have taken the last place meanwhile, and who has seen the message waits for its answer.
-            failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
-            await self.channels.emit(session.key, draft("done", failed))
-            raise
+        asked = Asked(task_id, session.key, draft("chat.message", said))
+        view = (await self.tasks.start(principal, task, asked)).view()
         await self._announce_task(view)
         return ExecStarted(session.id, task_id)
 

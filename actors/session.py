@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from actors.agent import Message
+from actors.channel import Addition
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
@@ -33,10 +34,14 @@ class Enter(msgspec.Struct, frozen=True):
 
 
 class Hear(msgspec.Struct, frozen=True):
-    """`said` is all that was said in the task so far: what is new of it joins the conversation."""
+    """`said` is all that was said in the task so far: what is new of it joins the conversation, between the events
+    `before` and `after`. It is kept as one with what is added to the task's own topic."""
 
     task_id: str
     said: tuple[Message, ...]
+    task: Addition
+    before: tuple[Draft, ...]
+    after: tuple[Draft, ...]
     reply: Reply[None]
 
 
@@ -184,11 +189,20 @@ class Session:
         await self._ref.send(Enter(task_id, reply))
         return await reply.wait()
 
-    async def hear(self, task_id: str, said: Sequence[Message]) -> None:
-        """Returns once all that was said in the task so far is in the conversation. Idempotent: a message joins it
-        once. All who follow the conversation are told of it as it joins."""
+    async def hear(
+        self,
+        task_id: str,
+        said: Sequence[Message],
+        task: Addition,
+        *,
+        before: Sequence[Draft] = (),
+        after: Sequence[Draft] = (),
+    ) -> None:
+        """Returns once all that was said in the task so far is on its way into the conversation, as one with what the
+        task adds to its own topic. Idempotent: a message joins it once. All who follow the conversation are told of it
+        as it joins, between the events `before` and `after`."""
         reply: Reply[None] = Reply()
-        await self._ref.send(Hear(task_id, tuple(said), reply))
+        await self._ref.send(Hear(task_id, tuple(said), task, tuple(before), tuple(after), reply))
         await reply.wait()
 
     async def leave(
@@ -262,9 +276,9 @@ class Session:
 
     async def _hear(self, hear: Hear) -> None:
         drafts, joined = self._take_in(hear.task_id, hear.said)
+        told = (*hear.before, *drafts, *hear.after)
         try:
-            if drafts:
-                await self._channels.emit(self.key, *drafts, records=(self.record, *joined))
+            await self._channels.add(hear.task, Addition(self.key, told, (self.record, *joined)))
         finally:
             # Only now: what the task emits next is kept after this, or not at all.
             hear.reply.answer(None)

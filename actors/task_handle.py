@@ -21,6 +21,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.kept_questions import past_records
 from actors.kept_task import task_record
 from actors.mailbox import Reply
 from actors.position import Position
@@ -91,7 +92,7 @@ class TaskHandle(ABC):
 
     @abstractmethod
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
-        """Has a command carried out at once; None where it has to wait for its turn: `ask` does.
+        """Has a command carried out at once; None where it has to wait for its turn, or to be kept: `ask` does.
 
         Raises CallboardError as the record refuses; a cancellation is idempotent and never refused.
         """
@@ -149,8 +150,9 @@ class TaskHandle(ABC):
 
     async def _say_last_word(self, ending: Ending) -> None:
         if self._last_word is None:
-            last, record = terminal_draft(self.record, ending), task_record(self.record, ending)
-            self._last_word = await self._services.channels.submit(self.key, last, records=(record,), patient=True)
+            last = terminal_draft(self.record, ending)
+            records = task_record(self.record, ending), *past_records(self.record)
+            self._last_word = await self._services.channels.submit(self.key, last, records=records, patient=True)
         await self._last_word.wait()
 
     async def _say_last_words(self) -> None:
