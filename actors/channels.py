@@ -112,6 +112,7 @@ class Channels:
         self._subscription_count = 0
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
+        self._at_forgotten: dict[str, list[Callable[[ChannelKey], None]]] = {}
 
     def exists(self, key: ChannelKey) -> bool:
         return key in self._live or key in self._shelf or key in self._unused
@@ -148,6 +149,11 @@ class Channels:
         """Of all topics that there are now. While they are walked over, topics may come and go."""
         live, shelved = tuple(self._live.values()), self._shelf.logs()
         return chain((channel.log for channel in live), shelved)
+
+    def all_of(self, channel: str) -> list[ChannelKey]:
+        """All topics of a channel, in use or not."""
+        keys = chain(self._live, self._shelf, self._unused)
+        return [key for key in keys if key.channel == channel]
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -298,9 +304,15 @@ class Channels:
             self._kept.discard((key.channel, key.owner), key)
         if log is None or not self.keeps(key):
             self.keeper.note(*records)
-            return
-        bases = (no_base(key),) if key.channel in FOLDS else ()
-        self.keeper.note(*records, *bases, dropped=(key,))
+        else:
+            bases = (no_base(key),) if key.channel in FOLDS else ()
+            self.keeper.note(*records, *bases, dropped=(key,))
+        for action in self._at_forgotten.get(key.channel, ()):
+            action(key)
+
+    def at_forgotten(self, channel: str, action: Callable[[ChannelKey], None]) -> None:
+        """Calls it with each topic of that channel that is forgotten."""
+        self._at_forgotten.setdefault(channel, []).append(action)
 
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""

@@ -101,6 +101,7 @@ class Session:
         """Of the expected tasks those whose words are not to join the conversation any more."""
         self._redactions: dict[str, TaskRedaction] = {}
         """Of the expected tasks those whose words are taken back before they have joined it."""
+        self._closed = False
         self._current: str | None = None
         self._heard = 0
         """How many messages of the current task have been taken in."""
@@ -228,7 +229,7 @@ class Session:
         self.messages.clear()
         self._disowned |= self._expected
         self._updated_at = now_ms()
-        self._channels.keeper.note(self.record, *gone)
+        self._note(self.record, *gone)
         self._used(self)
 
     def redact(self, redaction: TaskRedaction) -> None:
@@ -241,9 +242,11 @@ class Session:
         changed = [place for place, message in enumerate(left) if message is not self.messages[place]]
         self.messages = left
         records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
-        self._channels.keeper.note(self.record, *records)
+        self._note(self.record, *records)
 
     def close(self) -> None:
+        """It is forgotten: nothing is kept of it any more."""
+        self._closed = True
         self._mailbox.close()
 
     def view(self) -> SessionView:
@@ -312,6 +315,10 @@ class Session:
             self.forgotten += excess
         first = self.forgotten + len(self.messages) - len(said)
         return (*message_records(self.id, first, said), *messages_gone(self.id, before, self.forgotten))
+
+    def _note(self, *records: Record) -> None:
+        if not self._closed:
+            self._channels.keeper.note(*records)
 
     def _let_in(self, entry: Enter) -> None:
         if entry.task_id == self._current:
