@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+import msgspec
 import trio
 
 from actors.audiences import Audiences
@@ -24,12 +25,29 @@ BATCH_BYTES = 256 * 1024
 """Bodies joined into one fan-out. The frames are shared by all subscribers, so this bounds memory per topic."""
 
 
-Located: TypeAlias = Callable[[Position], Record]
-"""A record that holds the position of what it is kept with."""
+Located: TypeAlias = Callable[[Position], tuple[Record, ...]]
+"""Records that hold the position of what they are kept with."""
+
 
 Records: TypeAlias = Callable[[], tuple[Record, ...]]
 """What is true with events. It is asked for in the step in which they are handed over for good: who waits for room
 until then does not write over what others have kept of the same things meanwhile."""
+
+
+class Addition(msgspec.Struct, frozen=True, eq=False):
+    """What is to be added to a topic, the arguments as of `Channel.add`."""
+
+    key: ChannelKey
+    drafts: tuple[Draft, ...]
+    records: Records | None = None
+    located: Located | None = None
+    reply: Reply[Position] | None = None
+    patient: bool = False
+
+    @property
+    def is_refusable(self) -> bool:
+        """Whether it is refused, and does not wait, while nothing can be kept."""
+        return self.reply is not None and not self.patient
 
 
 class Channel(ABC):
@@ -86,20 +104,14 @@ class Channel(ABC):
         """Asks an idle actor to give up its task. It starts again with the next event."""
 
     @abstractmethod
-    async def submit(
-        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
-    ) -> Reply[Position]:
+    def add(self, addition: Addition) -> Awaitable[None]:
         """Hands the drafts over, waiting while no more are taken; cancelled meanwhile, nothing is appended.
 
         The reply is the last event's position, once it is in the log; it fails with CallboardError UNAVAILABLE where
-        the events cannot be kept, unless they are `patient`. The records are kept with the events, or not at all.
-        Raises trio.BrokenResourceError once the topic is closed.
+        the events cannot be kept, unless they are `patient`. Without a reply they wait until they can. The records are
+        kept with the events, or not at all; where these are not kept, neither are they. In order with every other call
+        from the same task. Raises trio.BrokenResourceError once the topic is closed.
         """
-
-    @abstractmethod
-    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
-        """As `submit`, without a reply; in order with every other call from the same task. The records are kept with
-        the events, or not at all; where these are not kept, neither are they."""
 
     @abstractmethod
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:

@@ -10,12 +10,12 @@ from itertools import chain
 import msgspec
 import trio
 
-from actors.channel import Channel, Located, Records
+from actors.channel import Addition, Channel, Located, Records
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
 from actors.journal import Journal
-from actors.journal_entries import Kept
+from actors.journal_entries import Kept, Together
 from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
 from actors.log import Log, LogTotals, Pages, Resumption, Retention
@@ -112,6 +112,7 @@ class Channels:
         self._subscription_count = 0
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
+        self._at_forgotten: dict[str, list[Callable[[ChannelKey], None]]] = {}
 
     def exists(self, key: ChannelKey) -> bool:
         return key in self._live or key in self._shelf or key in self._unused
@@ -148,6 +149,11 @@ class Channels:
         """Of all topics that there are now. While they are walked over, topics may come and go."""
         live, shelved = tuple(self._live.values()), self._shelf.logs()
         return chain((channel.log for channel in live), shelved)
+
+    def all_of(self, channel: str) -> list[ChannelKey]:
+        """All topics of a channel, in use or not."""
+        keys = chain(self._live, self._shelf, self._unused)
+        return [key for key in keys if key.channel == channel]
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
@@ -241,14 +247,32 @@ class Channels:
 
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
+        reply: Reply[Position] = Reply()
         try:
-            return await self._open(key).submit(*drafts, records=records, located=located, patient=patient)
+            await self._open(key).add(Addition(key, drafts, records, located, reply, patient))
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
+        return reply
 
     def emit(self, key: ChannelKey, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        return self._open(key).emit(*drafts, records=records)
+        return self._open(key).add(Addition(key, drafts, records))
+
+    async def add(self, *additions: Addition, opened: tuple[Opened, ...] = ()) -> None:
+        """As `submit`, all of them as one: what is kept of them is kept together with the topics that are `opened`, or
+        none of it is."""
+        channels = [self._open(addition.key) for addition in additions]
+        pairs = list(zip(channels, additions, strict=True))
+        kept = [(channel, addition) for channel, addition in pairs if isinstance(channel, KeptChannel)]
+        try:
+            if kept and self._keeping is not None:
+                await self._put(self._keeping.journal, kept, opened)
+            for channel, addition in pairs:
+                if not isinstance(channel, KeptChannel):
+                    await channel.add(addition)
+        except trio.BrokenResourceError:
+            keys = ", ".join(str(addition.key) for addition in additions)
+            raise CallboardError(ErrorCode.NOT_FOUND, f"{keys}: one of them is gone") from None
 
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
@@ -279,9 +303,15 @@ class Channels:
             self._kept.discard((key.channel, key.owner), key)
         if log is None or not self.keeps(key):
             self.keeper.note(*records)
-            return
-        bases = (no_base(key),) if key.channel in FOLDS else ()
-        self.keeper.note(*records, *bases, dropped=(key,))
+        else:
+            bases = (no_base(key),) if key.channel in FOLDS else ()
+            self.keeper.note(*records, *bases, dropped=(key,))
+        for action in self._at_forgotten.get(key.channel, ()):
+            action(key)
+
+    def at_forgotten(self, channel: str, action: Callable[[ChannelKey], None]) -> None:
+        """Calls it with each topic of that channel that is forgotten."""
+        self._at_forgotten.setdefault(channel, []).append(action)
 
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
@@ -365,6 +395,22 @@ class Channels:
         """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
         channel = self._live.get(key)
         return channel is not None and channel.is_heard
+
+    @staticmethod
+    async def _put(journal: Journal, kept: list[tuple[KeptChannel, Addition]], opened: tuple[Opened, ...]) -> None:
+        for channel, _ in kept:
+            channel.expect()
+        try:
+            await journal.wait_for_room(is_refusable=any(addition.is_refusable for _, addition in kept))
+            for channel, _ in kept:
+                channel.check_open()
+            journal.put_nowait(Together(tuple(channel.entry(addition) for channel, addition in kept), opened))
+        except BaseException:
+            for channel, _ in kept:
+                channel.forgo()
+            raise
+        for channel, _ in kept:
+            channel.take_over()
 
     def _open_to_tell(self, key: ChannelKey) -> Channel:
         """As `_open`, where a position is going to be told, be it before the first event."""

@@ -95,6 +95,17 @@ class Feed:
         """Whether what was kept of it is taken up."""
         return self._ready.is_set()
 
+    @property
+    def used_at(self) -> int:
+        """When somebody used it last, to the day, in Unix milliseconds."""
+        return self._record.used_at
+
+    def note_use(self, now: int) -> None:
+        """Somebody uses it, at that time in Unix milliseconds."""
+        used = self._record.use(now)
+        if self._store is not None:
+            self._channels.keeper.note(*used)
+
     def has_begun(self, channel: str) -> bool:
         """Whether it is kept, and with it which topics of a channel there were when it began."""
         return channel in self._record.begun

@@ -8,12 +8,14 @@ import msgspec
 
 from actors.event import ChannelKey
 from actors.position import Position
-from actors.store import Record
+from actors.store import Record, Store, own_kind
 
 _BEGUN = "begun "
 _HEARD = "heard"
 _PART = "part "
 _SOURCE = "source "
+_USED = "used"
+_DAY_MS = 24 * 3600 * 1000
 
 
 class FeedRecord:
@@ -24,12 +26,15 @@ class FeedRecord:
     """
 
     def __init__(self, key: ChannelKey) -> None:
-        self.kind = f"feed {key.topic} {key.owner}"
+        self.kind = own_kind(key)
+        self._key = key
         self.begun: set[str] = set()
         """The channels of which it is noted what there was before."""
         self.cursors: dict[ChannelKey, int] = {}
         """Of every source, also of those that have ended, up to where it was taken in."""
         self.heard: Position | None = None
+        self.used_at = 0
+        """When somebody used it last, to the day, in Unix milliseconds; 0 where that is not known."""
         self._moved: dict[ChannelKey, None] = {}
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
@@ -42,6 +47,8 @@ class FeedRecord:
                 parts[name.removeprefix(_PART)] = body
             elif name.startswith(_BEGUN):
                 self.begun.add(name.removeprefix(_BEGUN))
+            elif name == _USED:
+                self.used_at = max(self.used_at, msgspec.msgpack.decode(body, type=int))
             elif name == _HEARD:
                 self.heard = msgspec.msgpack.decode(body, type=Position)
         return parts
@@ -67,6 +74,13 @@ class FeedRecord:
             return ()
         return (Record(self.kind, _name(source), None),)
 
+    def use(self, now: int) -> tuple[Record, ...]:
+        """It is used at this time, in Unix milliseconds."""
+        if now - self.used_at < _DAY_MS:
+            return ()
+        self.used_at = now
+        return (used(self._key, now),)
+
     def hear(self, position: Position) -> tuple[Record, ...]:
         """Somebody has heard the feed up to there."""
         if self.heard == position:
@@ -80,6 +94,18 @@ class FeedRecord:
         moved, self._moved = self._moved, {}
         cursors = (Record(self.kind, _name(key), msgspec.msgpack.encode(self.cursors[key])) for key in moved)
         return (*cursors, *(Record(self.kind, _PART + name, body) for name, body in parts.items()))
+
+
+def used(key: ChannelKey, now: int) -> Record:
+    """The feed was used at that time, in Unix milliseconds."""
+    return Record(own_kind(key), _USED, msgspec.msgpack.encode(now))
+
+
+async def used_at(key: ChannelKey, store: Store) -> int:
+    """When a feed that is kept was used last, in Unix milliseconds; 0 where that is not known. Raises
+    actors.store.StoreError."""
+    body = await store.record(own_kind(key), _USED)
+    return 0 if body is None else msgspec.msgpack.decode(body, type=int)
 
 
 def _name(source: ChannelKey) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -10,23 +12,29 @@ import trio
 from actors.channels import Channels, Follower
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey
+from actors.event import ChannelKey, now_ms
 from actors.feed import Feed
+from actors.feed_record import used, used_at
 from actors.log import Retention
 from actors.projection import Projection
 from actors.redaction import Drop, TaskRedaction
 from actors.spawner import Spawner, spawn
-from actors.store import Opened, Store
+from actors.store import Opened, Store, StoreError
 from actors.task_events import is_over
 
 FEED_CHANNEL = "feed"
 """No client can name this channel: a feed is reached through the dialect whose feed it is."""
 
 
+_SWEEP_SECONDS = 3600.0
+
+
 class FeedsOptions(msgspec.Struct, frozen=True):
-    """`feeds`: kept at once; beyond it the one opened first that nobody follows is given up."""
+    """`feeds`: open at once; beyond it the one opened first that nobody follows is given up. `kept_seconds`: one of a
+    known name that nobody has used for so long is forgotten."""
 
     feeds: int = 10_000
+    kept_seconds: float = 30 * 24 * 3600.0
 
 
 class Feeds:
@@ -47,6 +55,8 @@ class Feeds:
         self._feeds: dict[ChannelKey, Feed] = {}
         self._followers: dict[ChannelKey, dict[str, Follower]] = {}
         self._made: dict[str, Callable[[], Projection]] = {}
+        self._next_sweep = -math.inf
+        channels.at_forgotten(FEED_CHANNEL, self._close)
 
     def __len__(self) -> int:
         return len(self._feeds)
@@ -68,6 +78,7 @@ class Feeds:
             spawn(self._supervisor, ChildSpec(f"feed {key.topic}", feed.run, Restart.TRANSIENT))
             self._feeds[key] = feed
         feed.trim()
+        feed.note_use(now_ms())
         return feed
 
     def find(self, key: ChannelKey) -> Feed | None:
@@ -79,8 +90,8 @@ class Feeds:
         return key not in self._feeds and self._channels.keeps(key) and self._channels.exists(key)
 
     def know(self, topic: str, make: Callable[[], Projection]) -> None:
-        """How the projections of the feeds of that name are made: what is taken back is taken back in the feeds, too,
-        that nobody has opened."""
+        """How the projections of the feeds of that name are made, one for each user: what is taken back is taken back
+        in the feeds, too, that nobody has opened; and those that nobody uses are forgotten after a time."""
         self._made[topic] = make
 
     def follow(self, feed: Feed, channel: str, owner: str, *, replay: bool = False) -> None:
@@ -127,6 +138,41 @@ class Feeds:
             if make is not None and key not in self._feeds:
                 await self._channels.redact(key, Drop(make().redact(redaction)))
 
+    def forget(self, key: ChannelKey) -> None:
+        """The feed is no more, with all that is kept of it. Idempotent."""
+        if key in self._feeds or self._channels.exists(key):
+            self._channels.forget(key)
+
+    async def round(self, now: float) -> None:
+        """Called again and again, with trio's time: looks now and then for what nobody uses any more."""
+        await trio.lowlevel.checkpoint()
+        if now >= self._next_sweep:
+            self._next_sweep = now + _SWEEP_SECONDS
+            # What cannot be read now can be by the next time.
+            with contextlib.suppress(StoreError):
+                await self.sweep(now_ms())
+
+    async def sweep(self, now: int) -> None:
+        """Forgets what nobody has used for too long, as of that time in Unix milliseconds. Raises
+        actors.store.StoreError."""
+        oldest = now - self._options.kept_seconds * 1000
+        for key in [key for key in self._channels.all_of(FEED_CHANNEL) if key.topic in self._made]:
+            kept = await self._kept_use(key)
+            # Somebody may have come meanwhile.
+            feed = self._feeds.get(key)
+            if self._channels.is_followed(key):
+                if feed is not None:
+                    feed.note_use(now)
+            elif max(kept, 0 if feed is None else feed.used_at) < oldest:
+                if kept or feed is not None:
+                    self.forget(key)
+                else:
+                    self._channels.keeper.note(used(key, now))
+
+    async def _kept_use(self, key: ChannelKey) -> int:
+        await trio.lowlevel.checkpoint()
+        return 0 if self._store is None else await used_at(key, self._store)
+
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the feeds' actors."""
         for feed in self._feeds.values():
@@ -136,8 +182,15 @@ class Feeds:
         idle = next((key for key in self._feeds if not self._channels.is_followed(key)), None)
         if idle is None:
             raise CallboardError(ErrorCode.BUSY, f"{len(self._feeds)} feeds are in use", retry_after=5.0)
-        self._feeds.pop(idle).close()
-        for follower in self._followers.pop(idle, {}).values():
-            self._channels.unfollow(follower)
-        if not self._channels.keeps(idle):
+        if self._channels.keeps(idle):
+            self._close(idle)
+        else:
             self._channels.forget(idle)
+
+    def _close(self, key: ChannelKey) -> None:
+        """Idempotent."""
+        feed = self._feeds.pop(key, None)
+        if feed is not None:
+            feed.close()
+        for follower in self._followers.pop(key, {}).values():
+            self._channels.unfollow(follower)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
 import msgspec
 import trio
@@ -11,7 +12,7 @@ import trio
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey
 from actors.journal_batch import Batch
-from actors.journal_entries import Appended, Entry, Kept, Redacted
+from actors.journal_entries import Appended, Entry, Kept, Redacted, Together
 from actors.mailbox import Reply
 from actors.pace import Pace
 from actors.store import Opened, Record, Store, StoreError
@@ -81,26 +82,26 @@ class Journal:
         if self._failure is not None:
             raise _unavailable(self._failure)
 
-    async def wait_for_room(self, entry: Entry | None = None) -> None:
-        """Returns when the entry may be put; without one, when one may that is not refused. A checkpoint. Raises as
-        `put_nowait`: a client does not wait for a store that fails."""
+    async def wait_for_room(self, *, is_refusable: bool = False) -> None:
+        """Returns when an entry may be put. A checkpoint. Raises CallboardError UNAVAILABLE for one that `is_refusable`
+        while nothing can be kept: a client does not wait for a store that fails."""
         await trio.lowlevel.checkpoint()
-        self._check(entry)
+        self._check(is_refusable=is_refusable)
         while len(self._waiting) >= self._options.waiting:
             await self._room.wait()
-            self._check(entry)
+            self._check(is_refusable=is_refusable)
 
     def put_nowait(self, entry: Entry) -> None:
         """In order behind all that waits. Whoever publishes waits for room first; what the engine puts of itself at a
         bounded rate, as the end of a topic, need not. Raises CallboardError UNAVAILABLE for an entry with a reply while
         nothing can be kept."""
-        self._check(entry)
+        self._check(is_refusable=entry.is_refusable)
         self._waiting.append(entry)
         self._news.set()
 
     async def add(self, entry: Entry) -> None:
         """Waits for room and puts the entry; cancelled meanwhile, nothing is kept. Raises as `put_nowait`."""
-        await self.wait_for_room(entry)
+        await self.wait_for_room(is_refusable=entry.is_refusable)
         self.put_nowait(entry)
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
@@ -133,8 +134,8 @@ class Journal:
             waiting, self._commits, self._events, self._failures, self._last_commit_seconds, self._failure
         )
 
-    def _check(self, entry: Entry | None) -> None:
-        if entry is not None and entry.is_refusable:
+    def _check(self, *, is_refusable: bool) -> None:
+        if is_refusable:
             self.check()
 
     async def _finish(self) -> None:
@@ -228,10 +229,16 @@ def _dropped(entry: Entry) -> tuple[ChannelKey, ...]:
 
 def _topics(entry: Entry) -> set[ChannelKey]:
     """Those to which something is added by it."""
-    if isinstance(entry, Kept):
-        opened = (opening.key for opening in entry.opened)
-        return {*opened, *(floor.key for floor in entry.floors), *(one.key for one in entry.compactions)}
-    return {entry.topic.log.key}
+    match entry:
+        case Kept():
+            opened = (opening.key for opening in entry.opened)
+            return {*opened, *(floor.key for floor in entry.floors), *(one.key for one in entry.compactions)}
+        case Together(entries, opened):
+            return {*(opening.key for opening in opened), *(each.topic.log.key for each in entries)}
+        case Appended() | Redacted():
+            return {entry.topic.log.key}
+        case _:
+            assert_never(entry)
 
 
 def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:
@@ -246,12 +253,21 @@ def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:
 
 
 def _fail(entry: Entry, error: CallboardError) -> None:
-    if isinstance(entry, Redacted):
-        return
-    if isinstance(entry, Appended):
-        entry.topic.give_up(1)
-    if entry.reply is not None:
-        entry.reply.fail(error)
+    match entry:
+        case Redacted():
+            pass
+        case Together(entries):
+            for each in entries:
+                _fail(each, error)
+        case Appended(topic=topic, reply=appended):
+            topic.give_up(1)
+            if appended is not None:
+                appended.fail(error)
+        case Kept(reply=kept):
+            if kept is not None:
+                kept.fail(error)
+        case _:
+            assert_never(entry)
 
 
 def _unavailable(failure: str) -> CallboardError:

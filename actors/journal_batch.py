@@ -7,7 +7,7 @@ from itertools import chain
 from typing import assert_never
 
 from actors.event import ChannelKey, Event
-from actors.journal_entries import Appended, Entry, Kept, Redacted, Topic
+from actors.journal_entries import Appended, Entry, Kept, Redacted, Together, Topic
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.redaction import Redaction
@@ -70,6 +70,10 @@ class Batch:
         match entry:
             case Appended():
                 self._append(entry)
+            case Together(entries, opened):
+                self._opened += opened
+                for each in entries:
+                    self._append(each)
             case Redacted(topic, redaction):
                 delivery = self._delivery(topic)
                 delivery.events = [redaction.apply(event) for event in delivery.events]
@@ -95,7 +99,7 @@ class Batch:
         self._put(entry.records)
         position = Position(log.epoch, offset)
         if entry.located is not None:
-            self._put((entry.located(position),))
+            self._put(entry.located(position))
         if entry.reply is not None:
             self._positions.append((entry.reply, position))
 

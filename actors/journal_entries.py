@@ -38,13 +38,25 @@ class Appended(msgspec.Struct, frozen=True, eq=False):
     drafts: tuple[Draft, ...]
     reply: Reply[Position] | None = None
     records: tuple[Record, ...] = ()
-    located: Callable[[Position], Record] | None = None
-    """A record that holds the position of the last event."""
+    located: Callable[[Position], tuple[Record, ...]] | None = None
+    """Records that hold the position of the last event, or one that follows from it."""
     patient: bool = False
 
     @property
     def is_refusable(self) -> bool:
         return self.reply is not None and not self.patient
+
+
+class Together(msgspec.Struct, frozen=True, eq=False):
+    """Events of several topics, and topics that are opened, that are kept as one. Where one of the entries is refused
+    while the store fails, all are."""
+
+    entries: tuple[Appended, ...]
+    opened: tuple[Opened, ...] = ()
+
+    @property
+    def is_refusable(self) -> bool:
+        return any(entry.is_refusable for entry in self.entries)
 
 
 class Redacted(msgspec.Struct, frozen=True, eq=False):
@@ -75,4 +87,4 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
         return self.reply is not None and not self.floors
 
 
-Entry: TypeAlias = Appended | Redacted | Kept
+Entry: TypeAlias = Appended | Together | Redacted | Kept

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Sequence
 
-import msgspec
 import trio
 
-from actors.channel import BATCH_BYTES, Channel, Located, Records
+from actors.channel import BATCH_BYTES, Addition, Channel
 from actors.errors import CallboardError
-from actors.event import Draft, Event
+from actors.event import Event
 from actors.journal import Journal
 from actors.journal_entries import Appended, Redacted
 from actors.log import Log
-from actors.mailbox import Reply
-from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner
 
@@ -69,15 +66,36 @@ class KeptChannel(Channel):
         self._parking = True
         self._news.set()
 
-    async def submit(
-        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
-    ) -> Reply[Position]:
-        reply: Reply[Position] = Reply()
-        await self._add(Appended(self, drafts, reply, located=located, patient=patient), records)
-        return reply
+    def add(self, addition: Addition) -> Awaitable[None]:
+        return self._add(addition)
 
-    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
-        return self._add(Appended(self, drafts), records)
+    def entry(self, addition: Addition) -> Appended:
+        """For the journal, as of now: made in the step in which it is put there."""
+        records = () if addition.records is None else addition.records()
+        return Appended(self, addition.drafts, addition.reply, records, addition.located, addition.patient)
+
+    def expect(self) -> None:
+        """An entry waits for room in the journal, and the topic is not put away. `take_over` or `forgo` follows."""
+        self._coming += 1
+
+    def take_over(self) -> None:
+        """The entry is in the journal: `deliver` or `give_up` follows."""
+        self._waiting += 1
+        # It may have waited for longer than what takes it back.
+        for redaction in self._taken_back:
+            self._take_back(redaction)
+        self.forgo()
+
+    def forgo(self) -> None:
+        """No longer does it wait for room."""
+        self._coming -= 1
+        if not self._coming:
+            self._taken_back = ()
+
+    def check_open(self) -> None:
+        """Raises trio.BrokenResourceError once the topic is closed."""
+        if self._closed:
+            raise trio.BrokenResourceError
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         if self._closed:
@@ -132,23 +150,16 @@ class KeptChannel(Channel):
         self._parking = False
         self.running = False
 
-    async def _add(self, entry: Appended, records: Records | None) -> None:
-        self._coming += 1
+    async def _add(self, addition: Addition) -> None:
+        self.expect()
         try:
-            await self._journal.wait_for_room(entry)
-            if self._closed:
-                raise trio.BrokenResourceError
-            if records is not None:
-                entry = msgspec.structs.replace(entry, records=records())
-            self._journal.put_nowait(entry)
-            self._waiting += 1
-            # It may have waited for longer than what takes it back.
-            for redaction in self._taken_back:
-                self._take_back(redaction)
-        finally:
-            self._coming -= 1
-            if not self._coming:
-                self._taken_back = ()
+            await self._journal.wait_for_room(is_refusable=addition.is_refusable)
+            self.check_open()
+            self._journal.put_nowait(self.entry(addition))
+        except BaseException:
+            self.forgo()
+            raise
+        self.take_over()
 
     def _take_back(self, redaction: Redaction) -> None:
         """From all that is in the journal by now; until that is kept, who reads pages sees what will be left."""

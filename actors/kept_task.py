@@ -9,6 +9,7 @@ import msgspec
 
 from actors.commands import CreateTask, TaskError, TaskState
 from actors.event import ChannelKey, Json
+from actors.kept_questions import open_records, questions_gone
 from actors.position import Position
 from actors.store import Record
 from actors.task_record import Ending, TaskRecord
@@ -94,6 +95,7 @@ def task_gone(record: TaskRecord) -> tuple[Record, ...]:
         Record(TASK_RECORDS, record.id, None),
         *(Record(TURN_RECORDS, _part(record.id, turn), None) for turn in turns),
         *(Record(POST_RECORDS, _part(record.id, place), None) for place in posts),
+        *questions_gone(record),
     )
 
 
@@ -115,7 +117,7 @@ def turn_record(task_id: str, turn: int, prompt: str) -> Record:
 def redacted_records(record: TaskRecord, *, asked: bool) -> tuple[Record, ...]:
     """What is left of a task that is taken back."""
     turns = range(2, record.turns_asked + 1) if asked else ()
-    return (task_record(record), *(turn_record(record.id, turn, "") for turn in turns))
+    return (task_record(record), *(turn_record(record.id, turn, "") for turn in turns), *open_records(record))
 
 
 def post_record(record: TaskRecord, key: str) -> Record:

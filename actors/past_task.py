@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from actors.agent import Message
-from actors.commands import CancelTask, PostEvents, Receipt, TaskCommand
+from actors.commands import AnswerToolCall, CancelTask, ConfirmStep, PostEvents, Receipt, TaskCommand
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, now_ms
 from actors.principal import Principal
@@ -16,7 +16,7 @@ from actors.session import Session
 from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
 from actors.task_past import Past
-from actors.task_record import Ending, TaskRecord
+from actors.task_record import Ending, TaskRecord, question_of
 
 
 class PastOutcome(msgspec.Struct, frozen=True):
@@ -49,8 +49,13 @@ class PastTask(TaskHandle):
             return self._receipt()  # Sent again, because its answer was lost.
         if self.record.is_ended:
             return self._answer_ended(command)
-        if isinstance(command, CancelTask):
-            return self._receipt()
+        match command:
+            case CancelTask():
+                return self._receipt()
+            case ConfirmStep() | AnswerToolCall():
+                self.record.questions.refuse_late(*question_of(command))
+            case _:
+                pass
         raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} is ending")
 
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:

@@ -9,7 +9,8 @@ import trio
 
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Json, encode_json, now_ms
-from actors.questions import Kind, Question
+from actors.question_kind import Kind
+from actors.questions import Question
 from actors.task_context import ANSWER_TYPE, RESERVED_TYPES, TaskServices, streamed_text
 from actors.task_events import TASK_ENDS
 

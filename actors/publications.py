@@ -73,9 +73,9 @@ class Publications:
         outcome: Reply[Position] = Reply()
         self._note_dropped(self._keys.put(named, outcome, trio.current_time()))
 
-        def located(position: Position) -> Record:
+        def located(position: Position) -> tuple[Record, ...]:
             kept = KeptPublication(*named, key.channel, key.topic, key.owner, position.offset, now_ms())
-            return Record(PUBLICATION_RECORDS, _name(named), msgspec.json.encode(kept))
+            return (Record(PUBLICATION_RECORDS, _name(named), msgspec.json.encode(kept)),)
 
         try:
             handed_over = await self._channels.hand_over(key, command.draft, located=located)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from enum import Enum
 from typing import TypeAlias
 
@@ -14,36 +13,13 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Event, Json, draft, now_ms
 from actors.log import Log
 from actors.mailbox import Reply
+from actors.past_questions import Answerer, Fate, PastQuestion, PastQuestions
 from actors.position import Position
+from actors.question_kind import Kind
 
 MOST_OPEN = 100
 """Questions of one task that may be open at once: each is kept until it is settled."""
-_REMEMBERED = 256
-"""Settled questions of one task of which a late answer is told what became; the oldest go."""
-
 _SCANNED_BYTES = 1 << 20
-
-
-class Kind(Enum):
-    """What is asked for. Each has its names to itself."""
-
-    STEP = "step"
-    TOOL_CALL = "client tool call"
-
-    @property
-    def asks(self) -> str:
-        """The type of the event that asks."""
-        return "step.confirm" if self is Kind.STEP else "agent.client_tool_call"
-
-    @property
-    def tells(self) -> str:
-        """The type of the event that tells what became of it."""
-        return "step.confirmed" if self is Kind.STEP else "agent.client_tool_result"
-
-    @property
-    def names(self) -> str:
-        """The member of both by which a question is known."""
-        return "step_id" if self is Kind.STEP else "call_id"
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -61,27 +37,21 @@ class ToolFailed(msgspec.Struct, frozen=True):
 Answer: TypeAlias = Approval | ToolReturned | ToolFailed
 
 
-class Answerer(msgspec.Struct, frozen=True):
-    """Who answers; `device` is empty where the way it came by names none."""
-
-    user_id: str
-    device: str = ""
-
-
 class Ended(Enum):
     """How a question ends that nobody has answered."""
 
-    EXPIRED = "nobody answered in time"
-    WITHDRAWN = "the agent waits for it no more"
+    EXPIRED = Fate.EXPIRED
+    WITHDRAWN = Fate.WITHDRAWN
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What became of a question. `by` is None where nobody has answered; `told` says it to all; `at` is Unix ms."""
+    """What became of a question; `told` says it to all. `past` is remembered, and `forgotten` are in its place no
+    longer."""
 
     outcome: Answer | Ended
-    by: Answerer | None
     told: Draft
-    at: int
+    past: PastQuestion
+    forgotten: tuple[tuple[Kind, str], ...]
 
 
 class Question(msgspec.Struct, eq=False):
@@ -110,7 +80,7 @@ class Questions:
     def __init__(self, task_id: str) -> None:
         self._task_id = task_id
         self._open: dict[tuple[Kind, str], Question] = {}
-        self._settled: OrderedDict[tuple[Kind, str], Settled] = OrderedDict()
+        self._past = PastQuestions()
 
     def __len__(self) -> int:
         """How many are open."""
@@ -126,6 +96,14 @@ class Questions:
     def find(self, kind: Kind, name: str) -> Question | None:
         """An open one."""
         return self._open.get((kind, name))
+
+    def names(self) -> tuple[tuple[Kind, str], ...]:
+        """Of all that are known, open or settled."""
+        return (*self._open, *self._past.names())
+
+    def past(self) -> tuple[PastQuestion, ...]:
+        """The settled ones that are remembered, oldest first."""
+        return self._past.all()
 
     @property
     def deadline(self) -> float:
@@ -146,9 +124,13 @@ class Questions:
         if key in self._open:
             raise ValueError(f"{question.kind.value} {question.id!r} waits for an answer already")
         self.require_room()
-        self._settled.pop(key, None)
+        self._past.forget(*key)
         self._open[key] = question
         return question
+
+    def take_up(self, past: PastQuestion) -> None:
+        """One that was settled in an earlier life of the engine; the oldest is taken up first."""
+        self._past.add(past)
 
     def answer(self, kind: Kind, name: str, answer: Answer, by: Answerer) -> Question:
         """Settles it with the first valid answer. Raises CONFLICT, whose `details` tell what was before it; NOT_FOUND;
@@ -163,35 +145,38 @@ class Questions:
         if question.most_bytes is not None and len(told.body) > question.most_bytes:
             limit = f"the result of a {kind.value} is at most {question.most_bytes} bytes (limits.client_tool_bytes)"
             raise CallboardError(ErrorCode.TOO_LARGE, limit)
-        self._settle(question, Settled(answer, by, told, now_ms()))
+        self._settle(question, answer, told, by, told.timestamp)
         return question
 
     def refuse_late(self, kind: Kind, name: str) -> None:
         """Raises CONFLICT where such a question has been settled."""
-        settled = self._settled.get((kind, name))
-        if settled is not None:
-            raise _too_late(kind, name, settled)
+        past = self._past.find(kind, name)
+        if past is not None:
+            raise past.refusal
 
-    def end(self, question: Question, how: Ended) -> Settled:
-        """Nobody waits for its answer any more. Returns what became of it: an answer stands."""
+    def end(self, question: Question, how: Ended, at: int | None = None) -> Settled:
+        """Nobody waits for its answer any more, since `at` in Unix ms, or since now. Returns what became of it: an
+        answer stands."""
         if question.settled is None:
-            return self._settle(question, Settled(how, None, _told(question, how, None), now_ms()))
+            told = _told(question, how, None)
+            return self._settle(question, how, told, None, told.timestamp if at is None else at)
         return question.settled
 
-    def clear(self) -> None:
+    def clear(self, at: int) -> None:
         """The task has ended."""
         for question in self.open():
-            self.end(question, Ended.WITHDRAWN)
+            self.end(question, Ended.WITHDRAWN, at)
 
-    def _settle(self, question: Question, settled: Settled) -> Settled:
+    def _settle(
+        self, question: Question, outcome: Answer | Ended, told: Draft, by: Answerer | None, at: int
+    ) -> Settled:
         key = (question.kind, question.id)
         if self._open.get(key) is question:
             del self._open[key]
-        question.settled = self._settled[key] = settled
+        past = PastQuestion(*key, _fate(outcome), by, at)
+        question.settled = Settled(outcome, told, past, self._past.add(past))
         question.answered.set()
-        while len(self._settled) > _REMEMBERED:
-            self._settled.popitem(last=False)
-        return settled
+        return question.settled
 
 
 def event_of(question: Question, log: Log) -> Event | None:
@@ -219,29 +204,23 @@ def asking(kind: Kind, name: str, data: dict[str, Json], seconds: float) -> Draf
     return draft(kind.asks, {kind.names: name, **data, "expires_at": now_ms() + round(seconds * 1000)})
 
 
-def asked_before(kind: Kind, event: Event, most_bytes: int | None) -> Question:
-    """The question of an event in the log, open until its `expires_at`: at once where it has none."""
-    data = event.data if isinstance(event.data, dict) else {}
-    expires_at = data.get("expires_at")
-    left = (expires_at - now_ms()) / 1000 if isinstance(expires_at, int) else 0.0
-    asked = Draft(event.event_type, event.body, event.merge, event.merge_key, event.timestamp)
-    name, deadline = str(data.get(kind.names, "")), trio.current_time() + left
-    return Question(kind, name, asked, deadline, most_bytes, event.offset - 1, event.offset)
-
-
-def withdrawing(kind: Kind, name: str) -> Draft:
-    """The event that tells that nobody waits for its answer any more."""
-    return _told_of({kind.names: name}, kind, Ended.WITHDRAWN, {"by": None})
+def _fate(outcome: Answer | Ended) -> Fate:
+    match outcome:
+        case Approval(approved=approved):
+            return Fate.APPROVED if approved else Fate.DECLINED
+        case ToolReturned():
+            return Fate.CARRIED_OUT
+        case ToolFailed():
+            return Fate.FAILED
+        case Ended():
+            return outcome.value
 
 
 def _told(question: Question, outcome: Answer | Ended, by: Answerer | None) -> Draft:
+    kind, known = question.kind, {question.kind.names: question.id}
     who: dict[str, Json] = {"by": None if by is None else by.user_id}
     if by is not None and by.device:
         who["device"] = by.device
-    return _told_of({question.kind.names: question.id}, question.kind, outcome, who)
-
-
-def _told_of(known: dict[str, Json], kind: Kind, outcome: Answer | Ended, who: dict[str, Json]) -> Draft:
     match outcome:
         case Approval(approved=approved):
             return draft(kind.tells, {**known, "approved": approved, **who})
@@ -251,31 +230,5 @@ def _told_of(known: dict[str, Json], kind: Kind, outcome: Answer | Ended, who: d
             return draft(kind.tells, {**known, "success": False, "error": error, **who})
         case Ended() if kind is Kind.STEP:
             return draft(kind.tells, {**known, "approved": False, **who})
-        case Ended():
-            return draft(kind.tells, {**known, "success": False, "error": outcome.value, **who})
-
-
-def _too_late(kind: Kind, name: str, settled: Settled) -> CallboardError:
-    """Tells who was first, and with what."""
-    details: dict[str, Json]
-    match settled.outcome:
-        case Ended() as ended:
-            word = "has expired" if ended is Ended.EXPIRED else "is open no more"
-            message, details = f"{kind.value} {name} {word}: {ended.value}", {f"{ended.name.lower()}_at": settled.at}
-            return CallboardError(ErrorCode.CONFLICT, message, details=details)
-        case Approval(approved=approved):
-            word, details = "approved" if approved else "declined", {"approved": approved}
-        case ToolReturned():
-            word, details = "carried out", {"success": True}
-        case ToolFailed():
-            word, details = "reported as failed", {"success": False}
-    by = settled.by
-    if by is None:
-        raise ValueError("an answer is somebody's")
-    who = by.user_id + (f" (device {by.device})" if by.device else "")
-    details = {**details, "answered_by": by.user_id, "answered_at": settled.at}
-    if by.device:
-        details["answered_on"] = by.device
-    return CallboardError(
-        ErrorCode.CONFLICT, f"{kind.value} {name} has been answered already: {word} by {who}", details=details
-    )
+        case Ended(value=fate):
+            return draft(kind.tells, {**known, "success": False, "error": fate.value, **who})

@@ -12,7 +12,7 @@ import trio
 
 from actors.agent import Message
 from actors.asks import Ask, Asks
-from actors.channel import Records
+from actors.channel import Addition, Records
 from actors.commands import (
     AnswerToolCall,
     AppendTurn,
@@ -27,13 +27,14 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, encode_json
+from actors.kept_questions import asked_records, settled_records
 from actors.kept_task import REMEMBERED_POSTS, post_record, task_record, turn_record
 from actors.lease import Lease, LeaseOptions
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.posted_events import asked_in, checked_posts, fields_of, text_of
 from actors.principal import Principal
-from actors.questions import Ended, Kind, Question, asked_before
+from actors.questions import Ended, Question
 from actors.session import Session
 from actors.store import Record
 from actors.task_context import (
@@ -95,9 +96,6 @@ class RemoteTask(TaskHandle):
         self._announced = self.record.announced
         newest = self.record.posts % REMEMBERED_POSTS if len(posts) == REMEMBERED_POSTS else 0
         self._keys.extend([*posts[newest:], *posts[:newest]])
-        for (kind, _), event in past.questions.items():
-            most = None if kind is Kind.STEP else self._services.client_tool_bytes
-            self._open(asked_before(kind, event, most))
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         return self._answer_ended(command) if self.record.is_ended else None
@@ -200,8 +198,7 @@ class RemoteTask(TaskHandle):
             record.claimed_by = principal.user_id
             record.start()
             begun = started_draft(record), *self._next_turn()
-            await self._services.channels.emit(self.key, *begun, records=self._kept)
-            await self._echo_prompt()
+            await self._begin_turn(Addition(self.key, begun, self._kept))
         await self._keeper.keep()
         self._renew()
 
@@ -233,22 +230,33 @@ class RemoteTask(TaskHandle):
         return (noted,)
 
     async def _say(
-        self, posted: Sequence[Draft | Question], engines: Sequence[Draft], records: tuple[Record, ...]
+        self,
+        posted: Sequence[Draft | Question],
+        engines: Sequence[Draft],
+        records: tuple[Record, ...],
+        *,
+        begins: bool = False,
     ) -> None:
-        """In one piece: what the agent posted, and what the engine adds to it."""
-        drafts = [item.asked if isinstance(item, Question) else item for item in posted]
+        """In one piece: what the agent posted, and what the engine adds to it; what the conversation hears of it, too.
+        With it a turn `begins`, or does not."""
+        drafts = tuple(item.asked if isinstance(item, Question) else item for item in posted)
 
         def kept() -> tuple[Record, ...]:
             is_changed = records or self._deciding is not None
             return (*records, task_record(self.record, self._deciding)) if is_changed else ()
 
-        if drafts or engines:
-            every = (*drafts, *engines)
-            reply = await self._services.channels.submit(self.key, *every, records=kept, patient=True)
-            self._sent.append(Sent(reply, len(every), tuple(posted)))
-        else:
+        if not (drafts or engines):
             self._keeper.note(*kept())
-        await self._echo(drafts)
+            return
+        reply: Reply[Position] = Reply()
+        every = (*posted, *engines)
+        located = partial(asked_records, self.record, every)
+        self._sent.append(Sent(reply, len(every), tuple(posted)))
+        said = Addition(self.key, (*drafts, *engines), kept, located, reply, patient=True)
+        if begins:
+            await self._begin_turn(said, self._echoes(drafts))
+        else:
+            await self._tell_all(said, self._echoes(drafts))
 
     async def _settle(self) -> None:
         """Returns once all that was said is kept. Raises CallboardError UNAVAILABLE where it has to wait for that."""
@@ -276,17 +284,22 @@ class RemoteTask(TaskHandle):
             self.record.questions.end(before, Ended.WITHDRAWN)
         self.record.ask(question)
 
-    async def _echo(self, drafts: Sequence[Draft]) -> None:
+    def _echoes(self, drafts: Sequence[Draft]) -> tuple[Draft, ...]:
         answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
-        if self.session is not None and answers:
-            echoes = [session_echo(one, text_of(one), self.record.id) for one in answers]
-            await self._services.channels.emit(self.session.key, *echoes)
+        return tuple(session_echo(one, text_of(one), self.record.id) for one in answers)
 
-    async def _echo_prompt(self) -> None:
-        if self.session is not None:
-            await self.session.hear(self.record.id, self._transcript.said)
-            prompt = session_prompt(self.record.id, self.record.turn, self._transcript.said[-1].content)
-            await self._services.channels.emit(self.session.key, prompt)
+    async def _tell_all(self, said: Addition, echoes: tuple[Draft, ...]) -> None:
+        if self.session is not None and echoes:
+            await self._services.channels.add(said, Addition(self.session.key, echoes))
+        else:
+            await self._services.channels.add(said)
+
+    async def _begin_turn(self, said: Addition, echoes: tuple[Draft, ...] = ()) -> None:
+        if self.session is None:
+            await self._services.channels.add(said)
+            return
+        prompt = session_prompt(self.record.id, self.record.turn, self._transcript.said[-1].content)
+        await self.session.hear(self.record.id, self._transcript.said, said, before=echoes, after=(prompt,))
 
     async def _conclude(self, last: Draft, posted: Sequence[Draft | Question], keys: tuple[Record, ...]) -> None:
         """The agent's last word: the task's, or the turn's where another turn waits. It is kept with what was posted
@@ -304,8 +317,7 @@ class RemoteTask(TaskHandle):
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
             over = draft("task.turn_completed", completed)
             if begun := self._next_turn():
-                await self._say(posted, (over, *begun), keys)
-                await self._echo_prompt()
+                await self._say(posted, (over, *begun), keys, begins=True)
             else:
                 await self._end(Ending(TaskState.COMPLETED, text, fields.get("data")), posted, (over,), keys)
 
@@ -337,20 +349,24 @@ class RemoteTask(TaskHandle):
         """Tells all who watch, and the agent, what became of it."""
         if question.settled is None:
             raise ValueError(f"{question.id} is open")
-        told = question.settled.told
-        reply = await self._services.channels.submit(self.key, told, patient=True)
+        told, records = question.settled.told, settled_records(self.record, question.settled)
+        reply: Reply[Position] = Reply()
         self._sent.append(Sent(reply, 1))
-        await self._tell_agent(told.event_type, {"task_id": self.record.id, **fields_of(told)})
+        to_agent = draft(told.event_type, {"task_id": self.record.id, **fields_of(told)})
+        to_all = Addition(self.key, (told,), lambda: records, reply=reply, patient=True)
+        # As one: an agent that was not told of an answer would wait for one that nobody can give any more.
+        await self._services.channels.add(to_all, Addition(self._board, (to_agent,)))
 
     async def _cancel(self) -> None:
-        if not self.record.request_cancel():
-            return
-        self._keeper.note(task_record(self.record))
-        if self._announced:
-            await self._tell_agent("task.cancel", {"task_id": self.record.id})
-        if self.record.claimed_by is None:
-            await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
-        self._renew()
+        if self.record.request_cancel():
+            if self._announced:
+                await self._tell_agent("task.cancel", {"task_id": self.record.id}, self._kept)
+            else:
+                self._keeper.note(*self._kept())
+            if self.record.claimed_by is None:
+                await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
+            self._renew()
+        await self._keeper.keep()
 
     def _await_claim(self) -> None:
         self._lease.await_claim(trio.current_time())

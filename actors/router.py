@@ -32,7 +32,6 @@ from actors.commands import (
     SessionView,
     Start,
     TaskCommand,
-    TaskState,
     TaskView,
 )
 from actors.errors import CallboardError, ErrorCode
@@ -47,7 +46,7 @@ from actors.sessions import Sessions
 from actors.snapshots import Snapshots, check_channel_folds
 from actors.store import Opened, Store, StoreError
 from actors.task_context import RESERVED_TYPES
-from actors.tasks import Tasks, new_task_id
+from actors.tasks import Asked, Tasks, new_task_id
 
 SNAPSHOTS = 16
 """How many a client may ask for in one request: all of them wait to be sent at once."""
@@ -147,35 +146,10 @@ class Router:
         self.tasks.admit(principal, (task,))
         task_id = new_task_id()
         said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}
-        # Who reads what was said may take it back before the task begins.
-        session.expect(task_id)
-        try:
-            await self.channels.publish(session.key, draft("chat.message", said))
-            view = await self._answer(principal, task, task_id, session)
-        except BaseException as error:
-            session.forgo(task_id)
-            if isinstance(error, trio.Cancelled):
-                await self._tell_cut_off(session, task_id)
-            raise
+        asked = Asked(task_id, session.key, draft("chat.message", said))
+        view = (await self.tasks.start(principal, task, asked)).view()
         await self._announce_task(view)
         return ExecStarted(session.id, task_id)
-
-    async def _answer(self, principal: Principal, command: CreateTask, task_id: str, session: Session) -> TaskView:
-        """Starts the task of what was said."""
-        try:
-            self.tasks.admit(principal, (command,))
-            return (await self.tasks.start(principal, command, task_id=task_id)).view()
-        except CallboardError as error:
-            # Others may have taken the last place meanwhile, and who has seen the message waits for its answer.
-            failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
-            await self.channels.emit(session.key, draft("done", failed))
-            raise
-
-    async def _tell_cut_off(self, session: Session, task_id: str) -> None:
-        """Whoever said it is gone before its task began, and what was said may be told already."""
-        done: Json = {"exec_id": task_id, "state": TaskState.CANCELLED}
-        with trio.move_on_after(_CUT_OFF_SECONDS, shield=True):
-            await self.channels.emit(session.key, draft("done", done))
 
     async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
         keeper = self.channels.keeper

@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from actors.agent import Message
-from actors.channel import Records
+from actors.channel import Addition, Records
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
@@ -35,10 +35,14 @@ class Enter(msgspec.Struct, frozen=True):
 
 
 class Hear(msgspec.Struct, frozen=True):
-    """`said` is all that was said in the task so far: what is new of it joins the conversation."""
+    """`said` is all that was said in the task so far: what is new of it joins the conversation, between the events
+    `before` and `after`. It is kept as one with what is added to the task's own topic."""
 
     task_id: str
     said: tuple[Message, ...]
+    task: Addition
+    before: tuple[Draft, ...]
+    after: tuple[Draft, ...]
     reply: Reply[None]
 
 
@@ -98,6 +102,7 @@ class Session:
         """Of the expected tasks those whose words are not to join the conversation any more."""
         self._redactions: dict[str, TaskRedaction] = {}
         """Of the expected tasks those whose words are taken back before they have joined it."""
+        self._closed = False
         self._current: str | None = None
         self._heard = 0
         """How many messages of the current task have been taken in."""
@@ -194,11 +199,20 @@ class Session:
         await self._ref.send(Enter(task_id, reply))
         return await reply.wait()
 
-    async def hear(self, task_id: str, said: Sequence[Message]) -> None:
-        """Returns once all that was said in the task so far is in the conversation. Idempotent: a message joins it
-        once. All who follow the conversation are told of it as it joins."""
+    async def hear(
+        self,
+        task_id: str,
+        said: Sequence[Message],
+        task: Addition,
+        *,
+        before: Sequence[Draft] = (),
+        after: Sequence[Draft] = (),
+    ) -> None:
+        """Returns once all that was said in the task so far is on its way into the conversation, as one with what the
+        task adds to its own topic. Idempotent: a message joins it once. All who follow the conversation are told of it
+        as it joins, between the events `before` and `after`."""
         reply: Reply[None] = Reply()
-        await self._ref.send(Hear(task_id, tuple(said), reply))
+        await self._ref.send(Hear(task_id, tuple(said), task, tuple(before), tuple(after), reply))
         await reply.wait()
 
     async def leave(
@@ -224,7 +238,7 @@ class Session:
         self.messages.clear()
         self._disowned |= self._expected
         self._updated_at = now_ms()
-        self._channels.keeper.note(self.record, *gone)
+        self._note(self.record, *gone)
         self._used(self)
 
     def redact(self, redaction: TaskRedaction) -> None:
@@ -237,7 +251,7 @@ class Session:
         changed = [place for place, message in enumerate(left) if message is not self.messages[place]]
         self.messages = left
         records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
-        self._channels.keeper.note(self.record, *records)
+        self._note(self.record, *records)
 
     def left_of(self, told: Sequence[Message]) -> tuple[Message, ...]:
         """Of the conversation as a task was told it what has not been taken back since."""
@@ -245,6 +259,8 @@ class Session:
         return tuple(message for message in told if (message.task_id, message.role) not in gone)
 
     def close(self) -> None:
+        """It is forgotten: nothing is kept of it any more."""
+        self._closed = True
         self._mailbox.close()
 
     def view(self) -> SessionView:
@@ -277,9 +293,9 @@ class Session:
 
     async def _hear(self, hear: Hear) -> None:
         drafts, joined = self._take_in(hear.task_id, hear.said)
+        told = (*hear.before, *drafts, *hear.after)
         try:
-            if drafts:
-                await self._channels.emit(self.key, *drafts, records=joined)
+            await self._channels.add(hear.task, Addition(self.key, told, joined))
         finally:
             # Only now: what the task emits next is kept after this, or not at all.
             hear.reply.answer(None)
@@ -322,6 +338,10 @@ class Session:
             del self.messages[:excess]
             self.forgotten += excess
         return before
+
+    def _note(self, *records: Record) -> None:
+        if not self._closed:
+            self._channels.keeper.note(*records)
 
     def _let_in(self, entry: Enter) -> None:
         if entry.task_id == self._current:

@@ -24,6 +24,11 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     body: bytes | None
 
 
+def own_kind(key: ChannelKey) -> str:
+    """The kind of the records that are a topic's own, and go with it."""
+    return f"{key.channel} {key.topic} {key.owner}"
+
+
 class Floor(msgspec.Struct, frozen=True, gc=False):
     """The events of a topic up to `offset` are no longer kept."""
 
@@ -64,7 +69,8 @@ class Write(msgspec.Struct, frozen=True):
     floors: Sequence[Floor] = ()
     compactions: Sequence[Compaction] = ()
     dropped: Sequence[ChannelKey] = ()
-    """Topics that are no more, with all that they held. What the write adds to one of them is dropped with it."""
+    """Topics that are no more, with all that they held and the records of their `own_kind`. What the write adds to one
+    of them is dropped with it."""
 
 
 class StoredTopic(msgspec.Struct, frozen=True, gc=False):

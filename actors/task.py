@@ -76,7 +76,8 @@ class LocalTask(TaskHandle):
                 if self.record.request_cancel():
                     self._keeper.note(*self._kept())
                     self._cancel()
-                return self._receipt()
+                # What takes effect at once is not acknowledged before it is kept: an agent may be resumed.
+                return None if self._services.channels.keeps(self.key) else self._receipt()
             case AppendTurn() | ConfirmStep() | AnswerToolCall():
                 return None
             case PostEvents() | ClaimTask():
@@ -89,6 +90,10 @@ class LocalTask(TaskHandle):
             return await self._append(command.prompt)
         await trio.lowlevel.checkpoint_if_cancelled()
         receipt = self.ask_nowait(principal, command)
+        if receipt is None and isinstance(command, CancelTask):
+            receipt = self._receipt()
+            await self._keeper.keep()
+            return receipt
         if receipt is None and isinstance(command, ConfirmStep | AnswerToolCall):
             return await self._take_answer(principal, command)
         if receipt is None:

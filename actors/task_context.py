@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import trio
 
 from actors.agent import Message, TaskContext
+from actors.channel import Addition
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event, Json, Merge, draft, now_ms
+from actors.kept_questions import asked_records, settled_records
 from actors.mailbox import Reply
 from actors.model import Completion, Model, ModelError, ModelMessage
 from actors.position import Position
-from actors.questions import (
-    Answer,
-    Approval,
-    Ended,
-    Kind,
-    Question,
-    ToolFailed,
-    ToolReturned,
-    asking,
-    withdrawing,
-)
+from actors.question_kind import Kind
+from actors.questions import Answer, Approval, Ended, Question, Settled, ToolFailed, ToolReturned, asking
 from actors.session import Session
+from actors.store import Record
 from actors.task_past import Past
 from actors.task_record import TaskRecord
 from actors.tool import Toolbox, ToolError, ToolSpec
@@ -95,9 +90,9 @@ class RunningContext(TaskContext):
         self._session = session
         self._before: Sequence[Message] = ()
         self._text: list[str] = []
-        self._due: list[Draft] = []
-        self._asked: list[Draft] = []
-        """What is due on the session's topic."""
+        self._due = _Due()
+        self._beginning: trio.Event | None = None
+        """A turn is about to begin: nothing else goes ahead of that."""
         self._closed = False
         self._calls = 0
         self._past: Past | None = None
@@ -117,14 +112,15 @@ class RunningContext(TaskContext):
         self._calls = past.calls
         self._results = dict(past.results)
         self._past = past
+        for question in self._record.questions.open():
+            self._note_settled(self._record.end_question(question, Ended.WITHDRAWN))
 
     async def say_resumed(self) -> bool:
         """Returns whether a turn was under way, which is to be run again."""
         past, self._past = self._past, None
         if past is None or past.is_turn_over:
             return False
-        withdrawn = [withdrawing(kind, name) for kind, name in past.questions]
-        await self._emit(*withdrawn, draft("task.resumed", {"task_id": self.task_id, "turn": self.turn}))
+        await self._emit(draft("task.resumed", {"task_id": self.task_id, "turn": self.turn}))
         return True
 
     def remember(self, conversation: Sequence[Message]) -> None:
@@ -135,8 +131,9 @@ class RunningContext(TaskContext):
         self._finish_turn()
         self.turn, self.prompt = self._record.turn, prompt
         # The draft comes first: what JSON cannot hold must not join the conversation.
-        self._due.append(draft("task.turn_started", {"task_id": self.task_id, "turn": self.turn, "prompt": prompt}))
-        self._asked.append(session_prompt(self.task_id, self.turn, prompt))
+        begun = draft("task.turn_started", {"task_id": self.task_id, "turn": self.turn, "prompt": prompt})
+        self._due.drafts.append(begun)
+        self._due.prompts.append(session_prompt(self.task_id, self.turn, prompt))
         self.said.append(Message("user", prompt, self.task_id, now_ms()))
 
     def end_turn(self, text: str | None) -> None:
@@ -151,7 +148,7 @@ class RunningContext(TaskContext):
 
     async def flush(self) -> None:
         """Emits what `begin_turn` left due."""
-        if self._due:
+        if self._due.drafts:
             await self._emit()
 
     async def emit(self, event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "") -> None:
@@ -184,7 +181,7 @@ class RunningContext(TaskContext):
             case ToolFailed(error=error):
                 raise ToolError(error)
             case Ended() as ended:
-                raise ToolError(f"{name}: {ended.value}")
+                raise ToolError(f"{name}: {ended.value.value}")
             case Approval():
                 raise ToolError(f"{name}: the answer is none of a tool")
 
@@ -254,14 +251,14 @@ class RunningContext(TaskContext):
         self._record.ask(question)
         how = Ended.WITHDRAWN
         try:
-            question.offset = (await (await self._append(question.asked)).wait()).offset
+            question.offset = (await (await self._append(question)).wait()).offset
             with trio.CancelScope(deadline=question.deadline):
                 await question.answered.wait()
             how = Ended.EXPIRED
         finally:
             settled = self._record.end_question(question, how)
             # Where the agent itself gives up waiting, it goes ahead of whatever is emitted next.
-            self._due.append(settled.told)
+            self._note_settled(settled)
             if how is Ended.WITHDRAWN:
                 question.told.set()
         try:
@@ -270,11 +267,18 @@ class RunningContext(TaskContext):
             question.told.set()
         return settled.outcome
 
-    async def _append(self, *drafts: Draft) -> Reply[Position]:
+    def _note_settled(self, settled: Settled) -> None:
+        self._due.drafts.append(settled.told)
+        self._due.records += settled_records(self._record, settled)
+
+    async def _append(self, *items: Draft | Question) -> Reply[Position]:
         """As `_emit`; the reply comes once they are in the log."""
-        due, asked = self._take_due()
-        reply = await self._services.channels.submit(self._key, *due, *drafts, patient=True)
-        await self._tell_session(asked)
+        reply: Reply[Position] = Reply()
+        due = await self._take_due()
+        questions = [*due.drafts, *items]
+        drafts = [item.asked if isinstance(item, Question) else item for item in questions]
+        located = partial(asked_records, self._record, questions)
+        await self._add(due, Addition(self._key, tuple(drafts), due.kept, located, reply, patient=True))
         return reply
 
     async def _tool_ended(self, call_id: str, name: str, outcome: dict[str, Json], began: float) -> None:
@@ -285,31 +289,58 @@ class RunningContext(TaskContext):
         """Returns once it is kept."""
         await (await self._append(emitted)).wait()
 
-    async def _emit(self, *drafts: Draft) -> None:
-        due, asked = self._take_due()
-        await self._services.channels.emit(self._key, *due, *drafts)
-        await self._tell_session(asked)
+    async def _emit(self, *drafts: Draft, echo: Draft | None = None) -> None:
+        """`echo`: what the session's topic is told, as one with that."""
+        due = await self._take_due()
+        await self._add(due, Addition(self._key, (*due.drafts, *drafts), due.kept), echo)
 
-    async def _tell_session(self, asked: list[Draft]) -> None:
-        if asked and self._session is not None:
-            await self._session.hear(self.task_id, self.said)
-            await self._services.channels.emit(self._session.key, *asked)
+    async def _add(self, due: _Due, addition: Addition, echo: Draft | None = None) -> None:
+        session, channels = self._session, self._services.channels
+        echoes = () if echo is None else (echo,)
+        if session is None:
+            await channels.add(addition)
+        elif due.prompts:
+            self._beginning = begun = trio.Event()
+            try:
+                await session.hear(self.task_id, self.said, addition, after=(*due.prompts, *echoes))
+            finally:
+                self._beginning = None
+                begun.set()
+        elif echoes:
+            await channels.add(addition, Addition(session.key, echoes))
+        else:
+            await channels.add(addition)
 
-    def _take_due(self) -> tuple[list[Draft], list[Draft]]:
-        """What goes ahead of the next event, on the task's topic and on the session's."""
+    async def _take_due(self) -> _Due:
+        """What goes ahead of the next event."""
+        while self._beginning is not None:
+            await self._beginning.wait()
         if self._closed:
             raise RuntimeError(f"task {self.task_id} has ended: nothing can be emitted any more")
-        due, self._due = self._due, []
-        asked, self._asked = self._asked, []
-        return due, asked
+        if not self._due.drafts:
+            return self._due
+        due, self._due = self._due, _Due()
+        return due
 
     async def _emit_answer(self, emitted: Draft, text: str) -> None:
         """Who follows the session sees the answer grow, without following each task of it."""
         if text:
             self._text.append(text)
-        await self._emit(emitted)
-        if self._session is not None:
-            await self._services.channels.emit(self._session.key, session_echo(emitted, text, self.task_id))
+        await self._emit(emitted, echo=session_echo(emitted, text, self.task_id))
+
+
+class _Due:
+    """What is to go ahead of the next event: on the task's topic, what is kept with that, and on the session's."""
+
+    __slots__ = ("drafts", "prompts", "records")
+
+    def __init__(self) -> None:
+        self.drafts: list[Draft] = []
+        self.records: list[Record] = []
+        self.prompts: list[Draft] = []
+
+    def kept(self) -> tuple[Record, ...]:
+        return tuple(self.records)
 
 
 def session_prompt(task_id: str, turn: int, prompt: str) -> Draft:

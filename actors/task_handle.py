@@ -22,6 +22,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.kept_questions import past_records
 from actors.kept_task import task_record
 from actors.log import Log
 from actors.mailbox import Reply
@@ -110,7 +111,7 @@ class TaskHandle(ABC):
 
     @abstractmethod
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
-        """Has a command carried out at once; None where it has to wait for its turn: `ask` does.
+        """Has a command carried out at once; None where it has to wait for its turn, or to be kept: `ask` does.
 
         Raises CallboardError as the record refuses; a cancellation is idempotent and never refused.
         """
@@ -173,7 +174,7 @@ class TaskHandle(ABC):
         channels.watch(self.key, watcher)
         try:
             if self._last_word is None:
-                last, records = terminal_draft(self.record, ending), partial(self._kept_to_end, ending)
+                last, records = terminal_draft(self.record, ending), partial(self._kept_at_last, ending)
                 self._last_word = await channels.submit(self.key, last, records=records, patient=True)
             await self._last_word.wait()
         finally:
@@ -186,6 +187,9 @@ class TaskHandle(ABC):
     def _kept_to_end(self, ending: Ending, *, left: bool = False) -> tuple[Record, ...]:
         """As it is to end. `left`: it has left its session."""
         return (task_record(self.record, ending, left=left),)
+
+    def _kept_at_last(self, ending: Ending) -> tuple[Record, ...]:
+        return (*self._kept_to_end(ending), *past_records(self.record))
 
     async def _say_last_words(self) -> None:
         """The run was stopped by the engine, or crashed. How the agent had ended before that stands."""

@@ -6,11 +6,13 @@ from typing import Protocol
 
 import msgspec
 
+from actors import kept_questions
 from actors.agent import Agent, is_resumable
 from actors.agents import Agents, RemoteAgent
 from actors.commands import TaskState
 from actors.errors import CallboardError
 from actors.event import ChannelKey
+from actors.kept_questions import KeptQuestion
 from actors.kept_task import POST_RECORDS, TASK_RECORDS, TURN_RECORDS, by_task, restored
 from actors.log import Log
 from actors.past_task import PastOutcome
@@ -45,22 +47,27 @@ class TaskLoader:
         self, services: TaskServices, agents: Agents, sessions: Sessions, max_turns: int, make: MakeTask
     ) -> None:
         self._channels = services.channels
+        self._client_tool_bytes = services.client_tool_bytes
         self._agents = agents
         self._sessions = sessions
         self._max_turns = max_turns
         self._make = make
         self._turns: dict[str, list[str]] = {}
         self._posts: dict[str, list[str]] = {}
+        self._questions: dict[str, list[KeptQuestion]] = {}
 
     async def load(self, store: Store) -> list[TaskHandle]:
         """All, in the order of their creation. Raises actors.store.StoreError."""
         self._turns = by_task(await store.records(TURN_RECORDS))
         self._posts = by_task(await store.records(POST_RECORDS))
+        self._questions = kept_questions.by_task(await store.records(kept_questions.QUESTION_RECORDS))
         records = [self._restored(body) for _, body in await store.records(TASK_RECORDS)]
         return [await self._load(record) for record in sorted(records, key=lambda record: record.serial)]
 
     def _restored(self, body: bytes) -> TaskRecord:
-        return restored(body, self._channels.origin, self._max_turns)
+        record = restored(body, self._channels.origin, self._max_turns)
+        kept_questions.take_up(record, self._questions.get(record.id, ()), self._client_tool_bytes)
+        return record
 
     async def _load(self, record: TaskRecord) -> TaskHandle:
         key = ChannelKey("task", record.id, record.user_id)
@@ -81,6 +88,8 @@ class TaskLoader:
     ) -> TaskHandle:
         outcome = self._outcome(record, agent, past)
         if outcome is not None:
+            # Nobody is asked any more, also before its last event is there.
+            record.begin_end()
             return self._make(record, log.key, session, self._past(record, past, outcome))
         task = self._make(record, log.key, session)
         if isinstance(task, RemoteTask):

@@ -10,7 +10,6 @@ from actors.event import Event, Json
 from actors.fold import Members, Text, members, text_of
 from actors.log import Log
 from actors.merge import merge_events
-from actors.questions import Kind
 
 _PAGE_EVENTS = 1024
 _PAGE_BYTES = 1024 * 1024
@@ -30,8 +29,6 @@ class Past:
         """No turn was under way."""
         self.calls = 0
         """The highest number that a tool call or a message of the model had."""
-        self.questions: dict[tuple[Kind, str], Event] = {}
-        """The events that ask what is still open, by the kind and name of the question."""
         self.results: dict[str, Json] = {}
         """Of `TaskContext.once`, by its key."""
         self.is_over = False
@@ -46,7 +43,6 @@ class Past:
 
     def apply(self, event: Event) -> None:
         data = members(event)
-        self._note_question(event, data)
         match event.event_type:
             case "task.turn_started":
                 self._end_turn(self.text, event.timestamp)
@@ -78,13 +74,6 @@ class Past:
             self.said.append(Message("assistant", answer, self._task_id, timestamp))
         self._text = Text()
         self.is_turn_over = True
-
-    def _note_question(self, event: Event, data: Members) -> None:
-        for kind in Kind:
-            if event.event_type == kind.asks:
-                self.questions[kind, text_of(data, kind.names)] = event
-            elif event.event_type == kind.tells:
-                self.questions.pop((kind, text_of(data, kind.names)), None)
 
     def _count_call(self, name: str) -> None:
         found = _CALL.fullmatch(name)

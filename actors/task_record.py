@@ -11,8 +11,10 @@ import trio
 from actors.commands import ConfirmStep, CreateTask, QuestionAnswer, TaskError, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Json, now_ms
+from actors.past_questions import Answerer
 from actors.position import Position
-from actors.questions import Answerer, Approval, Ended, Kind, Question, Questions, Settled
+from actors.question_kind import Kind
+from actors.questions import Approval, Ended, Question, Questions, Settled
 from actors.redaction import TaskRedaction
 
 
@@ -166,6 +168,7 @@ class TaskRecord:
         self.is_ending = True
         self.ends_at = self.ends_at or now_ms()
         self._takes_turns = False
+        self.questions.clear(self.ends_at)
 
     def finish(self, ending: Ending) -> None:
         """The task has ended and its last event is in the log."""
@@ -174,7 +177,6 @@ class TaskRecord:
         self.state = ending.state
         self.ended_at = self.ends_at
         self._turns.clear()
-        self.questions.clear()
 
     def redact(self, redaction: TaskRedaction) -> None:
         """From now on nothing is told of what the task came to, or also of what was asked."""

@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from actors.agents import Agents, RemoteAgent
+from actors.channel import Addition
 from actors.childspec import ChildSpec, Restart
 from actors.commands import (
     ClaimTask,
@@ -25,12 +26,14 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Event, encode_json
+from actors.event import ChannelKey, Draft, Event, Json, draft, encode_json
 from actors.groups import Groups
 from actors.keeper import Keeper
 from actors.kept_task import redacted_records, task_gone, task_record
 from actors.lease import LeaseOptions
+from actors.mailbox import Reply
 from actors.past_task import PastOutcome, PastTask
+from actors.position import Position
 from actors.principal import Principal
 from actors.questions import event_of
 from actors.redaction import TaskRedaction
@@ -57,6 +60,14 @@ class TasksOptions(msgspec.Struct, frozen=True):
     ask_seconds: float = 10.0
     stop_seconds: float = 5.0
     lease: LeaseOptions = LeaseOptions()
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """How a conversation is told at once of a task that is to be known by a `new_task_id`."""
+
+    task_id: str
+    session: ChannelKey
+    told: Draft
 
 
 class TasksStatistics(msgspec.Struct, frozen=True):
@@ -92,7 +103,7 @@ class Tasks:
         """Admitted, and not kept yet."""
         self._serial = 0
         self._taken_up: deque[TaskHandle] = deque()
-        """Of an earlier life of the engine, yet to be started."""
+        """Of an earlier life of the engine, or asked for while none could be started: yet to be."""
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
         self._quiet = trio.Event()
@@ -122,12 +133,12 @@ class Tasks:
             if command.session_id is not None:
                 self._sessions.find(principal, command.session_id)
 
-    async def start(self, principal: Principal, command: CreateTask, *, task_id: str | None = None) -> TaskHandle:
-        """Starts an admitted task once it is kept. Those who follow all tasks are attached to its topic before its
-        actor runs. Raises CallboardError UNAVAILABLE where it is not kept.
-
-        `task_id`: a `new_task_id` under which it is known already."""
-        (task,) = await self._start(self._prepare(principal, {task_id or new_task_id(): command}))
+    async def start(self, principal: Principal, command: CreateTask, asked: Asked | None = None) -> TaskHandle:
+        """Starts an admitted task once it is kept, as one with what its conversation is told of it. Those who follow
+        all tasks are attached to its topic before its actor runs. Raises CallboardError UNAVAILABLE where it is not
+        kept."""
+        task_id = new_task_id() if asked is None else asked.task_id
+        (task,) = await self._start(self._prepare(principal, {task_id: command}), asked=asked)
         return task
 
     async def start_batch(
@@ -189,28 +200,49 @@ class Tasks:
             session.expect(task_id)
         return task
 
-    async def _start(self, tasks: list[TaskHandle], *records: Record) -> list[TaskHandle]:
+    async def _start(self, tasks: list[TaskHandle], *records: Record, asked: Asked | None = None) -> list[TaskHandle]:
         waiting = deque(tasks)
-        beside, records = records, (*records, *(task_record(task.record) for task in tasks))
-        opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
         try:
-            await self.keeper.keep(*records, opened=opened)
+            await self._keep(tasks, records, asked)
             while waiting:
-                self._launch(waiting[0])
+                self._launch(waiting[0], must_run=asked is not None)
                 waiting.popleft()
         finally:
             for task in waiting:
                 self._withdraw(task)
             if waiting:
-                self.keeper.note(*(msgspec.structs.replace(record, body=None) for record in beside))
+                self.keeper.note(*(msgspec.structs.replace(record, body=None) for record in records))
             self._pending -= len(tasks)
         return tasks
 
-    def _launch(self, task: TaskHandle) -> None:
+    async def _keep(self, tasks: list[TaskHandle], records: tuple[Record, ...], asked: Asked | None) -> None:
+        records += tuple(task_record(task.record) for task in tasks)
+        opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
+        if asked is None:
+            await self.keeper.keep(*records, opened=opened)
+            return
+        reply: Reply[Position] = Reply()
+        said = Addition(asked.session, (asked.told,), lambda: records, reply=reply)
+        await self._services.channels.add(said, opened=opened)
+        # All will read what was asked: it is answered, also where its asker goes away now.
+        with trio.move_on_after(self._options.ask_seconds, shield=True):
+            await reply.wait()
+            return
+        failed: Json = {"exec_id": asked.task_id, "state": TaskState.FAILED, "error": "the store takes too long"}
+        await self._services.channels.emit(asked.session, draft("done", failed))
+        raise CallboardError(ErrorCode.UNAVAILABLE, "nothing can be kept in time", retry_after=2.0)
+
+    def _launch(self, task: TaskHandle, *, must_run: bool) -> None:
+        """`must_run`: where the supervisor takes none at the moment it is started later."""
         redaction = None if task.session is None else task.session.redaction_of(task.record.id)
         if redaction is not None:
             self._take_back(task, redaction)
-        self._spawn(task)
+        try:
+            self._spawn(task)
+        except CallboardError:
+            if not must_run:
+                raise
+            self._taken_up.append(task)
         # Only what was started is entered: nothing would ever strike out the rest.
         task.record.serial = self._next_serial()
         self._enter(task)

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 import trio
 
-from actors.channel import BATCH_BYTES, Channel, Located, Records
+from actors.channel import BATCH_BYTES, Addition, Channel
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Event
 from actors.log import Log
@@ -91,15 +91,8 @@ class VolatileChannel(Channel):
             self._box().ref.send_nowait(Park())
             self._turn = Turn.ACTOR
 
-    async def submit(
-        self, *drafts: Draft, records: Records | None = None, located: Located | None = None, patient: bool = False
-    ) -> Reply[Position]:
-        reply: Reply[Position] = Reply()
-        await self._publish(Append(drafts, reply))
-        return reply
-
-    def emit(self, *drafts: Draft, records: Records | None = None) -> Awaitable[None]:
-        return self._publish(Append(drafts, None))
+    def add(self, addition: Addition) -> Awaitable[None]:
+        return self._publish(Append(addition.drafts, addition.reply))
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)

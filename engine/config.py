@@ -79,6 +79,9 @@ class Store(Section, frozen=True, kw_only=True):
     as large as the disk lets it."""
     compact_seconds: Seconds = 3_600.0
     """So long after its end a task keeps of its events only the discrete ones, and its snapshot."""
+    feed_seconds: Seconds = 2_592_000.0
+    """A user's feed that nobody has used for so long is forgotten, with what it was to tell. A room's goes with its
+    conversation."""
     snapshots: Count = 256
     """Topics whose snapshot is kept up to date in memory."""
 

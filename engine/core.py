@@ -81,7 +81,8 @@ class Core:
         self.retainer = make_retainer(self._store, self.keeping, self.channels, snapshots, retention)
         self.upkeep = extensions.upkeep
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
-        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds), self._store)
+        feeds = FeedsOptions(limits.feeds, config.store.feed_seconds)
+        self.feeds = Feeds(self.feed_actors, self.channels, feeds, self._store)
         groups = {one.uuid: one.members for one in config.pipelines.values() if one.members}
         self.members = Members(groups, self.channels.keeper)
         self.used_nonces = UsedNonces(NONCES, self.channels.keeper)

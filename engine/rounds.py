@@ -43,6 +43,7 @@ class Rounds:
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_alerts)
+            nursery.start_soon(_repeat, self._feeds.round)
             for other in self._others:
                 nursery.start_soon(_repeat, other)
             count = 0

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention, new_epoch
 from actors.snapshot_base import BASE, base_id, redact_base
-from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
+from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write, own_kind
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
 from engine.exporter import records_of
@@ -261,6 +261,7 @@ class SqliteLog:
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
                 drop_topic(db, place.topic)
+            db.execute("DELETE FROM record WHERE kind = ?", (own_kind(key),))
             fresh[key] = None
 
     def _row(self, event: Event, fresh: _Places) -> tuple[int, int, int, int, int, str, str, bytes]:

@@ -75,6 +75,7 @@ class Pipelines:
         self._groups = PipelineGroups(Members(known) if members is None else members)
         self._presence = RoomsPresence(router.channels, options.presence_seconds)
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
+        router.channels.at_forgotten("session", lambda session: feeds.forget(_feed_key(session.topic, session.owner)))
 
     def find(self, uuid: PipelineUuid) -> KnownPipeline:
         """Raises CallboardError NOT_FOUND."""
@@ -281,7 +282,7 @@ class Pipelines:
         session's log still holds."""
         made: list[RoomProjection] = []
 
-        key = ChannelKey(FEED_CHANNEL, f"room.{session.id}", session.user_id)
+        key = _feed_key(session.id, session.user_id)
         is_kept = self._router.channels.keeps(key)
 
         def make() -> RoomProjection:
@@ -304,6 +305,10 @@ class Pipelines:
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")
         return feed, feed.projection
+
+
+def _feed_key(session_id: str, owner: str) -> ChannelKey:
+    return ChannelKey(FEED_CHANNEL, f"room.{session_id}", owner)
 
 
 def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:

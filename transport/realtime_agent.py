@@ -18,7 +18,7 @@ from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Log, Resumption, Retention
 from actors.position import Position
 from actors.principal import Principal
-from actors.questions import Kind
+from actors.question_kind import Kind
 from actors.router import Router
 from transport.dialects.steps import CancelTask, ConfirmStep, SubmitTask, ToolResult
 from transport.dialects.steps_events import event_body

@@ -6,9 +6,12 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from actors.channel import Addition
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.log import Resumption
+from actors.mailbox import Reply
+from actors.position import Position
 from actors.subscription import Subscription
 from actors.volatile_channel import VolatileChannel
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text
@@ -151,14 +154,16 @@ async def test_a_request_to_park_is_overtaken_by_an_event(autojump_clock: trio.a
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
         channel = VolatileChannel(log_of(), 10, spawner, -1)
-        await channel.emit(fact(1))
+        await channel.add(Addition(KEY, (fact(1),)))
         await wait_all_tasks_blocked()
         # No checkpoint lies before the event, so that the actor has not taken either request.
         channel.park_nowait()
         channel.park_nowait()
-        await channel.emit(fact(2))
+        await channel.add(Addition(KEY, (fact(2),)))
         channel.park_nowait()
-        assert (await (await channel.submit(fact(3))).wait()).offset == 3
+        reply: Reply[Position] = Reply()
+        await channel.add(Addition(KEY, (fact(3),), reply=reply))
+        assert (await reply.wait()).offset == 3
         assert (spawner.running, spawner.started) == (1, 1)
         nursery.cancel_scope.cancel()
 
@@ -167,7 +172,7 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.
     channel = VolatileChannel(log_of(), 2, NoSpawner(), -1)
     async with trio.open_nursery() as nursery:
         for content in "abc":
-            nursery.start_soon(channel.emit, text(content))
+            nursery.start_soon(channel.add, Addition(KEY, (text(content),)))
         await wait_all_tasks_blocked()
         assert len(nursery.child_tasks) == 1
         assert channel.log.tail == 0
@@ -179,13 +184,14 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.
 
 async def test_a_closed_topic_refuses_who_waits_and_who_comes(autojump_clock: trio.abc.Clock) -> None:
     channel = VolatileChannel(log_of(), 1, NoSpawner(), -1)
-    reply = await channel.submit(fact(1))
+    reply: Reply[Position] = Reply()
+    await channel.add(Addition(KEY, (fact(1),), reply=reply))
     channel.close()
     with pytest.raises(CallboardError) as refused:
         await reply.wait()
     assert refused.value.code is ErrorCode.NOT_FOUND
     with pytest.raises(trio.BrokenResourceError):
-        await channel.submit(fact(2))
+        await channel.add(Addition(KEY, (fact(2),)))
     await channel.run(trio.TASK_STATUS_IGNORED)
     assert channel.log.tail == 0
 

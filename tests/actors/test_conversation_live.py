@@ -6,7 +6,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.agent import AgentError, Message, Result, TaskContext
+from actors.channel import Addition
 from actors.commands import AppendTurn, CancelTask, CreateSession, CreateTask
+from actors.event import ChannelKey, draft
 from actors.redaction import TaskRedaction
 from actors.redactor import Redactor
 from actors.session import Session
@@ -144,11 +146,12 @@ async def test_what_is_heard_again_joins_once(autojump_clock: trio.abc.Clock, nu
     said = [Message(role, text, "t1", 1) for role, text in (("user", "a"), ("assistant", "b"), ("user", "c"))]
     session.expect("t1")
     await session.enter("t1")
+    beside = Addition(ChannelKey("task", "t1", "alice"), (draft("fact", 1),))
     for count in (1, 1, 2, 2):
-        await session.hear("t1", said[:count])
+        await session.hear("t1", said[:count], beside)
     for _ in range(2):
         await session.leave("t1", said, "completed")
-    await session.hear("t1", said)
+    await session.hear("t1", said, beside)
     await wait_all_tasks_blocked()
     assert told(world, session) == kept(session) == ["0 user: a", "1 assistant: b", "2 user: c"]
 

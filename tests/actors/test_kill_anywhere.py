@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import msgspec
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,14 +26,17 @@ from actors.commands import (
     PostEvents,
     Publish,
     RegisterAgent,
+    Say,
     TaskQuery,
+    TaskState,
 )
-from actors.errors import CallboardError
-from actors.event import Event, Merge, draft
+from actors.errors import CallboardError, ErrorCode
+from actors.event import Event, Json, Merge, draft
+from actors.fold import members
 from actors.lease import LeaseOptions
 from actors.task_events import TASK_ENDS
 from actors.tasks import TasksOptions
-from tests.support.agents import asking, echo
+from tests.support.agents import echo
 from tests.support.memory_store import MemoryStore
 from tests.support.restart import life
 from tests.support.world import ADMIN, ALICE, OPERATOR, PUBLISHER, Limits, World
@@ -54,6 +58,10 @@ async def steady(task: TaskContext) -> Result:
         return "once"
 
     return Result(f"{task.prompt} {await task.once(f'first-{task.turn}', first)}")
+
+
+async def asking(task: TaskContext) -> Result:
+    return Result("yes" if await task.confirm(f"s{task.turn}", "May I?") else "no")
 
 
 AGENTS: dict[str, Agent] = {"echo": echo, "asking": asking, "slow": slow, "steady": steady}
@@ -87,6 +95,8 @@ class Clients:
             self._batch,
             self._publish,
             self._append,
+            self._say,
+            self._answer,
             self._stop,
             self._work,
         )
@@ -159,10 +169,42 @@ class Clients:
 
         return check
 
-    async def _stop(self, name: str) -> None:
-        if self._tasks:
-            task_id = self._rolls.choice(self._tasks)
-            await self.world.router.command_task(ALICE, CancelTask(task_id))
+    async def _say(self, name: str) -> Check | None:
+        if not self._sessions:
+            return None
+        started = await self.world.router.say(ALICE, Say(session_id=self._rolls.choice(self._sessions), content=name))
+        self._tasks.append(started.exec_id)
+
+        async def check(world: World) -> None:
+            assert world.tasks.find(ALICE, started.exec_id).view().prompt == name
+
+        return check
+
+    async def _answer(self, name: str) -> Check | None:
+        asking = [event for key in self.world.tasks.asking(ALICE) for event in self.world.router.open_questions(key)]
+        if not asking:
+            return None
+        answer = ConfirmStep(asking[0].key.topic, str(members(asking[0])["step_id"]), True, name)
+        await self.world.router.command_task(ALICE, answer)
+        told = await refused(self.world, answer)
+
+        async def check(world: World) -> None:
+            assert await refused(world, answer) == told
+            assert told["answered_on"] == name
+
+        return check
+
+    async def _stop(self, name: str) -> Check | None:
+        if not self._tasks:
+            return None
+        task_id = self._rolls.choice(self._tasks)
+        receipt = await self.world.router.command_task(ALICE, CancelTask(task_id))
+
+        async def check(world: World) -> None:
+            if receipt.task.state is TaskState.CANCELLING:
+                assert world.tasks.find(ALICE, task_id).view().state is TaskState.CANCELLED
+
+        return check
 
     async def _work(self, name: str) -> Check | None:
         """The agent elsewhere claims a task, or posts an answer of it."""
@@ -192,20 +234,30 @@ async def events_of(world: World, task_id: str) -> list[Event]:
     return await log.page(0, max_events=10_000, max_bytes=1 << 30)
 
 
+async def refused(world: World, answer: ConfirmStep) -> dict[str, Json]:
+    """What one who answers too late is told."""
+    with pytest.raises(CallboardError) as late:
+        await world.router.command_task(ALICE, answer)
+    assert late.value.code is ErrorCode.CONFLICT
+    return late.value.details
+
+
 async def answer_questions(world: World) -> None:
     while True:
         for key in world.tasks.asking(ALICE):
             for question in world.router.open_questions(key):
-                assert isinstance(question.data, dict)
-                await world.router.command_task(ALICE, ConfirmStep(key.topic, str(question.data["step_id"]), True))
+                await world.router.command_task(ALICE, ConfirmStep(key.topic, str(members(question)["step_id"]), True))
         await trio.sleep(1)
 
 
 async def check_whole(world: World) -> None:
     """Every task has ended, once, and each conversation holds what its tasks have said, once."""
     views = world.tasks.page(ADMIN, TaskQuery(limit=1000)).tasks
+    begun: list[tuple[str | None, str, object]] = []
     for view in views:
         events = await events_of(world, view.id)
+        turns = [members(event) for event in events if event.event_type == "task.turn_started"]
+        begun += [(view.session_id, view.id, turn["turn"]) for turn in turns if view.session_id is not None]
         assert [event.offset for event in events] == list(range(1, len(events) + 1))
         types = [event.event_type for event in events]
         assert [kind for kind in types if kind in TASK_ENDS] == types[-1:]
@@ -219,6 +271,11 @@ async def check_whole(world: World) -> None:
         ended = [event.data for event in log if event.event_type == "done"]
         done = [(one["exec_id"], one["state"]) for one in ended if isinstance(one, dict)]
         assert sorted(done) == sorted((view.id, view.state) for view in views if view.session_id == session.id)
+        inputs = [members(event) for event in log if event.event_type == "input"]
+        asked = [(session.id, str(one["exec_id"]), one["turn"]) for one in inputs]
+        assert sorted(asked) == sorted(one for one in begun if one[0] == session.id)
+        said = {members(event)["exec_id"] for event in log if event.event_type == "chat.message"}
+        assert said <= {task_id for task_id, _ in done}
 
 
 async def live_and_fall(seed: int, steps: int, falls: int) -> None:

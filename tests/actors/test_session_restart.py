@@ -11,10 +11,13 @@ from actors.feeds import Feeds
 from actors.redaction import TaskRedaction
 from actors.redactor import Redactor
 from actors.sessions import SessionsOptions
+from actors.store import own_kind
+from actors.uploads import MemoryUploads
 from tests.support.agents import AGENTS
 from tests.support.memory_store import MemoryStore
 from tests.support.restart import life
 from tests.support.world import ALICE, BOB, PUBLISHER, Limits, NurserySpawner, World
+from transport.pipelines import Pipelines, PipelinesOptions
 
 SMALL = Limits(sessions=SessionsOptions(sessions=3, messages=4, default_agent="echo"))
 
@@ -124,3 +127,35 @@ async def test_a_key_publishes_once_over_a_restart(autojump_clock: trio.abc.Cloc
         await trio.sleep(200)
         later = await world.router.publish(PUBLISHER, command)
         assert (later.duplicate, later.position.offset) == (False, 3)
+
+
+async def test_one_that_was_forgotten_while_somebody_held_it_stays_so(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore()
+    async with life(store, limits=SMALL) as world:
+        held = await world.router.open_session(ALICE, CreateSession(key="k"))
+        (said,) = await ask(world, held.id, "one")
+        for _ in range(3):
+            await world.router.create_session(ALICE, CreateSession())
+        held.redact(TaskRedaction(said, asked=True))
+        held.clear()
+        await wait_all_tasks_blocked()
+    assert held.id not in [name for name, _ in await store.records("session")]
+    assert await store.records("message") == []
+
+
+async def test_with_a_conversation_its_room_is_forgotten(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore()
+    async with life(store, limits=SMALL) as world:
+        feeds = Feeds(NurserySpawner(world.nursery), world.channels, store=store)
+        rooms = Pipelines(world.router, feeds, MemoryUploads(), PipelinesOptions())
+        room = await rooms.room(ALICE, "support", "person")
+        await world.router.exec_session(ALICE, ExecSession(room.session.id, "hello"))
+        await world.tasks.wait_quiet()
+        await wait_all_tasks_blocked()
+        assert store.events(room.feed.key)
+        assert await store.records(own_kind(room.feed.key))
+        for _ in range(3):
+            await world.router.create_session(ALICE, CreateSession())
+        await wait_all_tasks_blocked()
+    assert store.events(room.feed.key) == []
+    assert await store.records(own_kind(room.feed.key)) == []

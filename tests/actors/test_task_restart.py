@@ -189,7 +189,9 @@ async def test_one_that_ends_while_nothing_can_be_kept_ends_when_it_can(autojump
     async with life(store) as world:
         task_id = await run(world, "asking")
         store.fail("disk full")
-        await world.router.command_task(ALICE, CancelTask(task_id))
+        # It stops, but nobody is told that this is kept.
+        with pytest.raises(CallboardError, match="disk full"):
+            await world.router.command_task(ALICE, CancelTask(task_id))
         await trio.sleep(60)
         assert not world.tasks.find(ALICE, task_id).record.is_ended
         store.recover()

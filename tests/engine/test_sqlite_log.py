@@ -13,7 +13,7 @@ import pytest
 from actors.event import ChannelKey, Event, Merge
 from actors.redaction import Drop, TaskRedaction
 from actors.snapshot_base import Base, base_record
-from actors.store import Compaction, Floor, Opened, Record, Rewrite, StoredTopic, StoreError, Write
+from actors.store import Compaction, Floor, Opened, Record, Rewrite, StoredTopic, StoreError, Write, own_kind
 from actors.task_fold import TaskFold
 from engine.sqlite_log import SqliteLog
 
@@ -275,3 +275,13 @@ def test_what_is_taken_back_is_taken_out_of_the_base_too(log: SqliteLog) -> None
     assert b"psst" not in body
     fold.load(bytes(msgspec.json.decode(body, type=Base).state))
     assert fold.snapshot().messages == {"m": ""}
+
+
+def test_with_a_topic_its_own_records_go_and_no_others(log: SqliteLog) -> None:
+    other = ChannelKey("task", "task-1", "bob")
+    records = [Record(own_kind(key), name, b"1") for key in (TASK, other) for name in ("a", "b")]
+    log.commit(Write(events=[event(TASK, 1)], records=[*records, Record("task", "task-1", b"1")]))
+    log.commit(Write(dropped=[TASK]))
+    assert log.records(own_kind(TASK)) == []
+    assert len(log.records(own_kind(other))) == 2
+    assert log.record("task", "task-1") == b"1"

@@ -9,7 +9,7 @@ import trio
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention
 from actors.snapshot_base import BASE, base_id, redact_base
-from actors.store import Compaction, Excess, Overfull, StoredTopic, StoreError, Write
+from actors.store import Compaction, Excess, Overfull, StoredTopic, StoreError, Write, own_kind
 
 
 def beyond_bounds(events: Sequence[Event], bound: Retention, now: int) -> Sequence[Event]:
@@ -154,6 +154,8 @@ class MemoryStore:
         for key in write.dropped:
             for held in (self._epochs, self._events, self._floors, self._holes):
                 held.pop(key, None)
+            for name in [name for name in self._records if name[0] == own_kind(key)]:
+                del self._records[name]
 
     def _compact(self, compaction: Compaction) -> None:
         key, offset = compaction.key, compaction.offset

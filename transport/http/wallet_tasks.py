@@ -11,7 +11,7 @@ from msgspec import Meta
 from actors.commands import AnswerToolCall, AppendTurn, CancelTask, ConfirmStep, TaskQuery, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
-from actors.questions import Kind
+from actors.question_kind import Kind
 from actors.router import Router
 from transport.dialects.wallet_fold import TaskFold
 from transport.dialects.wallet_task import State, Status, WalletTask, iso
