@@ -299,10 +299,11 @@ class Channels:
         for channel in self._live.values():
             channel.running = False
             if channel.has_work:
-                channel.start()
+                channel.wake()
 
     async def sweep(self) -> None:
-        """Puts idle topics away, drops what is too old, forgets beyond the limit. Called now and then, one at a time.
+        """Puts idle topics away, drops what is too old, forgets beyond the limit, starts the actors that could not be
+        started when they had something to do. Called now and then, one at a time.
 
         Others run meanwhile: topics may open, be used and be forgotten.
         """
@@ -314,6 +315,8 @@ class Channels:
             # Let go of one by one: to free a hundred thousand at once would be a long step of its own.
             channel = live.popleft()
             channel.log.trim(now)
+            if channel.has_work:
+                channel.wake()
             if channel.last_active < horizon:
                 self._put_away(channel)
             if pace.is_due():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import trio
 
+from actors.alone import Alone
 from actors.attendance import Attendance
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
@@ -62,6 +63,7 @@ class Feed:
         self.reader = Reader(channels, lambda: channels.is_heard(key))
         self.projection = projection
         self.attendance = Attendance(self._note_heard)
+        self.alone = Alone()
         self._channels = channels
         self._store = store
         self._retention = retention
