@@ -108,7 +108,7 @@ def make_schedule(seed: int) -> Schedule:
         in_place=chance.choice((32, 32, 1, -1)),
         waiting=chance.choice((1, 2, 8, 1024)),
         batch=chance.choice((1, 2, 4096)),
-        buffer=chance.choice((64, 400, 3000, 100_000)),
+        buffer=chance.choice((160, 400, 3000, 100_000)),
     )
     doings = chance.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=chance.randint(5, 40))
     return Schedule(seed, shape, tuple(_step(do, shape, chance) for do in doings))
