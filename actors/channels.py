@@ -340,7 +340,7 @@ class Channels:
             subscriptions=self._subscription_count,
             followers=self._follower_count,
             retained_bytes=self._totals.bytes,
-            events=self._totals.appended,
+            events=self._totals.appended - self._totals.taken_up,
         )
 
     def watch(self, key: ChannelKey, watcher: Watcher) -> Log:
