@@ -80,8 +80,8 @@ class Feed:
         self._drafts: list[Draft] = []
         """Made of events that are taken in, and not handed over yet."""
         self._records: dict[tuple[str, str], Record] = {}
-        """What is to be kept with them, by kind and id. It too outlives a crash: kept without it, what was said would be
-        said again after a restart."""
+        """What is to be kept with them, by kind and id. It too outlives a crash: kept without it, what was said would
+        be said again after a restart."""
         self._silent = 0
         self._is_stale = False
         """What is kept of the state must be kept anew."""

@@ -276,8 +276,8 @@ class Log:
         return self._resume_after(0)
 
     def resume_at(self, number: int) -> Resumption:
-        """Where a reader goes on that has seen all that any log had taken in when there were so many events; who has seen
-        nothing reads all there is.
+        """Where a reader goes on that has seen all that any log had taken in when there were so many events. Who has
+        seen nothing reads all there is.
 
         Where some of what it has not seen is no longer retained, the gap begins with the first offset: which of these
         events it had seen is not known any more.

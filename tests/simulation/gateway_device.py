@@ -70,11 +70,12 @@ class GatewayDevice(Device):
                     self._write_down(self.records[frame.topic], _noted(frame))
 
     def _write_down(self, record: list[Item], item: Item) -> None:
-        if self._is_whole and not record:
+        begins = not record or (isinstance(record[-1], Missed) and record[-1].reason == "gone")
+        if self._is_whole and begins:
             # Nothing says where a topic begins of which it has heard nothing so far.
             match item:
                 case Seen(epoch, first, _, _):
-                    record.append(Began(epoch, first - 1 if self._is_behind else 0))
+                    record.append(Began(epoch, first - 1 if self._is_behind and not record else 0))
                 case Missed(epoch, 1, last, "retention", _):
                     # Of what has left the memory it is not known what was before the mark.
                     item = Began(epoch, last)

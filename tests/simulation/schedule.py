@@ -130,7 +130,7 @@ def make_schedule(seed: int) -> Schedule:
         batch=chance.choice((1, 2, 4096)),
         buffer=chance.choice((160, 400, 3000, 100_000)),
     )
-    doings = chance.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=chance.randint(5, 35))
+    doings = chance.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=chance.randint(5, 25))
     return Schedule(seed, shape, tuple(_step(do, shape, chance) for do in doings))
 
 
