@@ -37,8 +37,8 @@ class GatewayDevice(Device):
         return None if known is None else Position(known.epoch, known.offset)
 
     def is_level(self, topic: str, tail: Position) -> bool:
-        if self._is_whole and self.position(topic) is None:
-            return self._is_behind or not tail.offset
+        if self._is_whole and _begins(self.records[topic]):
+            return not tail.offset or (self._is_behind and not self.records[topic])
         return super().is_level(topic, tail)
 
     def request(self) -> str:
@@ -70,8 +70,7 @@ class GatewayDevice(Device):
                     self._write_down(self.records[frame.topic], _noted(frame))
 
     def _write_down(self, record: list[Item], item: Item) -> None:
-        begins = not record or (isinstance(record[-1], Missed) and record[-1].reason == "gone")
-        if self._is_whole and begins:
+        if self._is_whole and _begins(record):
             # Nothing says where a topic begins of which it has heard nothing so far.
             match item:
                 case Seen(epoch, first, _, _):
@@ -80,6 +79,11 @@ class GatewayDevice(Device):
                     # Of what has left the memory it is not known what was before the mark.
                     item = Began(epoch, last)
         record.append(item)
+
+
+def _begins(record: list[Item]) -> bool:
+    """Whether nothing was heard of the topic so far, or of the one of that name which is gone."""
+    return not record or (isinstance(record[-1], Missed) and record[-1].reason == "gone")
 
 
 def _noted(pushed: Pushed) -> Item:
