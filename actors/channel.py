@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
 import trio
 
+from actors.alone import Alone
 from actors.audiences import Audiences
 from actors.childspec import ChildSpec, Restart
+from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft
 from actors.log import Log
 from actors.mailbox import Reply
@@ -57,7 +61,7 @@ class Channel(ABC):
     come between.
     """
 
-    __slots__ = ("_audiences", "_in_place", "_supervisor", "_watchers", "last_active", "log", "running")
+    __slots__ = ("_alone", "_audiences", "_in_place", "_supervisor", "_watchers", "last_active", "log", "running")
 
     def __init__(self, log: Log, supervisor: Spawner, in_place: int) -> None:
         """`in_place`: the largest audience, in subscribers, that is handed events without waking the actor; -1 for
@@ -66,6 +70,7 @@ class Channel(ABC):
         self.last_active = trio.current_time()
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
+        self._alone = Alone()
         self._supervisor = supervisor
         self._in_place = in_place
         self._audiences = Audiences()
@@ -146,8 +151,14 @@ class Channel(ABC):
     def start(self) -> None:
         """Gives the actor a task, unless it has one. Raises CallboardError BUSY where the supervisor takes none."""
         if not self.running:
-            spawn(self._supervisor, ChildSpec(f"channel {self.key}", self.run, Restart.TRANSIENT))
+            body = partial(self._alone.run, self.run)
+            spawn(self._supervisor, ChildSpec(f"channel {self.key}", body, Restart.TRANSIENT))
             self.running = True
+
+    def wake(self) -> None:
+        """As `start`. Where the supervisor takes nobody now, `Channels.revive` or the next sweep sees to it."""
+        with contextlib.suppress(CallboardError):
+            self.start()
 
     @property
     def _has_readers(self) -> bool:

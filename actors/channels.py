@@ -329,10 +329,11 @@ class Channels:
         for channel in self._live.values():
             channel.running = False
             if channel.has_work:
-                channel.start()
+                channel.wake()
 
     async def sweep(self) -> None:
-        """Puts idle topics away, drops what is too old, forgets beyond the limit. Called now and then, one at a time.
+        """Puts idle topics away, drops what is too old, forgets beyond the limit, starts the actors that could not be
+        started when they had something to do. Called now and then, one at a time.
 
         Others run meanwhile: topics may open, be used and be forgotten.
         """
@@ -344,6 +345,8 @@ class Channels:
             # Let go of one by one: to free a hundred thousand at once would be a long step of its own.
             channel = live.popleft()
             channel.log.trim(now)
+            if channel.has_work:
+                channel.wake()
             if channel.last_active < horizon:
                 self._put_away(channel)
             if pace.is_due():
@@ -367,7 +370,7 @@ class Channels:
             subscriptions=self._subscription_count,
             followers=self._follower_count,
             retained_bytes=self._totals.bytes,
-            events=self._totals.appended,
+            events=self._totals.appended - self._totals.taken_up,
         )
 
     def watch(self, key: ChannelKey, watcher: Watcher) -> Log:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import trio
 
+from actors.alone import Alone
 from actors.attendance import Attendance
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
@@ -62,6 +63,7 @@ class Feed:
         self.reader = Reader(channels, lambda: channels.is_heard(key))
         self.projection = projection
         self.attendance = Attendance(self._note_heard)
+        self.alone = Alone()
         self._channels = channels
         self._store = store
         self._retention = retention
@@ -77,6 +79,9 @@ class Feed:
         """Read, and not taken in. With what follows it outlives a crash."""
         self._drafts: list[Draft] = []
         """Made of events that are taken in, and not handed over yet."""
+        self._records: dict[tuple[str, str], Record] = {}
+        """What is to be kept with them, by kind and id. It too outlives a crash: kept without it, what was said would
+        be said again after a restart."""
         self._silent = 0
         self._is_stale = False
         """What is kept of the state must be kept anew."""
@@ -210,7 +215,7 @@ class Feed:
 
     async def _gather(self) -> None:
         """The next events of one source, or none where something is due."""
-        if self._events or self._drafts or self._is_stale:
+        if self._events or self._drafts or self._records or self._is_stale:
             await trio.lowlevel.checkpoint()
             return
         with trio.move_on_at(self.projection.due) as self._pause:
@@ -233,15 +238,16 @@ class Feed:
 
     async def _say(self) -> None:
         """Hands over what is to be said, with how far it was read. Where nothing is said nothing is written."""
-        if not (self._drafts or self._is_stale or self._silent >= _SILENT_EVENTS):
+        if not (self._drafts or self._records or self._is_stale or self._silent >= _SILENT_EVENTS):
             return
-        records: tuple[Record, ...] = ()
         if self._store is not None:
-            records = self._record.changes(self.projection.dump()) + self._heard_by_now()
+            changed = self._record.changes(self.projection.dump()) + self._heard_by_now()
+            self._records.update({(record.kind, record.id): record for record in changed})
         self._is_stale, self._silent = False, 0
-        if self._drafts or records:
+        if self._drafts or self._records:
+            records = tuple(self._records.values())
             await self._channels.emit(self.key, *self._drafts, records=lambda: records)
-        self._drafts = []
+        self._drafts, self._records = [], {}
 
     async def _take_up(self, store: Store) -> None:
         if not self.is_ready and not self._rebuild:

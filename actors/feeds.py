@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import msgspec
 import trio
@@ -75,7 +77,7 @@ class Feeds:
             if store is not None and is_new:
                 # Before anything that it is to tell.
                 self._channels.keeper.note(opened=(opened,))
-            spawn(self._supervisor, ChildSpec(f"feed {key.topic}", feed.run, Restart.TRANSIENT))
+            self._start(feed)
             self._feeds[key] = feed
         feed.trim()
         feed.note_use(now_ms())
@@ -176,7 +178,13 @@ class Feeds:
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the feeds' actors."""
         for feed in self._feeds.values():
-            spawn(self._supervisor, ChildSpec(f"feed {feed.key.topic}", feed.run, Restart.TRANSIENT))
+            # Where the supervisor takes nobody it is being restarted again, and this comes again after it.
+            with suppress(CallboardError):
+                self._start(feed)
+
+    def _start(self, feed: Feed) -> None:
+        body = partial(feed.alone.run, feed.run)
+        spawn(self._supervisor, ChildSpec(f"feed {feed.key.topic}", body, Restart.TRANSIENT))
 
     def _give_up_one(self) -> None:
         idle = next((key for key in self._feeds if not self._channels.is_followed(key)), None)

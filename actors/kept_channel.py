@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Sequence
 
 import trio
 
 from actors.channel import BATCH_BYTES, Addition, Channel
-from actors.errors import CallboardError
 from actors.event import Event
 from actors.journal import Journal
 from actors.journal_entries import Appended, Redacted
@@ -192,6 +190,4 @@ class KeptChannel(Channel):
     def _wake(self) -> None:
         self._parking = False
         self._news.set()
-        # Refused now, it starts with the next event.
-        with contextlib.suppress(CallboardError):
-            self.start()
+        self.wake()

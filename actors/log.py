@@ -74,11 +74,13 @@ class LogTotals:
     higher number than there were events then.
     """
 
-    __slots__ = ("appended", "bytes")
+    __slots__ = ("appended", "bytes", "taken_up")
 
     def __init__(self) -> None:
         self.appended = 0
         """Events, those that are no longer retained too."""
+        self.taken_up = 0
+        """So many of the first of them were there before the engine started."""
         self.bytes = 0
 
 
@@ -160,8 +162,10 @@ class Log:
         return self._floor + 1
 
     def take_up(self, first: int, tail: int, last_type: str, holes: int = 0) -> None:
-        """The pages hold these events already. For a log that is new."""
+        """The pages hold these events already. For a log that is new, before any log has events of its own."""
         self._floor, self.tail, self.last_type, self.holes = first - 1, tail, last_type, holes
+        self._totals.appended += tail
+        self._totals.taken_up = self._dropped = self._totals.appended
 
     def compact(self, offset: int) -> None:
         """The pages have lost what was not discrete up to there: it is read from them alone from now on."""
@@ -283,12 +287,15 @@ class Log:
         return self._resume_after(0)
 
     def resume_at(self, number: int) -> Resumption:
-        """Where a reader goes on that has seen all that any log had taken in when there were so many events.
+        """Where a reader goes on that has seen all that any log had taken in when there were so many events. Who has
+        seen nothing reads all there is.
 
         Where some of what it has not seen is no longer retained, the gap begins with the first offset: which of these
         events it had seen is not known any more.
         """
         cold = self.tail - (len(self._events) - self._head)
+        if not number:
+            return self.replay()
         if self._dropped > number:
             # Events that left the memory are numbered no more, also where they are still kept.
             return Resumption(cold, Gap(self.epoch, 1, cold, "retention"))

@@ -11,7 +11,8 @@ from actors.position import Position
 
 class Marks:
     """A mark is a position whose offset is the number of events that all logs had taken in. Every event has its own
-    number in this order, so a mark tells where each topic stood then, also those that opened only later."""
+    number in this order, so a mark tells where each topic stood then, also those that opened only later. What was kept
+    before the engine started comes first."""
 
     def __init__(self, totals: LogTotals, forgotten: int) -> None:
         """`forgotten`: of so many forgotten topics it is known where they ended."""
@@ -28,7 +29,8 @@ class Marks:
         now = self._totals.appended
         if since.epoch != self._epoch:
             # Nothing is known of that life. Of this one it has seen nothing.
-            return Resumption(0, Gap(self._epoch, 1, 0, "epoch"))
+            begin = self._totals.taken_up
+            return Resumption(begin, Gap(self._epoch, 1, begin, "epoch"))
         if since.offset > now:
             return Resumption(now, Gap(self._epoch, now + 1, since.offset, "future"))
         unknown = self.forgotten.unknown

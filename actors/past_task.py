@@ -66,7 +66,11 @@ class PastTask(TaskHandle):
         await self._finish(self._outcome)
 
     def _take_stock(self, ending: Ending) -> Sequence[Message]:
-        past = self._past
-        if not past.text:
-            return past.said
-        return (*past.said, Message("assistant", past.text, self.record.id, now_ms()))
+        past, task_id = self._past, self.record.id
+        said = list(past.said)
+        if not past.turn and self.record.started_at is not None and (prompt := self.record.command.prompt):
+            # The engine fell between the start and the first turn: what was asked was heard all the same.
+            said.append(Message("user", prompt, task_id, self.record.started_at))
+        if past.text:
+            said.append(Message("assistant", past.text, task_id, now_ms()))
+        return said

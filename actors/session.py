@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from actors.agent import Message
+from actors.alone import Alone
 from actors.channel import Addition, Records
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
@@ -85,6 +86,7 @@ class Session:
         self.messages: list[Message] = []
         self.serial = 0
         """Counts up over the engine's conversations in the order of their creation."""
+        self.alone = Alone()
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
         self.forgotten = 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -127,7 +129,9 @@ class Sessions:
         for session in self._sessions.values():
             session.running = False
             if not session.is_idle:
-                self._start(session)
+                # Where the supervisor takes nobody it is being restarted again, and this comes again after it.
+                with suppress(CallboardError):
+                    self._start(session)
 
     def page(self, principal: Principal, after: str | None, limit: int) -> SessionPage:
         rest = iter(self._newest_first(principal))
@@ -167,7 +171,8 @@ class Sessions:
         self._note_use(session)
 
     def _start(self, session: Session) -> None:
-        spawn(self._supervisor, ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
+        body = partial(session.alone.run, session.run)
+        spawn(self._supervisor, ChildSpec(f"session {session.id}", body, Restart.TRANSIENT))
         session.running = True
 
     def _newest_first(self, principal: Principal) -> Iterable[Session]:

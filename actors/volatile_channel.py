@@ -97,7 +97,7 @@ class VolatileChannel(Channel):
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)
         if self._turn is Turn.ACTOR and not lasting:
-            self.start()
+            self.wake()
             await self._box().ref.send(Redact(redaction))
         else:
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -154,7 +154,11 @@ class VolatileChannel(Channel):
             await trio.lowlevel.cancel_shielded_checkpoint()
             self._step_aside()
         else:
-            self.start()
+            if append.reply is None:
+                # What the engine says of itself is never refused: it waits.
+                self.wake()
+            else:
+                self.start()
             self._turn = Turn.ACTOR
             await self._box().ref.send(append)
 
@@ -174,9 +178,7 @@ class VolatileChannel(Channel):
             # The mailbox is empty, so there is room.
             self._turn = Turn.ACTOR
             self._box().ref.send_nowait(Fail(error))
-            # Refused now, it crashes when it is started next, by whoever publishes next.
-            with contextlib.suppress(CallboardError):
-                self.start()
+            self.wake()
 
     def _append(self, append: Append) -> list[Event]:
         events = [self.log.append(draft) for draft in append.drafts]

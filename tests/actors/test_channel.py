@@ -219,3 +219,22 @@ async def test_revival_after_the_supervisor_has_lost_its_children(autojump_clock
         await channels.publish(KEY, fact(3))
         assert reader.offsets == [1, 2, 3]
         nursery.cancel_scope.cancel()
+
+
+async def test_revival_gives_an_actor_that_lives_no_double(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        spawner = RestartingSpawner(nursery)
+        channels = Channels(spawner, {}, BY_ACTOR)
+        reader = Reader(nursery)
+        reader.attach(channels, Fragile(1))
+        await channels.publish(KEY, fact(1))
+        await wait_all_tasks_blocked()
+        channels.revive()
+        await wait_all_tasks_blocked()
+        # The supervisor's own restart of the actor that crashed comes late.
+        spawner.gate.set()
+        await wait_all_tasks_blocked()
+        assert (spawner.running, spawner.started) == (1, 3)
+        await channels.publish(KEY, fact(2))
+        assert reader.offsets == [1, 2]
+        nursery.cancel_scope.cancel()

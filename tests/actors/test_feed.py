@@ -19,6 +19,7 @@ from actors.log import Resumption, Retention
 from actors.projection import NothingHeldBack, NothingRemembered
 from actors.reader import Reader
 from actors.redaction import REDACTED, TaskRedaction
+from tests.support.spawners import RestartingSpawner
 from tests.support.world import NurserySpawner
 
 SOURCE = ChannelKey("task", "one", "alice")
@@ -112,6 +113,21 @@ async def test_a_feed_says_what_its_projection_makes_of_all_that_an_owner_has(au
         assert said(channels) == ["one fact 1", "one task.completed 2"]
         assert SOURCE not in feed.reader
         assert feeds.open(FEED, Retention(), Late) is feed
+        nursery.cancel_scope.cancel()
+
+
+async def test_revival_gives_a_feed_that_lives_no_double(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        channels, spawner = Channels(NurserySpawner(nursery), {}), RestartingSpawner(nursery)
+        feeds = Feeds(spawner, channels)
+        feeds.open(FEED, Retention(), Echo).add(SOURCE, FROM_THE_START)
+        await wait_all_tasks_blocked()
+        feeds.revive()
+        await wait_all_tasks_blocked()
+        assert (spawner.running, spawner.started) == (1, 2)
+        await channels.publish(SOURCE, fact(1))
+        await wait_all_tasks_blocked()
+        assert said(channels) == ["one fact 1"]
         nursery.cancel_scope.cancel()
 
 

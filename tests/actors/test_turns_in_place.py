@@ -102,13 +102,37 @@ async def test_a_crash_waits_for_a_supervisor_that_takes_the_actor(autojump_cloc
         reader.attach(channels, Fragile(1))
         await channels.emit(KEY, fact(1))
         with pytest.raises(CallboardError) as refused:
-            await channels.emit(KEY, fact(2))
+            await channels.publish(KEY, fact(2))
         assert refused.value.code is ErrorCode.BUSY
         spawner.takes = True
         assert (await channels.publish(KEY, fact(3))).offset == 2
         await wait_all_tasks_blocked()
         assert reader.offsets == [1, 2]
         assert spawner.started == 2
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("goes_on", ["revive", "sweep"])
+async def test_what_the_engine_says_waits_for_a_supervisor_that_takes_the_actor(
+    autojump_clock: trio.abc.Clock, goes_on: str
+) -> None:
+    async with trio.open_nursery() as nursery:
+        spawner = Choosy(nursery)
+        channels = Channels(spawner, {}, ChannelsOptions(in_place=-1))
+        reader = Reader(nursery)
+        reader.attach(channels, Lines())
+        await channels.emit(KEY, fact(1))
+        channels.revive()
+        await channels.sweep()
+        assert reader.offsets == [], "nobody is there to append it"
+        spawner.takes = True
+        if goes_on == "revive":
+            channels.revive()
+        else:
+            await channels.sweep()
+        await wait_all_tasks_blocked()
+        assert reader.offsets == [1]
+        assert (spawner.running, spawner.started) == (1, 1)
         nursery.cancel_scope.cancel()
 
 

@@ -17,14 +17,18 @@ from tests.e2e.engine_process import PATIENCE, EngineProcess
 from tests.kill9.checker import Checker, Kept, repetitions
 from tests.kill9.clients import Follower, GatewaySocket, GatewayStream, RoomMember, StepsStream
 from tests.kill9.database import read_database
-from tests.kill9.publishers import Publisher, Starter
+from tests.kill9.people import Absent, Chatter
+from tests.kill9.promises import Canceller, Conversation, Promised, Steady, Tasks, Uploads
+from tests.kill9.publishers import Publisher
 from tests.kill9.record import Acknowledged, Place, Record
 from tests.kill9.words import said
+from tests.support.wallets import Wallet
 
 BOARDS = ("first", "second")
 ROOM = "lobby"
 MEMBERS = ("ada", "bob")
-USERS = ("gus", "stella", *MEMBERS)
+WALLET = Wallet(9)
+USERS = ("gus", "stella", *MEMBERS, WALLET.public_key)
 SECRET = "a secret of 32 characters or more"
 CONFIG = f"""
 [auth]
@@ -57,11 +61,15 @@ class Result(msgspec.Struct, frozen=True):
     losses: int
     repeated: int
     tasks: int
+    interrupted: int
+    promises: int
+    """Beside events: tasks, turns of conversations, files, messages of rooms, read marks, a wallet's news."""
 
     def __str__(self) -> str:
         return (
             f"{self.acknowledged} events acknowledged, {self.told} told to clients, {self.tasks} tasks, {self.losses} "
-            f"losses, {self.gaps} gaps, {self.repeated} repeated after an answer that got lost"
+            f"losses, {self.gaps} gaps, {self.repeated} repeated, {self.interrupted} tasks interrupted, "
+            f"{self.promises} other promises kept"
         )
 
 
@@ -85,15 +93,19 @@ class Campaign:
         engine = await self._start()
         self._port = engine.port
         try:
-            async with _crowd(engine.url, tokens, self._chance) as crowd, trio.open_nursery() as nursery:
+            async with self._crowd(engine.url, tokens) as crowd, trio.open_nursery() as nursery:
                 crowd.come(nursery)
-                async with trio.open_nursery() as publishers:
+                async with trio.open_nursery() as publishers, trio.open_nursery() as promised:
                     for publisher in crowd.publishers:
                         publishers.start_soon(publisher.run)
+                    for each in crowd.promised:
+                        promised.start_soon(each.run)
                     await self._kill_again_and_again()
+                    promised.cancel_scope.cancel()
                     crowd.stop()
                 with trio.move_on_after(PATIENCE):
                     await crowd.wait_level()
+                await self._examine(crowd.promised)
                 nursery.cancel_scope.cancel()
         finally:
             self._end()
@@ -111,6 +123,15 @@ class Campaign:
                 self._end()
             await self._start()
 
+    async def _examine(self, promised: Sequence[Promised]) -> None:
+        """Who waits for ever for what was promised is a problem too. Where something was lost, a promise may be."""
+        for each in promised if self._mishap is None else ():
+            with trio.move_on_after(PATIENCE) as patience:
+                await each.examine()
+            self._troubles += each.problems
+            if patience.cancelled_caught:
+                self._troubles.append(f"{type(each).__name__} waits for ever")
+
     async def _start(self) -> EngineProcess:
         self._engine = engine = EngineProcess(self._folder, self._port)
         engine.url = (await trio.to_thread.run_sync(engine.wait_log, "listening", abandon_on_cancel=True))["url"]
@@ -124,6 +145,37 @@ class Campaign:
         self._troubles += [f"the engine says: {line}" for line in engine.log if line["level"] in ("error", "critical")]
         if engine.text:
             self._troubles.append(f"the engine says: {engine.text}")
+
+    @asynccontextmanager
+    async def _crowd(self, url: str, tokens: dict[str, str]) -> AsyncIterator[Crowd]:
+        async with (
+            _client(url, tokens["gus"]) as gus,
+            _client(url, tokens["stella"]) as stella,
+            _client(url, tokens[WALLET.public_key]) as wallet,
+        ):
+            yield Crowd(
+                sockets=[GatewaySocket(f"socket {number}", url, tokens["gus"], BOARDS) for number in (1, 2)],
+                streams=[
+                    *(GatewayStream(f"stream of {board}", gus, board) for board in BOARDS),
+                    *(StepsStream(f"steps {number}", stella, "stella") for number in (1, 2)),
+                ],
+                members=[RoomMember(name, httpx2.URL(url).port or 0, tokens[name], ROOM) for name in MEMBERS],
+                publishers=[
+                    Publisher(f"{board}-{number}", gus, board, random.Random(self._chance.random()))
+                    for board in BOARDS
+                    for number in (1, 2)
+                ],
+                promised=[
+                    Tasks(gus, "burst", "200"),
+                    Tasks(stella, "stepping", "50"),
+                    Canceller(gus),
+                    Steady(gus, self._folder, 3),
+                    Conversation(gus),
+                    Uploads(gus),
+                    Chatter(gus),
+                    Absent(wallet, WALLET),
+                ],
+            )
 
     def _judge(self, crowd: Crowd) -> Result:
         kept = read_database(self._path, said) if self._path.exists() else {}
@@ -139,11 +191,24 @@ class Campaign:
                 durable.check_record(topic, record, kept.get(topic), end=crowd.end_of(topic))
         promises = crowd.acknowledged()
         durable.check_acknowledged(self._standing(promises, kept), kept)
-        problems = (*self._troubles, *durable.problems, *passing.problems)
         boards = [found for board in BOARDS if (found := kept.get(f"app/{board}")) is not None]
-        tasks = sum(len(starter.started) for starter in crowd.starters)
-        gaps = durable.gaps + passing.gaps
-        return Result(problems, len(promises), told, gaps, self._losses, repetitions(boards), tasks)
+        if repeated := repetitions(boards):
+            # A key is kept with its event: who asks again is told where it is.
+            durable.problems.append(f"{repeated} events are there twice")
+        tasks = [each for each in crowd.promised if isinstance(each, Tasks)]
+        interrupted = [task_id for each in tasks for task_id in each.interrupted]
+        durable.check_interrupted({f"task/{task_id}" for task_id in interrupted}, kept)
+        return Result(
+            problems=(*self._troubles, *durable.problems, *passing.problems),
+            acknowledged=len(promises),
+            told=told,
+            gaps=durable.gaps + passing.gaps,
+            losses=self._losses,
+            repeated=repeated,
+            tasks=sum(len(each.started) for each in tasks),
+            interrupted=len(interrupted),
+            promises=sum(each.kept for each in crowd.promised),
+        )
 
     def _standing(self, promises: Sequence[Acknowledged], kept: dict[str, Kept]) -> Sequence[Acknowledged]:
         """Of what was taken back with a copy of the database, only those count that are of the present epoch."""
@@ -159,18 +224,16 @@ class Crowd(msgspec.Struct, frozen=True):
     streams: Sequence[Follower]
     members: Sequence[RoomMember]
     publishers: Sequence[Publisher]
-    starters: Sequence[Starter]
+    promised: Sequence[Promised]
 
     @property
     def followers(self) -> list[GatewaySocket | Follower]:
         return [*self.sockets, *self.streams, *self.members]
 
     def come(self, nursery: trio.Nursery) -> None:
-        """All but the publishers, who have an end of their own."""
+        """All who follow."""
         for each in self.followers:
             nursery.start_soon(each.run)
-        for starter in self.starters:
-            nursery.start_soon(starter.run)
 
     def stop(self) -> None:
         """From each one more event, which is the last."""
@@ -203,25 +266,6 @@ class Crowd(msgspec.Struct, frozen=True):
         talkers: list[Publisher | RoomMember] = [*self.publishers, *self.members]
         newest = [each.acknowledged[-1] for each in talkers if each.acknowledged]
         return max((one.place for one in newest if one.topic == topic), key=lambda place: place.offset, default=None)
-
-
-@asynccontextmanager
-async def _crowd(url: str, tokens: dict[str, str], chance: random.Random) -> AsyncIterator[Crowd]:
-    async with _client(url, tokens["gus"]) as gus, _client(url, tokens["stella"]) as stella:
-        yield Crowd(
-            sockets=[GatewaySocket(f"socket {number}", url, tokens["gus"], BOARDS) for number in (1, 2)],
-            streams=[
-                *(GatewayStream(f"stream of {board}", gus, board) for board in BOARDS),
-                *(StepsStream(f"steps {number}", stella, "stella") for number in (1, 2)),
-            ],
-            members=[RoomMember(name, httpx2.URL(url).port or 0, tokens[name], ROOM) for name in MEMBERS],
-            publishers=[
-                Publisher(f"{board}-{number}", gus, board, random.Random(chance.random()))
-                for board in BOARDS
-                for number in (1, 2)
-            ],
-            starters=[Starter(gus, "burst", 200), Starter(stella, "stepping", 50)],
-        )
 
 
 def _client(url: str, token: str) -> httpx2.AsyncClient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import assert_never
@@ -9,6 +11,9 @@ from typing import assert_never
 import msgspec
 
 from tests.kill9.record import Acknowledged, Began, Missed, Place, Record, Told
+
+_EVENT = re.compile(r"[a-z_.]+ \{")
+"""What is written down of an event that is no piece of text."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -64,6 +69,15 @@ class Checker:
                 self.problems.append(f"{promise.topic}: {promise} is of an epoch that is no more")
             elif not 1 <= offset <= len(found.said) or found.said[offset - 1] != promise.said:
                 self.problems.append(f"{promise.topic}: {promise} is not there")
+
+    def check_interrupted(self, topics: Iterable[str], kept: Mapping[str, Kept]) -> None:
+        """The last event of each tells all that its agent had said."""
+        for topic in topics:
+            *before, last = kept[topic].said
+            text = "".join(words for words in before if not _EVENT.match(words))
+            kind, _, told = last.partition(" ")
+            if kind != "task.failed" or json.loads(told).get("text", "") != text:
+                self.problems.append(f"{topic} ends with {last}, and not with {text!r}")
 
     def _check_start(self, record: Record, place: Place | None, began: Began) -> None:
         if not began.recovered:

@@ -15,10 +15,11 @@ Say = Callable[[str, str, Any], str]
 
 
 def read_database(path: Path, say: Say) -> dict[str, Kept]:
-    """All topics, as `channel/topic`. Raises AssertionError where the offsets of one are not dense from 1."""
+    """All topics but the feeds, of which the oldest events go: as `channel/topic`. Raises AssertionError where the
+    offsets of one are not dense from 1."""
     db = sqlite3.connect(path)
     try:
-        topics = db.execute("SELECT id, channel, topic, epoch FROM topic").fetchall()
+        topics = db.execute("SELECT id, channel, topic, epoch FROM topic WHERE channel <> 'feed'").fetchall()
         return {
             f"{channel}/{topic}": Kept(epoch, _events(db, number, channel, say))
             for number, channel, topic, epoch in topics

@@ -44,20 +44,6 @@ class Publisher:
         self.acknowledged.append(Acknowledged(f"app/{self._topic}", place, note(marker)))
 
 
-class Starter:
-    """Starts tasks, so that some are always busy. `started` are the ids that were acknowledged."""
-
-    def __init__(self, client: httpx2.AsyncClient, agent: str, size: int) -> None:
-        self.started: list[str] = []
-        self._client, self._agent, self._size = client, agent, size
-
-    async def run(self) -> None:
-        while True:
-            task = await ask(self._client, "/api/v1/tasks", {"agent": self._agent, "prompt": str(self._size)})
-            self.started.append(task["id"])
-            await trio.sleep(10 * PAUSE)
-
-
 async def ask(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """The answer, once there is one that is no refusal for the time being. Raises AssertionError for any other."""
     while True:

@@ -11,6 +11,7 @@ from actors.event import ChannelKey, Event
 from actors.position import Position
 from actors.reader import Reader
 from tests.simulation.ledger import Began, Item, Missed, Seen
+from tests.simulation.topics import words_of
 
 
 class Auditor:
@@ -62,7 +63,7 @@ def _noted(event: Event) -> Item:
     data = event.data
     assert isinstance(data, dict)
     if event.event_type != "gap":
-        return Seen(event.epoch, event.first, event.offset, tuple(str(data["content"]).split()))
+        return Seen(event.epoch, event.first, event.offset, words_of(event.event_type, data, event.offset))
     first, last = data["from"], data["to"]
     assert isinstance(first, int)
     assert isinstance(last, int)

@@ -11,6 +11,7 @@ import trio
 from actors.event import ChannelKey, Event
 from actors.store import StoredTopic, StoreError, Write
 from tests.simulation.ledger import Violation
+from tests.simulation.topics import words_of
 from tests.support.memory_store import MemoryStore
 
 _READ_SECONDS = 0.001
@@ -31,6 +32,7 @@ class Disk(MemoryStore):
         """Told of each event that is kept."""
         self.slowness = 0.0
         """Seconds that a commit takes at most."""
+        self.is_full = False
         self.crashes = 0
         """So many commits from now on crash whoever asks for them."""
         self._chance = chance
@@ -40,7 +42,16 @@ class Disk(MemoryStore):
 
     @property
     def failing(self) -> bool:
-        return self._failure is not None
+        return self._failure is not None or self.is_full
+
+    def recover(self) -> None:
+        super().recover()
+        self.is_full = False
+
+    def words(self, key: ChannelKey) -> dict[int, str]:
+        """What it holds of a topic, by offset."""
+        events = self.events(key)
+        return {event.offset: word for event in events for word in words_of(event.event_type, event.data, event.offset)}
 
     def delay(self) -> float:
         return self._chance.random() * self.slowness
@@ -49,6 +60,13 @@ class Disk(MemoryStore):
         """Raises StoreError while the disk fails."""
         if self._failure is not None:
             raise StoreError(self._failure)
+
+    def make_room(self, write: Write) -> None:
+        """Raises StoreError where it is full, and the write does nothing about it."""
+        if write.floors and not (write.events or write.records):
+            self.is_full = False
+        if self.is_full:
+            raise StoreError("disk full")
 
     def crash_now(self) -> None:
         """Raises what the disk has for the next who commits."""
@@ -123,6 +141,7 @@ class Mount:
         await self._take_time()
         self._under_way = None
         self._check()
+        self._disk.make_room(write)
         self._disk.crash_now()
         self._disk.apply(write)
         # Between the commit and whoever waits for it.

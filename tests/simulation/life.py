@@ -14,8 +14,9 @@ from actors.connections import Connections
 from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.event import ChannelKey, Event
-from actors.feeds import Feeds
+from actors.feeds import FEED_CHANNEL, Feeds
 from actors.journal import Journal, JournalOptions
+from actors.journal_entries import Appended, Entry
 from actors.log import Retention
 from actors.outbox import OutboxOptions
 from actors.report import Report
@@ -26,16 +27,18 @@ from actors.spawner import Spawner
 from actors.supervisor import Supervisor
 from actors.task_context import TaskServices
 from actors.tasks import Tasks
+from tests.simulation.device import Device
 from tests.simulation.disk import Mount
+from tests.simulation.doors import Doors
 from tests.simulation.schedule import Shape
 from tests.simulation.wire import Wire
 from tests.support.credentials import NamesAreTickets
 from tests.support.world import AllValid, EchoToolbox, Reports
 from transport.client_services import ClientOptions, ClientServices
-from transport.client_socket import ClientSocket
-from transport.dialects.gateway_events import GatewayPayload
+from transport.connection_edge import Serving
+from transport.dialects.gateway_events import GatewayPayload, SseEncoder
 from transport.dialects.gateway_replies import WebSocketEncoder
-from transport.gateway_conversation import GatewayConversation
+from transport.event_stream import ChunkedEncoder
 
 _OFTEN = Intensity(restarts=1000, period=1.0)
 _SOON = Backoff(first=0.01, most=0.1)
@@ -55,6 +58,18 @@ class CrashingEncoder:
             self.crashes -= 1
             raise RuntimeError("a crash of whoever encodes")
         return self._frames.encode(event)
+
+
+class CrashingJournal(Journal):
+    """Crashes the next feed that has something to say when it is told to."""
+
+    crashes = 0
+
+    async def wait_for_room(self, entry: Entry | None = None) -> None:
+        await super().wait_for_room(entry)
+        if self.crashes and isinstance(entry, Appended) and entry.topic.log.key.channel == FEED_CHANNEL:
+            self.crashes -= 1
+            raise RuntimeError("a crash of a feed")
 
 
 class Reporter:
@@ -79,16 +94,19 @@ class Life:
         self.scope = trio.CancelScope()
         self.is_keeping = False
         """Whether the journal's actor runs, and does not wait for its restart."""
-        self.journal = Journal(mount, JournalOptions(waiting=shape.waiting, batch=shape.batch))
+        self.journal = CrashingJournal(mount, JournalOptions(waiting=shape.waiting, batch=shape.batch))
         self._channel_actors = self._dynamic("channels")
         self._session_actors = self._dynamic("sessions")
+        self._feed_actors = self._dynamic("feeds")
         window = Retention(events=shape.window, seconds=float("inf"))
         keeping = Keeping(self.journal, mount, partial(_keeps, kept), window)
         options = ChannelsOptions(mailbox=shape.waiting, idle_seconds=1.0, in_place=shape.in_place)
         self.channels = Channels(self._channel_actors, {"app": window}, options, keeping)
         self._crowd = Crowd("connections", reporter=self.reporter, max_children=_MOST)
         self.router = self._make_router(self._channel_actors, self._session_actors)
-        self._services = self._make_services()
+        self._doors = Doors(self._make_services(), self.rooms)
+        self._has_work = shape.listeners > 0
+        self._rounds_crash = trio.Event()
         self._tree = self._make_tree()
 
     async def run(self) -> None:
@@ -113,23 +131,26 @@ class Life:
     def stop(self) -> None:
         self._tree.stop()
 
-    def serve(self, stream: Wire) -> None:
+    def crash_rounds(self) -> None:
+        self._rounds_crash.set()
+
+    def serve(self, device: Device, wire: Wire) -> None:
         """Raises CannotSpawn where the engine takes nobody."""
-        client = ClientSocket(stream, self._services, self.encoder, GatewayConversation)
-        self._crowd.start_nowait("client", partial(_serve, client, stream))
+        self._crowd.start_nowait("client", partial(_serve, self._doors.open(device, wire), wire))
 
     def _dynamic(self, name: str) -> DynamicSupervisor:
         return DynamicSupervisor(name, reporter=self.reporter, max_children=_MOST, intensity=_OFTEN, backoff=_SOON)
 
     def _make_router(self, tasks_under: Spawner, sessions_under: Spawner) -> Router:
         agents = Agents({})
-        self._feeds = Feeds(tasks_under, self.channels)
+        self._feeds = Feeds(self._feed_actors, self.channels, store=self.mount)
+        self.rooms = Rooms(self.channels)
         sessions = Sessions(sessions_under, self.channels, SessionsOptions())
         services = TaskServices(
             self.channels, EchoToolbox(), {}, 60.0, 5.0, client_tool_seconds=60.0, client_tool_bytes=65_536
         )
         tasks = Tasks(tasks_under, services, agents, sessions, Reports())
-        return Router(self.channels, agents, sessions, tasks, Rooms(self.channels))
+        return Router(self.channels, agents, sessions, tasks, self.rooms)
 
     def _make_services(self) -> ClientServices:
         spawn = partial(self._crowd.start_nowait, "writer")
@@ -140,7 +161,7 @@ class Life:
             verifier=AllValid(),
             tickets=NamesAreTickets(),
             gateway_frames=self.encoder,
-            gateway_blocks=self.encoder,
+            gateway_blocks=ChunkedEncoder(SseEncoder(GatewayPayload())),
             spawn_writer=spawn,
             spawn_worker=spawn,
             options=ClientOptions(auth_required=False, outbox=OutboxOptions(batch_bytes=300, stall_seconds=20.0)),
@@ -151,6 +172,7 @@ class Life:
             self._session_actors.as_child(),
             ChildSpec("store", self._keep, stop_deadline=10.0),
             self._channel_actors.as_child(),
+            self._feed_actors.as_child(),
             self._crowd.as_child(),
             ChildSpec("rounds", self._rounds),
         ]
@@ -171,20 +193,26 @@ class Life:
             self.is_keeping = False
 
     async def _rounds(self, task_status: trio.TaskStatus[None]) -> None:
+        self._rounds_crash = trio.Event()
         self.channels.revive()
+        self._feeds.revive()
+        if self._has_work:
+            self._doors.open_steps()
         task_status.started()
         self.ready.set()
-        while True:
-            await trio.sleep(_SWEEP_SECONDS)
+        while not self._rounds_crash.is_set():
+            with trio.move_on_after(_SWEEP_SECONDS):
+                await self._rounds_crash.wait()
             await self.channels.sweep()
+        raise RuntimeError("a crash of the rounds")
 
 
-async def _serve(client: ClientSocket, wire: Wire) -> None:
+async def _serve(serve: Serving, wire: Wire) -> None:
     try:
-        await client.serve(b"")
+        await serve()
     finally:
         wire.end()
 
 
 def _keeps(kept: frozenset[str], key: ChannelKey) -> bool:
-    return key.channel == "app" and key.topic in kept
+    return key.topic in kept

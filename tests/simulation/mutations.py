@@ -92,7 +92,6 @@ def _keep_what_is_refused(journal: Journal, failure: str) -> None:
 
 def _start_nothing(channel: Channel) -> None:
     """The crash of a topic's actor is its end."""
-    channel.running = True
 
 
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {

@@ -9,7 +9,8 @@ import trio
 
 from actors.channels import Channels
 from actors.errors import CallboardError
-from actors.event import ChannelKey, Draft, Merge, draft
+from actors.event import ChannelKey
+from tests.simulation.topics import said_in
 from tests.simulation.witness import Witness
 
 
@@ -58,7 +59,7 @@ class Publisher:
     async def _publish(self, channels: Channels, events: int) -> None:
         words = tuple(self._next_word() for _ in range(events))
         try:
-            position = await channels.publish(self._key, *map(_draft, words))
+            position = await channels.publish(self._key, *(said_in(self._key, word) for word in words))
         except CallboardError:
             self._witness.refuse(self._key, words)
         else:
@@ -68,7 +69,7 @@ class Publisher:
     async def _emit(self, channels: Channels) -> None:
         word = self._next_word()
         try:
-            await channels.emit(self._key, _draft(word))
+            await channels.emit(self._key, said_in(self._key, word))
         except trio.Cancelled:
             # Cancelled meanwhile, nothing is appended.
             self._witness.refuse(self._key, (word,))
@@ -83,9 +84,3 @@ class Publisher:
     def _next_word(self) -> str:
         self._numbers += 1
         return f"{self._who}-{self._numbers}"
-
-
-def _draft(word: str) -> Draft:
-    """Now and then one that may be merged with its neighbours."""
-    merge = Merge.TEXT if int(word.rsplit("-", 1)[1]) % 5 else Merge.NEVER
-    return draft("said", {"content": f"{word} "}, merge=merge, timestamp=1)

@@ -43,9 +43,14 @@ def _after(at: Position | None, topic: str, seen: Seen, ledger: Ledger) -> Posit
     return Position(seen.epoch, seen.offset)
 
 
-def _behind(at: Position | None, topic: str, gap: Missed, ledger: Ledger) -> Position:
+def _behind(at: Position | None, topic: str, gap: Missed, ledger: Ledger) -> Position | None:
+    """None where the topic is no more: if there is one of that name later, it begins anew."""
     life = topic, gap.epoch
     match gap.reason:
+        case "gone":
+            if life not in ledger.dead:
+                raise Violation("a gap has its reason", f"{topic}: it is not gone: {_show(gap)}")
+            return None
         case "retention":
             if at is not None and (gap.epoch != at.epoch or gap.first != at.offset + 1):
                 raise Violation("a gap begins where the record ends", f"{topic}: {_show(gap)}")

@@ -23,9 +23,14 @@ class Do(Enum):
     SLOW = "slow"
     """Commits take up to `amount` milliseconds from now on."""
     FAIL = "fail"
+    FULL = "full"
+    """The disk takes nothing until it is healed, or something on it may go. It can be read."""
     HEAL = "heal"
     CRASH_JOURNAL = "crash journal"
     CRASH_CHANNEL = "crash channel"
+    CRASH_FEED = "crash feed"
+    CRASH_ROUNDS = "crash rounds"
+    """What a timer drives, and what gives back to the topics the actors that a restart has cost them."""
     INTERRUPT_READER = "interrupt reader"
     RETAIN = "retain"
     """All but the newest `amount` events of the topic may go."""
@@ -52,11 +57,19 @@ class Step(msgspec.Struct, frozen=True):
 class Shape(msgspec.Struct, frozen=True):
     """The engine and those around it. `kept`: so many of the topics; the others are in memory alone. `window`: events
     of a topic in memory. `in_place`, `waiting`, `batch`: as in ChannelsOptions and JournalOptions. `buffer`: bytes that
-    a socket takes while its peer does not read."""
+    a socket takes while its peer does not read.
+
+    `devices` follow topics by name, `whole` all of their channel, and `streams` one topic each over an event stream;
+    `members` are in a room, in the agent dialect, and `listeners` hear the steps of a task. Where there are none of the
+    last two, there is no room and no task."""
 
     topics: int
     kept: int
     devices: int
+    whole: int
+    streams: int
+    members: int
+    listeners: int
     window: int
     in_place: int
     waiting: int
@@ -80,10 +93,13 @@ _WEIGHTS = {
     Do.STALL: 6,
     Do.FLOW: 6,
     Do.SLOW: 6,
-    Do.FAIL: 3,
+    Do.FAIL: 2,
+    Do.FULL: 2,
     Do.HEAL: 4,
     Do.CRASH_JOURNAL: 2,
     Do.CRASH_CHANNEL: 3,
+    Do.CRASH_FEED: 2,
+    Do.CRASH_ROUNDS: 2,
     Do.INTERRUPT_READER: 3,
     Do.RETAIN: 3,
     Do.SWEEP: 3,
@@ -103,14 +119,18 @@ def make_schedule(seed: int) -> Schedule:
     shape = Shape(
         topics=topics,
         kept=max(1, topics - (chance.random() < 0.25)),
-        devices=chance.randint(1, 4),
+        devices=chance.choice((1, 1, 1, 2, 3)),
+        whole=chance.choice((0, 0, 0, 1)),
+        streams=chance.choice((0, 0, 1, 2)),
+        members=chance.choice((0, 0, 0, 1, 2)),
+        listeners=chance.choice((0, 0, 0, 1, 2)),
         window=chance.choice((1, 3, 8, 1000)),
         in_place=chance.choice((32, 32, 1, -1)),
         waiting=chance.choice((1, 2, 8, 1024)),
         batch=chance.choice((1, 2, 4096)),
-        buffer=chance.choice((64, 400, 3000, 100_000)),
+        buffer=chance.choice((160, 400, 3000, 100_000)),
     )
-    doings = chance.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=chance.randint(5, 40))
+    doings = chance.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=chance.randint(5, 25))
     return Schedule(seed, shape, tuple(_step(do, shape, chance) for do in doings))
 
 

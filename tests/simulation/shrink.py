@@ -8,7 +8,20 @@ from msgspec.structs import replace
 
 from tests.simulation.schedule import Schedule, Shape, Step
 
-_PLAIN = Shape(topics=1, kept=1, devices=1, window=1000, in_place=32, waiting=1024, batch=4096, buffer=100_000)
+_PLAIN = Shape(
+    topics=1,
+    kept=1,
+    devices=1,
+    whole=0,
+    streams=0,
+    members=0,
+    listeners=0,
+    window=1000,
+    in_place=32,
+    waiting=1024,
+    batch=4096,
+    buffer=100_000,
+)
 
 
 def shrink(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:

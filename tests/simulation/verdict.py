@@ -8,10 +8,11 @@ from actors.channels import Channels
 from actors.event import ChannelKey
 from actors.position import Position
 from tests.simulation.auditor import Auditor
-from tests.simulation.device import Device, words_of
+from tests.simulation.device import Device
 from tests.simulation.disk import Disk
 from tests.simulation.ledger import Ledger, Violation
 from tests.simulation.records import check_record
+from tests.simulation.topics import STEPS, WORK, told_of
 
 
 class Scene(Protocol):
@@ -47,12 +48,14 @@ def unsettled(scene: Scene) -> str:
         return f"not kept: {list(scene.ledger.owed)}"
     for key in scene.keys:
         log = scene.channels.log(key)
-        here = f"{log.epoch}:{log.tail}"
         for device in scene.devices:
-            if (at := device.position(key.topic)) != here:
-                return f"{device.name} is at {at} of {key.topic}, which is at {here}"
+            if key.topic in device.records and not device.is_level(key.topic, log.position):
+                at = device.position(key.topic)
+                return f"{device.name} is at {at} of {key.topic}, which is at {log.position}"
         if (reader := scene.auditor.position(key.topic)) != log.position:
-            return f"the auditor is at {reader} of {key.topic}, which is at {here}"
+            return f"the auditor is at {reader} of {key.topic}, which is at {log.position}"
+    if WORK in scene.keys and (untold := _expected(scene.disk) - set(scene.disk.words(STEPS).values())):
+        return f"the feed has not told {untold}"
     return ""
 
 
@@ -66,6 +69,8 @@ def check(scene: Scene) -> None:
     for key in scene.keys:
         if key.topic in scene.ledger.kept:
             _check_disk(key, scene)
+    if WORK in scene.keys:
+        _check_feed(scene.disk)
     for topic, position in scene.ledger.acknowledged:
         _check_acknowledged(topic, position, scene)
     scene.ledger.check_order()
@@ -74,13 +79,24 @@ def check(scene: Scene) -> None:
 def _check_disk(key: ChannelKey, scene: Scene) -> None:
     """What anybody has seen of the topic's present life is there, and nothing else."""
     disk, life = scene.disk, (key.topic, scene.channels.log(key).epoch)
-    there = {event.offset: word for event in disk.events(key) for word in words_of(event.data)}
+    there = disk.words(key)
     known, floor = scene.ledger.places(life), disk.floor(key)
     expected = {offset: word for offset, word in known.items() if offset > floor}
     if there != expected:
         raise Violation("what was seen is kept", f"{key.topic} holds {there} above {floor}, and not {expected}")
     if floor > scene.ledger.floors.get(life, 0):
         raise Violation("what was seen is kept", f"{key.topic} has dropped up to {floor}")
+
+
+def _check_feed(disk: Disk) -> None:
+    """Each event of the source is told of once, whatever crashed in between, and nothing else is."""
+    told = [word for word in disk.words(STEPS).values() if word.startswith("step:")]
+    if len(told) != len(set(told)) or set(told) != _expected(disk):
+        raise Violation("told of once", f"the feed holds {told}, the task {list(disk.words(WORK).values())}")
+
+
+def _expected(disk: Disk) -> set[str]:
+    return {told for word in disk.words(WORK).values() for told in told_of(word)}
 
 
 def _check_acknowledged(topic: str, position: Position, scene: Scene) -> None:

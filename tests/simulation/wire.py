@@ -16,7 +16,19 @@ _LATENCY = 0.02
 class Wire(ByteStream):
     """The engine's end is a ByteStream, the client's `say`, `hear` and `cut`."""
 
-    __slots__ = ("_broken", "_buffer", "_chance", "_ended", "_news", "_said", "_sent", "_size", "_stalled")
+    __slots__ = (
+        "_asked",
+        "_broken",
+        "_buffer",
+        "_chance",
+        "_ended",
+        "_room",
+        "_said",
+        "_sent",
+        "_size",
+        "_stalled",
+        "_written",
+    )
 
     def __init__(self, chance: Random, buffer: int, sent: Callable[[bytes], None]) -> None:
         """`buffer`: bytes under way to a client that does not read. `sent` is told of all that the engine writes."""
@@ -29,12 +41,16 @@ class Wire(ByteStream):
         self._stalled = False
         self._broken = False
         self._ended = False
-        self._news = trio.Event()
-        """Of everything."""
+        self._asked = trio.Event()
+        """The client has said something."""
+        self._written = trio.Event()
+        """There is something to hear."""
+        self._room = trio.Event()
+        """The client has taken something."""
 
     def say(self, data: bytes) -> None:
         self._said += data
-        self._notify()
+        self._asked.set()
 
     async def hear(self) -> bytes:
         """The next bytes, some time after they were written, and not always all of them; none once it is cut."""
@@ -44,7 +60,8 @@ class Wire(ByteStream):
                 if (heard := self._take()) or self._broken:
                     return heard
             else:
-                await self._news.wait()
+                self._written = trio.Event()
+                await self._written.wait()
         return b""
 
     def stall(self) -> None:
@@ -52,18 +69,18 @@ class Wire(ByteStream):
 
     def flow(self) -> None:
         self._stalled = False
-        self._notify()
+        self._written.set()
 
     def end(self) -> None:
         """The engine says no more. What was under way arrives."""
         self._ended = True
-        self._notify()
+        self._notify_all()
 
     def cut(self) -> None:
         """What was under way is lost."""
         self._broken = True
         self._buffer.clear()
-        self._notify()
+        self._notify_all()
 
     @property
     def peer(self) -> Address:
@@ -93,7 +110,7 @@ class Wire(ByteStream):
             written = bytes(data[:taken])
             self._sent(written)
             self._buffer += written
-            self._notify()
+            self._written.set()
         return taken
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -106,7 +123,8 @@ class Wire(ByteStream):
                 raise trio.BrokenResourceError from error
             rest = rest[taken:]
             if not taken:
-                await self._news.wait()
+                self._room = trio.Event()
+                await self._room.wait()
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -126,7 +144,8 @@ class Wire(ByteStream):
         while not self._said:
             if self._broken or self._ended:
                 raise trio.BrokenResourceError
-            await self._news.wait()
+            self._asked = trio.Event()
+            await self._asked.wait()
         data = bytes(self._said[:max_bytes])
         del self._said[:max_bytes]
         return data
@@ -137,9 +156,9 @@ class Wire(ByteStream):
             size = self._chance.randint(1, size)
         heard = bytes(self._buffer[:size])
         del self._buffer[:size]
-        self._notify()
+        self._room.set()
         return heard
 
-    def _notify(self) -> None:
-        self._news.set()
-        self._news = trio.Event()
+    def _notify_all(self) -> None:
+        for event in (self._asked, self._written, self._room):
+            event.set()

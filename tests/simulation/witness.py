@@ -9,11 +9,9 @@ import trio
 from actors.channels import Channels
 from actors.event import ChannelKey, Event
 from actors.position import Position
-from callboard_client.frames import decode
-from callboard_client.snapshots import Pushed
-from tests.simulation.device import CHANNEL, noted, words_of
 from tests.simulation.disk import Disk
 from tests.simulation.ledger import Ledger, Seen, Violation
+from tests.simulation.topics import words_of
 
 
 class Witness:
@@ -56,18 +54,15 @@ class Witness:
         if key.topic in self.ledger.kept and not self.ledger.is_placed(key.topic, word):
             self.ledger.owed[key.topic, word] = None
 
-    def sent(self, text: bytes) -> None:
+    def sent(self, key: ChannelKey, seen: Seen) -> None:
         """What a client is sent is kept by then."""
-        frame = decode(text)
-        if isinstance(frame, Pushed) and isinstance(seen := noted(frame), Seen):
-            self.note(f"sent {frame.topic} {seen.epoch}:{seen.first}-{seen.offset}")
-            key = ChannelKey(CHANNEL, frame.topic)
-            try:
-                self._check_in_log(key, seen)
-                for offset, word in enumerate(seen.words, seen.first):
-                    self._place(key, seen.epoch, offset, word)
-            except Violation as violation:
-                self._fail(violation)
+        self.note(f"sent {key.topic} {seen.epoch}:{seen.first}-{seen.offset}")
+        try:
+            self._check_in_log(key, seen)
+            for offset, word in enumerate(seen.words, seen.first):
+                self._place(key, seen.epoch, offset, word)
+        except Violation as violation:
+            self._fail(violation)
 
     def _check_in_log(self, key: ChannelKey, seen: Seen) -> None:
         if self.channels is None:
@@ -84,7 +79,7 @@ class Witness:
         self.ledger.place(key.topic, epoch, offset, word)
 
     def written(self, event: Event) -> None:
-        for word in words_of(event.data):
+        for word in words_of(event.event_type, event.data, event.offset):
             self.note(f"kept {event.key.topic} {event.epoch}:{event.offset} {word}")
             self.ledger.owed.pop((event.key.topic, word), None)
             try:
