@@ -32,7 +32,7 @@ class JournalOptions(msgspec.Struct, frozen=True):
 
     waiting: int = 1024
     batch: int = 4096
-    gather_seconds: float = 0.004
+    gather_seconds: float = 0.005
     retry_seconds: tuple[float, float] = (0.05, 2.0)
 
 

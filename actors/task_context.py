@@ -284,9 +284,13 @@ class RunningContext(TaskContext):
         """Returns once it is kept."""
         await (await self._append(emitted)).wait()
 
-    async def _emit(self, *drafts: Draft) -> None:
+    def _emit(self, *drafts: Draft) -> Awaitable[None]:
         due, asked = self._take_due()
-        await self._services.channels.emit(self._key, *due, *drafts)
+        emitting = self._services.channels.emit(self._key, *due, *drafts)
+        return self._emit_both(emitting, asked) if asked else emitting
+
+    async def _emit_both(self, emitting: Awaitable[None], asked: list[Draft]) -> None:
+        await emitting
         await self._tell_session(asked)
 
     async def _tell_session(self, asked: list[Draft]) -> None:
