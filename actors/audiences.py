@@ -66,10 +66,8 @@ class Audiences:
         """Hands everybody the events, which begin after `before`, in one step: for those who are few."""
         tail = before + len(events)
         for encoder, audience in self._by_encoder.items():
-            frames = b"".join(map(encoder.encode, events))
-            for _ in audience.deliver(before, tail, frames):
-                # So few need no pause.
-                pass
+            frames = encoder.encode(events[0]) if len(events) == 1 else b"".join(map(encoder.encode, events))
+            audience.deliver_at_once(before, tail, frames)
 
     async def deliver(self, before: int, events: Sequence[Event]) -> None:
         """As `deliver_at_once`, with a pause now and then."""

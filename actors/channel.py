@@ -165,6 +165,7 @@ class Channel(ABC):
         return bool(self._audiences or self._watchers)
 
     def _notify_watchers(self) -> None:
-        # Copied: one that is told may go by that.
-        for watcher in tuple(self._watchers):
-            watcher.notice(self.log.key)
+        if self._watchers:
+            # Copied: one that is told may go by that.
+            for watcher in tuple(self._watchers):
+                watcher.notice(self.log.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from enum import Enum
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -18,7 +19,7 @@ _TYPE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,63}", re.ASCII)
 _TOPIC_FORM = re.compile(r"[A-Za-z0-9_.:@~-]{1,200}", re.ASCII)
 
 
-class ChannelKey(msgspec.Struct, frozen=True, gc=False):
+class ChannelKey(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """The address of one log. `owner` parts a topic kept per user (`system` topics); it is never on the wire."""
 
     channel: str
@@ -111,6 +112,7 @@ def encode_json(what: str, data: Json) -> bytes:
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{what} is not JSON: {error}") from error
 
 
+@lru_cache(maxsize=1024)
 def check_event_type(event_type: str) -> None:
     """Raises CallboardError INVALID_PAYLOAD unless the name is a letter and up to 63 of `A-Z a-z 0-9 _ . : -`.
 

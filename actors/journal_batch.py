@@ -92,11 +92,15 @@ class Batch:
 
     def _append(self, entry: Appended) -> None:
         log, delivery = entry.topic.log, self._delivery(entry.topic)
-        offset = log.tail + len(delivery.events)
+        events = delivery.events
+        offset = log.tail + len(events)
         for draft in entry.drafts:
             offset += 1
-            delivery.events.append(log.place(draft, offset))
-        self._put(entry.records)
+            events.append(log.place(draft, offset))
+        if entry.records:
+            self._put(entry.records)
+        if entry.located is None and entry.reply is None:
+            return
         position = Position(log.epoch, offset)
         if entry.located is not None:
             self._put(entry.located(position))

@@ -149,6 +149,16 @@ class KeptChannel(Channel):
         self.running = False
 
     async def _add(self, addition: Addition) -> None:
+        """A point of cancellation, and one at which others may run: each time, or each second time where nobody else
+        publishes meanwhile. A task's step costs more than all else here."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.check_open()
+        if self._journal.try_put(self.entry(addition)):
+            self._waiting += 1
+        else:
+            await self._add_later(addition)
+
+    async def _add_later(self, addition: Addition) -> None:
         self.expect()
         try:
             await self._journal.wait_for_room(is_refusable=addition.is_refusable)

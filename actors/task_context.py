@@ -289,8 +289,14 @@ class RunningContext(TaskContext):
         """Returns once it is kept."""
         await (await self._append(emitted)).wait()
 
-    async def _emit(self, *drafts: Draft, echo: Draft | None = None) -> None:
+    def _emit(self, *drafts: Draft, echo: Draft | None = None) -> Awaitable[None]:
         """`echo`: what the session's topic is told, as one with that."""
+        if self._session is None and not self._due.drafts and self._beginning is None and not self._closed:
+            # Most of what is ever emitted: nothing goes ahead of it, and nobody else is told.
+            return self._services.channels.emit(self._key, *drafts)
+        return self._emit_due(drafts, echo)
+
+    async def _emit_due(self, drafts: tuple[Draft, ...], echo: Draft | None) -> None:
         due = await self._take_due()
         await self._add(due, Addition(self._key, (*due.drafts, *drafts), due.kept), echo)
 

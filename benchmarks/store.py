@@ -33,7 +33,7 @@ BARE = "sqlite3"
 RATE = "{x} producers"
 WAIT = "one producer, until its event is kept"
 PRODUCERS = 50
-_ROW = "INSERT INTO event VALUES (?, ?, 'agent.message', ?, 1, 'm', 1700000000000)"
+_ROW = "INSERT INTO event VALUES (?, ?, 1700000000000, ?, 1, 'm', 'agent.message', ?)"
 
 
 def engine(producers: int, seconds: float, how: str) -> Kept:
@@ -53,7 +53,7 @@ def bare(seconds: float, batch: int) -> tuple[float, list[float]]:
             db.execute("INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, 'e')", tuple(_named(key)))
         waits, rows, began = list[float](), 0, time.perf_counter()
         while (start := time.perf_counter()) < began + seconds:
-            _write(db, [(1 + row % PRODUCERS, row, body) for row in range(rows, rows + batch)])
+            _write(db, [(1 + row % PRODUCERS, row, row * len(body), body) for row in range(rows, rows + batch)])
             rows += batch
             waits.append(1e3 * (time.perf_counter() - start))
         took = time.perf_counter() - began
@@ -65,7 +65,7 @@ def _named(key: ChannelKey) -> Sequence[str]:
     return key.channel, key.topic, key.owner
 
 
-def _write(db: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
+def _write(db: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
     db.execute("BEGIN IMMEDIATE")
     db.executemany(_ROW, rows)
     db.execute("COMMIT")

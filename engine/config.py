@@ -68,6 +68,9 @@ class Store(Section, frozen=True, kw_only=True):
     """The SQLite file that holds everything that outlives the process; `:memory:` for nothing at all."""
     waiting: Count = 1_024
     """What may wait to be kept; beyond it those who publish wait."""
+    gather_seconds: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.005
+    """While many topics are at work, the least time between two commits that nobody waits for: each has a price of its
+    own, which more events then share. 0 commits back to back."""
     window_events: Count = 1_000
     """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
     window_bytes: Bytes = 1 << 20

@@ -26,7 +26,7 @@ def is_kept(key: ChannelKey) -> bool:
 
 def make_keeping(config: Config, store: Store, reporter: EngineReporter) -> Keeping:
     """Of each topic the newest events stay in memory, for those who lag a little."""
-    options = JournalOptions(waiting=config.store.waiting)
+    options = JournalOptions(waiting=config.store.waiting, gather_seconds=config.store.gather_seconds)
     journal = Journal(store, options, changed=reporter.report_store)
     window = Retention(config.store.window_events, config.store.window_bytes, config.store.window_seconds)
     return Keeping(journal, store, is_kept, window)

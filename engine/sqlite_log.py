@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -27,7 +27,11 @@ SELECT id, coalesce(
      ORDER BY offset DESC LIMIT 1), 0)
 FROM topic WHERE channel = ? AND topic = ? AND owner = ?
 """  # noqa: S608  # a constant
-_ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_EVENTS = {rows: f"INSERT INTO event VALUES {', '.join([_ROW] * rows)}" for rows in (64, 8, 1)}  # noqa: S608  # a constant
+"""By how many rows a statement adds, the most first. Each one gives Python's lock up and has to get it back from a busy
+main thread: row by row, that is what takes the time of a commit."""
+_COLUMNS = _ROW.count("?")
 _CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
@@ -44,6 +48,8 @@ SELECT channel, topic, owner, epoch, floor, holes,
 FROM topic ORDER BY id
 """
 _REWRITE_EVENTS = 512
+_MERGES = {merge: merge.value for merge in Merge}
+"""An enum's own `value` is looked up the slow way."""
 _PRIMARY = 0xFF
 """Of SQLite's result codes, the part that is not detail."""
 _AUTOCHECKPOINT_PAGES = 16_384
@@ -244,7 +250,7 @@ class SqliteLog:
         for rewrite in write.rewrites:
             self._rewrite(rewrite, fresh)
         if write.events:
-            db.executemany(_ADD_EVENT, [self._row(event, fresh) for event in write.events])
+            self._add_events(write.events, fresh)
         for record in write.records:
             if record.body is None:
                 db.execute(_DROP_RECORD, (record.kind, record.id))
@@ -264,11 +270,19 @@ class SqliteLog:
             db.execute("DELETE FROM record WHERE kind = ?", (own_kind(key),))
             fresh[key] = None
 
-    def _row(self, event: Event, fresh: _Places) -> tuple[int, int, int, int, int, str, str, bytes]:
-        topic, start = self._place(event.key, event.epoch, fresh)
-        fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
-        merge = event.merge.value
-        return topic, event.offset, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
+    def _add_events(self, events: Sequence[Event], fresh: _Places) -> None:
+        values: list[int | str | bytes] = []
+        for event in events:
+            topic, start = self._place(event.key, event.epoch, fresh)
+            fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
+            merge = _MERGES[event.merge]
+            values += topic, event.offset, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
+        done = 0
+        for rows, statement in _ADD_EVENTS.items():
+            size = rows * _COLUMNS
+            while len(values) - done >= size:
+                self._db.execute(statement, values[done : done + size])
+                done += size
 
     def _place(self, key: ChannelKey, epoch: str, fresh: _Places) -> _Place:
         place = self._find_place(key, fresh)

@@ -180,3 +180,32 @@ async def test_what_a_crash_in_place_kept_from_the_readers_comes_with_the_restar
             await trio.sleep(1)
             assert sink.lines == [f"{n + 1}-{n + 1} word {n}" for n in range(number + 1)]
         nursery.cancel_scope.cancel()
+
+
+async def test_who_emits_without_a_pause_lets_others_have_their_turn() -> None:
+    turns = 0
+
+    async def spin() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with scene() as here:
+        here.nursery.start_soon(spin)
+        await trio.lowlevel.checkpoint()
+        turns = 0
+        for number in range(100):
+            await here.channels.emit(KEY, draft("word", number))
+        assert turns >= 45
+
+
+async def test_who_is_cancelled_emits_nothing_more() -> None:
+    async with scene() as here:
+        with trio.CancelScope() as scope:
+            await here.channels.emit(KEY, draft("word", "a"))
+            scope.cancel()
+            await here.channels.emit(KEY, draft("word", "b"))
+        assert scope.cancelled_caught
+        await here.journal.keep()
+        assert [event.data for event in here.store.events(KEY)] == ["a"]

@@ -49,6 +49,21 @@ def test_reads_back_what_was_committed(log: SqliteLog) -> None:
     assert page(log, ChannelKey("task", "task-1", "bob")) == []
 
 
+def test_a_write_of_many_keeps_each_event_as_it_is(log: SqliteLog) -> None:
+    topics = [ChannelKey("task", f"task-{number}", "alice") for number in range(7)]
+    merges = tuple(Merge)
+    events = [
+        Event(topics[number % 7], "one", 1 + number // 7, 1 + number // 7, f"type-{number}", b"%d" % number,
+              merges[number % 3], f"key-{number}", number)
+        for number in range(2 * 64 + 8 + 3)
+    ]  # fmt: skip
+    log.commit(Write(events=events))
+    for topic in topics:
+        assert page(log, topic) == [event for event in events if event.key == topic]
+    log.commit(Write(events=[event(topics[0], 1 + len(page(log, topics[0])))]))
+    assert [each.offset for each in page(log, topics[0])] == list(range(1, 22))
+
+
 def test_pages_are_bounded_by_count_and_bytes_and_never_empty_before_the_end(log: SqliteLog) -> None:
     log.commit(Write(events=[event(TASK, offset, b"x" * 1000) for offset in range(1, 11)]))
     assert [each.offset for each in page(log, TASK, 3, events=2)] == [4, 5]
