@@ -7,11 +7,12 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from actors.channels import Channels, Follower
+from actors.channels import Channels
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey
 from actors.feed import Feed
+from actors.followers import Follower
 from actors.log import Retention
 from actors.projection import Projection
 from actors.redaction import Drop, TaskRedaction
