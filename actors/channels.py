@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import chain
 
 import msgspec
@@ -13,6 +13,7 @@ import trio
 from actors.channel import Addition, Channel, Located, Records
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
+from actors.followers import Follower, Followers
 from actors.groups import Groups
 from actors.journal import Journal
 from actors.journal_entries import Kept, Together
@@ -68,19 +69,6 @@ class ChannelsStatistics(msgspec.Struct, frozen=True):
     events: int
 
 
-class Follower(msgspec.Struct, frozen=True, eq=False):
-    """Somebody who follows every topic of a channel that it may see, also those to come.
-
-    These are the topics of `owner` and those of everybody; all of them where `owner` is None.
-    """
-
-    channel: str
-    owner: str | None
-    attach: Callable[[ChannelKey], None]
-    detach: Callable[[ChannelKey], None]
-    """The topic is no more. What the follower lags behind with it may still read."""
-
-
 class Channels:
     """All topics of the engine. Sync but for publishing: one task at a time runs, so a decision needs no lock."""
 
@@ -106,9 +94,7 @@ class Channels:
         """The live topics by channel and owner."""
         self._kept: Groups[tuple[str, str], ChannelKey] = Groups()
         """All topics that are kept, in use or not."""
-        self._followers: Groups[tuple[str, str | None], Follower] = Groups()
-        """By channel and what they see; under the owner of everybody's topics all who follow the channel."""
-        self._follower_count = 0
+        self._followers = Followers()
         self._subscription_count = 0
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
@@ -187,14 +173,12 @@ class Channels:
 
     def follow_what_comes(self, follower: Follower) -> None:
         """Attaches the follower to each topic that opens from now on."""
-        self._followers.add((follower.channel, ""), follower)
-        self._followers.add((follower.channel, follower.owner), follower)
-        self._follower_count += 1
+        self._followers.add(follower)
 
     def to_follow(self, follower: Follower, number: int) -> tuple[ChannelKey, ...]:
         """The live topics it may see; where there have been events since there were so many, also those on the shelf,
         which may hold some of them."""
-        away = self._seen_by(follower, self._shelf, self._shelf.keys) if number < self._totals.appended else ()
+        away = follower.seen_of(self._shelf, self._shelf.keys) if number < self._totals.appended else ()
         return (*self._live_keys(follower), *away)
 
     def log_to_follow(self, key: ChannelKey, number: int) -> Log | None:
@@ -207,8 +191,7 @@ class Channels:
 
     def unfollow(self, follower: Follower) -> None:
         """Idempotent."""
-        self._follower_count -= self._followers.discard((follower.channel, ""), follower)
-        self._followers.discard((follower.channel, follower.owner), follower)
+        self._followers.discard(follower)
 
     def origin(self, key: ChannelKey) -> Position:
         """The position before the first event of a topic; a new one is opened."""
@@ -296,7 +279,7 @@ class Channels:
             self._subscription_count -= channel.subscribers
             channel.close()
         if log is not None:
-            for follower in self._followers_of(key):
+            for follower in self._followers.of(key):
                 follower.detach(key)
             self.marks.forgotten.note(log)
             log.abandon()
@@ -368,7 +351,7 @@ class Channels:
             live=len(self._live),
             shelved=len(self._shelf) + len(self._unused),
             subscriptions=self._subscription_count,
-            followers=self._follower_count,
+            followers=len(self._followers),
             retained_bytes=self._totals.bytes,
             events=self._totals.appended - self._totals.taken_up,
         )
@@ -429,7 +412,7 @@ class Channels:
             channel = self._make(log)
             self._live[key] = channel
             self._keys.add((key.channel, key.owner), key)
-            for follower in self._followers_of(key):
+            for follower in self._followers.of(key):
                 follower.attach(key)
         return channel
 
@@ -449,21 +432,7 @@ class Channels:
 
     def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
         """The topics in use that it may see."""
-        return self._seen_by(follower, self._live, self._keys)
-
-    @staticmethod
-    def _seen_by(
-        follower: Follower, keys: Iterable[ChannelKey], owned: Groups[tuple[str, str], ChannelKey]
-    ) -> tuple[ChannelKey, ...]:
-        name, owner = follower.channel, follower.owner
-        if owner is None:
-            return tuple(key for key in keys if key.channel == name)
-        return (*owned.of((name, "")), *(owned.of((name, owner)) if owner else ()))
-
-    def _followers_of(self, key: ChannelKey) -> tuple[Follower, ...]:
-        """Those who may see the topic."""
-        found = self._followers.of((key.channel, key.owner))
-        return (*found, *self._followers.of((key.channel, None))) if key.owner else tuple(found)
+        return follower.seen_of(self._live, self._keys)
 
     def _put_away(self, channel: Channel) -> None:
         """An idle one, if it is still there."""

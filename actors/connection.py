@@ -19,10 +19,10 @@ from actors.admission import (
     held,
     standing,
 )
-from actors.channels import Follower
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey, Event
+from actors.followers import Follower
 from actors.following import Following
 from actors.outbox import Outbox
 from actors.pace import walk

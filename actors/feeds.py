@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,12 +10,13 @@ from functools import partial
 import msgspec
 import trio
 
-from actors.channels import Channels, Follower
+from actors.channels import Channels
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, now_ms
 from actors.feed import Feed
 from actors.feed_record import used, used_at
+from actors.followers import Follower
 from actors.log import Retention
 from actors.projection import Projection
 from actors.redaction import Drop, TaskRedaction
@@ -151,7 +151,7 @@ class Feeds:
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_SECONDS
             # What cannot be read now can be by the next time.
-            with contextlib.suppress(StoreError):
+            with suppress(StoreError):
                 await self.sweep(now_ms())
 
     async def sweep(self, now: int) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
 
-from actors.channels import Follower
 from actors.event import ChannelKey
+from actors.followers import Follower
 
 
 class Following:

@@ -6,9 +6,10 @@ import random
 
 import trio
 
-from actors.channels import Channels, ChannelsOptions, Follower
+from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, now_ms
 from actors.event import draft as draft_of
+from actors.followers import Follower
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.subscription import Subscription

@@ -4,9 +4,10 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions, Follower
+from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft, now_ms
+from actors.followers import Follower
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.subscription import Subscription
