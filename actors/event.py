@@ -82,8 +82,8 @@ def now_ms() -> int:
 def draft(
     event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "", timestamp: int | None = None
 ) -> Draft:
-    """A draft of `data`. Raises CallboardError INVALID_PAYLOAD for a bad type name, data that JSON cannot hold or a merge
-    key that UTF-8 cannot.
+    """A draft of `data`. Raises CallboardError INVALID_PAYLOAD for a bad type name, for data that JSON cannot hold, and
+    for a merge key that UTF-8 cannot.
 
     `merge_key` keeps apart what must not be merged although it is adjacent and of one type: two messages, two steps.
     """
