@@ -83,11 +83,14 @@ def now_ms() -> int:
 def draft(
     event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "", timestamp: int | None = None
 ) -> Draft:
-    """A draft of `data`. Raises CallboardError INVALID_PAYLOAD for a bad type name or data that JSON cannot hold.
+    """A draft of `data`. Raises CallboardError INVALID_PAYLOAD for a bad type name, for data that JSON cannot hold, and
+    for a merge key that UTF-8 cannot.
 
     `merge_key` keeps apart what must not be merged although it is adjacent and of one type: two messages, two steps.
     """
     check_event_type(event_type)
+    if not (merge_key.isascii() or _is_utf8(merge_key)):
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"the merge key of {event_type} is no text: {merge_key!a}")
     if merge is Merge.TEXT and not (isinstance(data, dict) and isinstance(data.get("content"), str)):
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} streams text: its data needs a string `content`")
     return Draft(
@@ -110,6 +113,15 @@ def encode_json(what: str, data: Json) -> bytes:
         return bytes(memoryview(orjson.dumps(data)))
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{what} is not JSON: {error}") from error
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether it can be written down: no surrogate stands alone in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=1024)

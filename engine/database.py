@@ -109,6 +109,7 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
         _make_private(path)
     db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
     try:
+        _check_ours(db)
         _make_shrinkable(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -141,6 +142,16 @@ def open_existing(path: Path) -> sqlite3.Connection:
         db.close()
         raise SchemaError(f"{path}: schema version {version} is not this Callboard's, {len(MIGRATIONS)}")
     return db
+
+
+def _check_ours(db: sqlite3.Connection) -> None:
+    """Another program's tables are left alone. One statement, so that it sees one moment of a file that is being made.
+
+    Raises SchemaError."""
+    seen = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)"
+    version, tables = db.execute(seen).fetchone()
+    if tables and not version:
+        raise SchemaError("this is another program's database")
 
 
 def _make_shrinkable(db: sqlite3.Connection) -> None:

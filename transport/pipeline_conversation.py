@@ -185,7 +185,7 @@ class PipelineConversation:
 
     async def _recall(self, command: pipeline.Recall, echo: pipeline.Echo) -> None:
         user = self._client.principal
-        await self._pipelines.recall(await self._present(user), user, command.message_id, echo)
+        await self._pipelines.recalls.recall(await self._present(user), user, command.message_id, echo)
 
     async def _read(self, command: pipeline.Read, echo: pipeline.Echo) -> None:
         user = self._client.principal

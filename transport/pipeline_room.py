@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.channels import Channels
+from actors.event import Draft
 from actors.feed import Feed
 from actors.principal import Principal
 from actors.session import Session
@@ -39,3 +41,14 @@ class Room(msgspec.Struct, frozen=True):
 
 def session_key(pipeline_uuid: str, session_type: SessionType) -> str:
     return f"pipeline {session_type} {pipeline_uuid}"
+
+
+async def tell(channels: Channels, room: Room, *drafts: Draft, patient: bool = False) -> None:
+    """Returns once it shows in the room. Where nothing can be kept it is refused, unless it is `patient`.
+
+    Raises CallboardError BUSY, UNAVAILABLE."""
+    if patient:
+        position = await (await channels.submit(room.session.key, *drafts, patient=True)).wait()
+    else:
+        position = await channels.publish(room.session.key, *drafts)
+    await room.feed.catch_up(room.session.key, position.offset)

@@ -8,30 +8,27 @@ import msgspec
 import trio
 
 from actors.addresses import broadcasts_of
-from actors.commands import CancelTask, CreateSession, ExecStarted, Say
+from actors.commands import CreateSession, ExecStarted, Say
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
+from actors.event import ChannelKey, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Resumption, Retention
 from actors.members import Members, MemberStore
 from actors.principal import Principal, Scope
-from actors.redaction import TaskRedaction
-from actors.redactor import Redactor
 from actors.router import Router
 from actors.session import Session
 from actors.uploads import UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
 from transport.dialects.pipeline_elements import bytes_in, encode_chain, text_of, without_base64
-from transport.dialects.pipeline_messages import RoomMessage
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.pipeline_files import RoomFiles, address
-from transport.pipeline_groups import KnownPipeline, PipelineGroups, moderates
+from transport.pipeline_groups import KnownPipeline, PipelineGroups
 from transport.pipeline_presence import RoomsPresence
-from transport.pipeline_room import GROUP, Room, session_key
+from transport.pipeline_recalls import Recalls
+from transport.pipeline_room import GROUP, Room, session_key, tell
 from transport.pipeline_seats import Seat, Seats, SeatsReport
 
-_RECALL_DEADLINE_SECONDS = 20.0
 _REPLAY_BYTES = 64 * 1024 * 1024
 NO_MEMBER = "not a member of this group"
 
@@ -70,7 +67,7 @@ class Pipelines:
         self._router = router
         self._feeds = feeds
         self.files = RoomFiles(uploads)
-        self._redactor = Redactor(router, feeds)
+        self.recalls = Recalls(router, feeds, self.files, options.recall_seconds)
         known = {one.uuid: one.members for one in options.known if one.members}
         self._groups = PipelineGroups(Members(known) if members is None else members)
         self._presence = RoomsPresence(router.channels, options.presence_seconds)
@@ -122,35 +119,12 @@ class Pipelines:
     async def reset(self, room: Room) -> None:
         """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
         let go. Raises CallboardError UNAVAILABLE, and has done nothing but forgotten files."""
+        # Where nothing can be kept it is refused here, and not half way.
         await self._router.channels.keeper.keep()
         await self.files.forget_all(room)
         # From here on it is done whole, and kept before anyone hears of it.
         room.session.clear()
-        await self._tell(room, draft("chat.reset", {"at": now_ms()}), patient=True)
-
-    async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
-        """Leaves a tombstone in the message's place, and its text nowhere. Its author may for some time, admins and
-        moderators at any. With a question goes what was answered to it, which may quote it; what is still being
-        answered is cancelled.
-
-        Raises CallboardError NOT_FOUND, CONFLICT where it is recalled already, FORBIDDEN; and UNAVAILABLE, having done
-        nothing but forgotten files.
-        """
-        await self._router.channels.keeper.keep()
-        message = room.messages.find(message_id)
-        if message is None:
-            raise CallboardError(ErrorCode.NOT_FOUND, f"no message {message_id}")
-        if message.recalled:
-            raise CallboardError(ErrorCode.CONFLICT, f"message {message_id} is recalled already")
-        self._check_recall(room, user, message)
-        redaction = TaskRedaction(message.task_id, asked=message.role == "user")
-        going = [one for one in room.messages.of_task(message.task_id) if redaction.takes_back(one.role)]
-        # Whoever asked for it may go away at once: it is not left half done.
-        with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
-            await self.files.forget(room, going)
-            await self._redactor.redact(room.session, redaction)
-            await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled), patient=True)
-            await self._cancel(room, message.task_id)
+        await tell(self._router.channels, room, draft("chat.reset", {"at": now_ms()}), patient=True)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
         """Moves the user's marker on, and returns whether it does move. Raises CallboardError NOT_FOUND."""
@@ -160,7 +134,7 @@ class Pipelines:
         if message_id <= room.messages.read_by(user.user_id):
             return False
         told: Json = {"message_id": message_id, "user_id": user.user_id, "echo": echo}
-        await self._tell(room, draft("chat.read", told))
+        await tell(self._router.channels, room, draft("chat.read", told))
         return True
 
     async def broadcast(self, user: Principal, uuid: PipelineUuid, message: str) -> None:
@@ -178,12 +152,6 @@ class Pipelines:
             for session in self._router.sessions.keyed(session_key(pipeline.uuid, session_type)):
                 await self._router.channels.publish(session.key, news)
         await trio.lowlevel.checkpoint()
-
-    async def _tell(self, room: Room, *drafts: Draft, patient: bool = False) -> None:
-        """Returns once it shows in the room. Where nothing can be kept it is refused, unless it is `patient`."""
-        reply = await self._router.channels.submit(room.session.key, *drafts, patient=patient)
-        position = await reply.wait()
-        await room.feed.catch_up(room.session.key, position.offset)
 
     async def arrive(self, room: Room, user: Principal, connection_id: str) -> None:
         """The user is there from now on, and the others in the room are told."""
@@ -250,23 +218,6 @@ class Pipelines:
             return True
         return seat.session_type == "group" and self._admits(user, self.find(seat.pipeline_uuid))
 
-    def _check_recall(self, room: Room, user: Principal, message: RoomMessage) -> None:
-        if moderates(user, room.pipeline):
-            return
-        if message.role != "user" or message.user_id != user.user_id:
-            raise CallboardError(ErrorCode.FORBIDDEN, "a message is recalled by its author or a moderator")
-        if now_ms() - message.timestamp > self.options.recall_seconds * 1000:
-            limit = self.options.recall_seconds
-            raise CallboardError(ErrorCode.FORBIDDEN, f"a message can be recalled for {limit:g} seconds")
-
-    async def _cancel(self, room: Room, task_id: str) -> None:
-        try:
-            await self._router.command_task(room.principal, CancelTask(task_id))
-        except CallboardError as error:
-            # It may have ended so long ago that it is forgotten.
-            if error.code is not ErrorCode.NOT_FOUND:
-                raise
-
     def _owner(self, user: Principal, pipeline: KnownPipeline, session_type: SessionType) -> Principal:
         if session_type == "person" or not self.options.auth_required:
             return user
@@ -309,14 +260,3 @@ class Pipelines:
 
 def _feed_key(session_id: str, owner: str) -> ChannelKey:
     return ChannelKey(FEED_CHANNEL, f"room.{session_id}", owner)
-
-
-def _recalled(message: RoomMessage, by: Principal, echo: Echo) -> Draft:
-    told: Json = {
-        "message_id": message.id,
-        "by": by.user_id,
-        "echo": echo,
-        "task_id": message.task_id,
-        "role": message.role,
-    }
-    return draft("chat.recalled", told)

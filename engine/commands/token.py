@@ -85,7 +85,10 @@ def list_(config_file: Path | None) -> None:
 
 @contextmanager
 def _keys(config_file: Path | None) -> Iterator[ApiKeys]:
-    path = read_config(config_file, surroundings=False).store.path
+    store = read_config(config_file, surroundings=False).store
+    if store.in_memory:
+        raise click.ClickException("`store.path` is `:memory:`: nothing is kept, and no key would be known to anyone")
+    path = store.path
     try:
         keys = ApiKeys(path)
         try:

@@ -114,3 +114,13 @@ def test_a_file_that_is_no_database(path: Path) -> None:
     path.write_text("something else entirely, long enough to be read as a header\n" * 100)
     with pytest.raises(SchemaError, match="is not usable as Callboard's database"):
         ApiKeys(path)
+
+
+def test_another_programs_database_is_left_as_it_is(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE bookmark (url TEXT)")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(SchemaError, match="another program's"):
+        ApiKeys(path)
+    assert path.read_bytes() == before

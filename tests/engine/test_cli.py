@@ -145,6 +145,12 @@ def test_a_database_that_cannot_be_used_is_said_plainly() -> None:
     )
 
 
+def test_no_key_is_made_where_nobody_would_ever_know_it() -> None:
+    result = run("token", "create", "--user", "a", CALLBOARD_STORE__PATH=":memory:")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nothing is kept" in result.stderr
+
+
 def test_the_module_is_the_same_command_line_and_finds_agents_beside_it() -> None:
     Path("mine.py").write_text("async def helper(task):\n    return None\n")
     root = str(Path(__file__).parents[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
@@ -10,9 +11,13 @@ from msgspec import Meta
 
 from actors.commands import AnswerToolCall, AppendTurn, CancelTask, ConfirmStep, TaskQuery, TaskState, TaskView
 from actors.errors import CallboardError, ErrorCode
+from actors.event import Event, Merge
+from actors.log import Log
 from actors.principal import Principal
 from actors.question_kind import Kind
 from actors.router import Router
+from actors.store import StoreError
+from actors.task_fold import TaskSnapshot
 from transport.dialects.wallet_fold import TaskFold
 from transport.dialects.wallet_task import State, Status, WalletTask, iso
 from transport.http.paging import PageLimit
@@ -92,15 +97,26 @@ class WalletTasksApi:
         for question in self._router.open_questions(task.key):
             if question.offset < log.first:
                 fold.apply(question)
-        offset = 0
-        while offset < log.tail:
-            events = await log.page(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES)
-            for event in events:
+        if log.holes:
+            for event in await self._with_texts(principal, log):
                 fold.apply(event)
-            # Without any the retention has gone ahead of the reader.
-            offset = events[-1].offset if events else log.first - 1
-            await trio.lowlevel.checkpoint()
+        else:
+            async for event in _events(log):
+                fold.apply(event)
         return _stands(fold.snapshot(), task.view())
+
+    async def _with_texts(self, principal: Principal, log: Log) -> list[Event]:
+        """Of a task that is compacted the snapshot alone has what the agent said in pieces. Where in the task it was
+        said is not known any more: it stands behind the first question."""
+        events = [event async for event in _events(log)]
+        channel, topic = log.key.channel, log.key.topic
+        taken = (await self._router.snapshots_of(principal, channel, (topic,)))[topic]
+        messages = msgspec.json.decode(taken.body, type=TaskSnapshot).messages
+        whole = {event.merge_key for event in events if event.event_type == "agent.message"}
+        texts = [_said(log, key, text) for key, text in messages.items() if key not in whole]
+        asked = (place for place, event in enumerate(events, 1) if event.event_type == "task.turn_started")
+        place = next(asked, 0)
+        return [*events[:place], *texts, *events[place:]]
 
     def routes(self) -> list[AnyRoute]:
         one = "/api/tasks/{task_id}"
@@ -175,6 +191,26 @@ class WalletTasksApi:
                 errors=(404, 409, 503),
             ),
         ]
+
+
+async def _events(log: Log) -> AsyncIterator[Event]:
+    """All that are kept, a page at a time. Raises CallboardError UNAVAILABLE."""
+    offset = 0
+    while offset < log.tail:
+        try:
+            page = await log.page(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES)
+        except StoreError as error:
+            raise CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be read: {error}", retry_after=2.0) from error
+        for event in page:
+            yield event
+        # Without any the retention has gone ahead of the reader.
+        offset = page[-1].offset if page else log.first - 1
+        await trio.lowlevel.checkpoint()
+
+
+def _said(log: Log, key: str, text: str) -> Event:
+    body = msgspec.json.encode({"content": text})
+    return Event(log.key, log.epoch, log.holes, log.holes, "agent.message", body, Merge.TEXT, key, 0)
 
 
 def _listed(view: TaskView) -> ListedTask:
