@@ -43,17 +43,23 @@ class Wire:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
+        self._passed: list[dict[str, Any]] = []
+        """What came before what was waited for."""
 
     def send(self, frame: object) -> None:
         self._socket.send(json.dumps(frame))
 
     def until(self, example: dict[str, Any], met: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-        """The next frame of the example's type that fits, which must be like the example."""
+        """The next frame of the example's type that fits, which must be like the example. Between a reply and the
+        events of what was asked for there is no order: what is passed over is found later."""
+        passed, self._passed = self._passed, []
         while True:
-            frame: dict[str, Any] = json.loads(self._socket.recv(PATIENCE))
+            frame: dict[str, Any] = passed.pop(0) if passed else json.loads(self._socket.recv(PATIENCE))
             if frame["type"] == example["type"] and met(frame):
+                self._passed += passed
                 assert_like(frame, example)
                 return frame
+            self._passed.append(frame)
 
 
 @contextmanager
