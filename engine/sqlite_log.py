@@ -15,6 +15,7 @@ from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
 from engine.database import open_database, transaction
 from engine.database_file import DatabaseFile
 from engine.exporter import records_of
+from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
 from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
@@ -254,7 +255,7 @@ class SqliteLog:
                 raise_floor(db, place.topic, floor.offset)
         for compaction in write.compactions:
             if (place := self._find_place(compaction.key, fresh)) is not None:
-                _compact(db, place.topic, compaction.offset)
+                fresh[compaction.key] = _Place(place.topic, compact(db, place.topic, compaction.offset))
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
                 drop_topic(db, place.topic)
@@ -291,6 +292,8 @@ class SqliteLog:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
                     self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
                 after = event.offset
+        if place is not None:
+            fresh[rewrite.key] = _Place(place.topic, measure(self._db, place.topic))
         base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
         if base is not None:
             body = redact_base(rewrite.key, base[0], rewrite.redaction)
@@ -345,9 +348,3 @@ def _stored(
     # What is missing before the first event that is left is a hole, where there are such.
     begin = floor + 1 if holes > floor else first or tail + 1
     return StoredTopic(ChannelKey(channel, topic, owner), epoch, begin, tail, last_type or "", holes)
-
-
-def _compact(db: sqlite3.Connection, topic: int, offset: int) -> None:
-    passing = (topic, offset, Merge.NEVER.value)
-    db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
-    db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))
