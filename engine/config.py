@@ -73,7 +73,8 @@ class Store(Section, frozen=True, kw_only=True):
     window_bytes: Bytes = 1 << 20
     max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 50)] | None = None
     """How large the file may grow, beside its write-ahead log. At that size nothing new is kept, and clients are
-    refused with UNAVAILABLE, until the retention has made room. Unset: as large as the disk lets it."""
+    refused with UNAVAILABLE, until the retention has made room. Files of clients take at most half of it. Unset: as
+    large as the disk lets it."""
     compact_seconds: Seconds = 3_600.0
     """So long after its end a task keeps of its events only the discrete ones, and its snapshot."""
     snapshots: Count = 256

@@ -168,11 +168,20 @@ def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], Non
     db.execute("BEGIN IMMEDIATE")
     try:
         work(db)
+        db.execute("COMMIT")
     except BaseException:
-        # Whatever ended it, KeyboardInterrupt too: the write lock must not outlive it.
-        db.execute("ROLLBACK")
+        # Whatever ended it, KeyboardInterrupt too: the write lock must not outlive it. Of a full disk SQLite may have
+        # made an end itself.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
+
+
+def limit_bytes(db: sqlite3.Connection, most: int) -> None:
+    """Through this connection the file grows no further than that, or than it is: what needs more is refused as where
+    the disk is full. The write-ahead log is beside that. Raises sqlite3.Error."""
+    (page,) = db.execute("PRAGMA page_size").fetchone()
+    db.execute(f"PRAGMA max_page_count = {max(1, most // page)}")
 
 
 def _migrate(db: sqlite3.Connection) -> None:

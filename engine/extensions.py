@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import msgspec
 import structlog
 import trio
 
@@ -61,8 +62,14 @@ async def _open_uploads(config: Config, store: SqliteStore | None, stack: AsyncE
     bounds = UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
     if store is None:
         return MemoryUploads(bounds)
+    most = config.store.max_bytes
+    if most is not None:
+        # No retention makes room of files: the rest is the log's.
+        bounds = msgspec.structs.replace(bounds, total_bytes=min(bounds.total_bytes, most // 2))
     uploads = await trio.to_thread.run_sync(SqliteUploads, config.store.path, bounds, store.writing)
     stack.callback(uploads.close)
+    if most is not None:
+        uploads.limit_bytes(most)
     return uploads
 
 

@@ -12,7 +12,7 @@ from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention, new_epoch
 from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
-from engine.database import open_database, transaction
+from engine.database import limit_bytes, open_database, transaction
 from engine.database_file import DatabaseFile
 from engine.exporter import records_of
 from engine.sqlite_compaction import compact, measure
@@ -94,14 +94,9 @@ class SqliteLog:
         """Idempotent."""
         self._opened.close()
 
-    def limit_pages(self, pages: int) -> None:
-        """The file grows no further than that, or than it is: commits that need more are refused."""
-        self._db.execute(f"PRAGMA max_page_count = {int(pages)}")
-
     def limit_bytes(self, most: int) -> None:
-        """As `limit_pages`. The write-ahead log is beside that."""
-        (page,) = self._db.execute("PRAGMA page_size").fetchone()
-        self.limit_pages(max(1, most // page))
+        """The file grows no further than that, or than it is: commits that need more are refused."""
+        limit_bytes(self._db, most)
 
     def commit(self, write: Write) -> None:
         """Raises StoreError; nothing of it is kept then."""

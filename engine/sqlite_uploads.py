@@ -12,7 +12,7 @@ import trio
 
 from actors.errors import CallboardError, ErrorCode
 from actors.uploads import Upload, UploadsOptions, no_such_file, upload_key
-from engine.database import open_database, transaction
+from engine.database import limit_bytes, open_database, transaction
 
 _PUT = "INSERT INTO upload (owner, key, scope, name, media_type, size, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FIND = "SELECT name, media_type, data FROM upload WHERE owner = ? AND scope = ? AND key = ?"
@@ -39,6 +39,11 @@ class SqliteUploads:
         self._reading = trio.CapacityLimiter(1)
         self._writer = open_database(path)
         self._reader = open_database(path)
+
+    def limit_bytes(self, most: int) -> None:
+        """As engine.sqlite_log.SqliteLog.limit_bytes, of the same file: a file that needs more is refused. Blocks.
+        Raises sqlite3.Error."""
+        limit_bytes(self._writer, most)
 
     def close(self) -> None:
         """Nothing may be under way. Blocks."""

@@ -113,11 +113,11 @@ def test_a_locked_database_refuses_and_goes_on_later(path: Path) -> None:
 
 def test_a_full_disk_refuses_and_goes_on_later(log: SqliteLog, path: Path) -> None:
     log.commit(Write(events=[event(TASK, 1)]))
-    log.limit_pages(1)
+    log.limit_bytes(1)
     with pytest.raises(StoreError, match="full"):
         log.commit(Write(events=[event(TASK, 2, b"x" * 10**6)]))
     assert page(log, TASK) == [event(TASK, 1)]
-    log.limit_pages(10**6)
+    log.limit_bytes(10**9)
     log.commit(Write(events=[event(TASK, 2)]))
     assert page(log, TASK, 1) == [event(TASK, 2)]
 

@@ -99,3 +99,18 @@ async def test_a_file_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
         with pytest.raises(CallboardError) as refused:
             await store.put("ann", "s", "", "x/y", b"bytes")
         assert refused.value.code is ErrorCode.UNAVAILABLE
+
+
+async def test_a_file_for_which_the_database_has_no_room_is_refused_and_room_of_others_is_used(tmp_path: Path) -> None:
+    with uploads(tmp_path) as store:
+        first = await store.put("ann", "s", "first", "x/y", bytes(300_000))
+        store.limit_bytes(500_000)
+        with pytest.raises(CallboardError, match="full") as refused:
+            await store.put("ann", "s", "second", "x/y", bytes(300_000))
+        assert refused.value.code is ErrorCode.UNAVAILABLE
+        assert refused.value.retry_after
+        assert await store.find("ann", "s", first.key) == first
+        await store.forget("ann", "s", first.key)
+        second = await store.put("ann", "s", "second", "x/y", bytes(300_000))
+        assert await store.find("ann", "s", second.key) == second
+    assert (tmp_path / "callboard.db").stat().st_size <= 500_000
