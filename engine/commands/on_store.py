@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from actors.store import StoreError
 from engine.commands.options import read_config
@@ -26,6 +27,8 @@ def store_file(config_file: Path | None) -> Iterator[Path]:
         yield store.path
     except (SchemaError, StoreError, sqlite3.Error) as error:
         raise click.ClickException(str(error)) from error
+    except msgspec.DecodeError as error:
+        raise click.ClickException(f"{store.path} holds records of another version: {error}") from error
     except BrokenPipeError:
         # Whoever reads the output has had enough: not the file's fault, and click ends quietly.
         raise
