@@ -11,7 +11,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from engine.commands.on_store import replace_option, store_file
+from engine.commands.on_store import check_apart, replace_option, store_file
 from engine.commands.options import config_option
 from engine.export_lines import Head
 from engine.exporter import NothingToExport, export
@@ -31,6 +31,7 @@ def export_(config_file: Path | None, name: str, output: Path | None, replace: b
             if output is None:
                 _write(sys.stdout.buffer, head, lines)
             else:
+                check_apart(path, output)
                 with whole_file(output, replace=replace) as name_for_now, name_for_now.open("wb") as file:
                     _write(file, head, lines)
     except NothingToExport as error:
