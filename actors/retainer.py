@@ -84,16 +84,16 @@ class Retainer:
             await trio.sleep(self._options.rest * (trio.current_time() - began))
 
     async def _raise(self, topics: tuple[Overfull, ...]) -> None:
-        records = [await self._fold_before(topic.key, topic.offset) for topic in topics]
-        await self._journal.wait_for_room()
-        # No checkpoint from here on: a topic that is forgotten later is dropped behind this in the journal.
-        floors: list[Floor] = []
-        kept: list[Record] = []
-        for topic, record in zip(topics, records, strict=True):
+        replies: list[Reply[None]] = []
+        for topic in topics:
+            await self._journal.wait_for_room()
+            record = await self._fold_before(topic.key, topic.offset)
+            # No checkpoint from here to the journal: a topic that is forgotten later is dropped behind this, and what
+            # is taken back later is taken back in the record too.
             if self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
-                floors.append(Floor(topic.key, topic.offset))
-                kept += () if record is None else (record,)
-        if floors:
-            reply: Reply[None] = Reply()
-            self._journal.put_nowait(Kept(records=tuple(kept), floors=tuple(floors), reply=reply))
+                replies.append(Reply())
+                records = () if record is None else (record,)
+                floor = Floor(topic.key, topic.offset)
+                self._journal.put_nowait(Kept(records=records, floors=(floor,), reply=replies[-1]))
+        for reply in replies:
             await reply.wait()
