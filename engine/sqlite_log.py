@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -14,10 +14,11 @@ from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write, own_kind
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
-from engine.exporter import records_of
+from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
 from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
+from engine.topic_records import records_of
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
 _FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
@@ -65,6 +66,8 @@ class _Place(NamedTuple):
 
 _Places: TypeAlias = dict[ChannelKey, _Place | None]
 """None for a topic that is dropped."""
+Work: TypeAlias = Callable[[sqlite3.Connection], None]
+"""Within a transaction that it neither begins nor ends."""
 
 
 class SqliteLog:
@@ -108,14 +111,18 @@ class SqliteLog:
         """Raises StoreError; nothing of it is kept then."""
         self.commit_all((write,))
 
-    def commit_all(self, writes: Iterable[Write]) -> None:
-        """Many as one: what `writes` itself raises, too, leaves nothing of them kept. Raises StoreError."""
+    def commit_all(self, writes: Iterable[Write | Work]) -> None:
+        """Many as one, with what else is written beside them: what `writes` itself raises, too, leaves nothing of them
+        kept. Raises StoreError."""
         fresh: _Places = {}
         try:
             self.check()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
-                self._write(write, fresh)
+                if isinstance(write, Write):
+                    self._write(write, fresh)
+                else:
+                    write(self._db)
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
@@ -150,7 +157,7 @@ class SqliteLog:
         connection. Raises sqlite3.Error."""
         found = self._reader.execute("SELECT owner FROM topic WHERE channel = ? AND topic = ?", (channel, name))
         keys = [ChannelKey(channel, name, owner) for (owner,) in found]
-        return keys, [(kind, record_id) for kind, record_id, _ in records_of(self._reader, name)]
+        return keys, [(kind, record_id) for kind, record_id, _ in records_of(self._reader, channel, name)]
 
     def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
         """As actors.store.RetainedStore.excess. With the reader's connection."""
@@ -263,7 +270,7 @@ class SqliteLog:
                 raise_floor(db, place.topic, floor.offset)
         for compaction in write.compactions:
             if (place := self._find_place(compaction.key, fresh)) is not None:
-                _compact(db, place.topic, compaction.offset)
+                fresh[compaction.key] = _Place(place.topic, compact(db, place.topic, compaction.offset))
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
                 drop_topic(db, place.topic)
@@ -309,6 +316,8 @@ class SqliteLog:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
                     self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
                 after = event.offset
+        if place is not None:
+            fresh[rewrite.key] = _Place(place.topic, measure(self._db, place.topic))
 
     def _rewrite_base(self, rewrite: Rewrite) -> None:
         base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
@@ -359,9 +368,3 @@ def _stored(
     # What is missing before the first event that is left is a hole, where there are such.
     begin = floor + 1 if holes > floor else first or tail + 1
     return StoredTopic(ChannelKey(channel, topic, owner), epoch, begin, tail, last_type or "", holes)
-
-
-def _compact(db: sqlite3.Connection, topic: int, offset: int) -> None:
-    passing = (topic, offset, Merge.NEVER.value)
-    db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
-    db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))

@@ -95,8 +95,10 @@ def _keys(config_file: Path | None) -> Iterator[ApiKeys]:
             yield keys
         finally:
             keys.close()
-    except (SchemaError, sqlite3.Error) as error:
+    except SchemaError as error:
         raise click.ClickException(str(error)) from error
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{path}: {error}") from error
     except OSError as error:
         raise click.ClickException(f"{path} cannot be opened: {error.strerror}") from error
 
