@@ -6,6 +6,7 @@
     ├── sessions      dynamic, transient    one per conversation in use
     ├── tasks         dynamic, temporary    one per run of an agent
     ├── connections   crowd, temporary      one per accepted connection, and its writer while it lags
+    ├── poller        permanent             waits for the connections that are idle
     ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
     ├── http          permanent             the application behind Hypercorn, and its lifespan
     └── listener      permanent             the one port
@@ -30,6 +31,7 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
         core.session_actors.as_child(),
         core.task_actors.as_child(),
         core.connection_actors.as_child(),
+        ChildSpec("poller", front.poller.run),
         ChildSpec("rounds", rounds.run),
         ChildSpec("http", front.http.run, start_deadline=15.0, stop_deadline=15.0),
         ChildSpec("listener", front.listener.run),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import trio
@@ -17,6 +18,7 @@ from actors.rate import TokenBucket
 from actors.subscription import Encoder
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
+from transport.seat import Work
 from transport.websocket import PING, WebSocket
 
 
@@ -80,8 +82,8 @@ class ClientSocket:
         spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, trio.current_time())
         self._socket = WebSocket(stream, self.outbox, self._options.message_bytes, spare)
         self.connection = Connection(services.router, self.outbox, encoder, self.close, self._options.subscriptions)
-        # One scope for all that may end the reading: an idle connection holds few objects.
-        self._reading = trio.CancelScope()
+        self._reading: trio.CancelScope | None = None
+        """All that may end the reading, in a task: an idle connection holds few objects."""
         self._idle = False
         """Waits for a request, and carries none out."""
         self._auth_deadline = math.inf
@@ -106,27 +108,65 @@ class ClientSocket:
         counts."""
         if self._closing is None:
             self._closing = (code, reason)
-            self._reading.deadline = trio.current_time() + self._options.close_seconds
-            if self._idle:
-                self._reading.cancel()
+            if self._reading is not None:
+                self._reading.deadline = trio.current_time() + self._options.close_seconds
+                if self._idle:
+                    self._reading.cancel()
+            elif self._idle and self._stream.seat is not None:
+                self._stream.seat.wake()
+
+    def begin(self, answer: bytes) -> None:
+        """Sends the answer to the upgrade, and the greeting. `ready` or `attend` goes on."""
+        self.outbox.put_nowait(answer)
+        self.services.connections.add(self.connection, self, trio.current_time(), beat_seconds=self._beat_seconds)
+        self._conversation.greet()
 
     async def serve(self, answer: bytes) -> None:
         """Sends the answer to the upgrade and returns when the client is gone, with everything of it cleared away; the
-        socket itself is the caller's."""
-        connections = self.services.connections
+        socket itself is the caller's. Also returns when the client is idle and parked on its stream's seat."""
         try:
-            self.outbox.put_nowait(answer)
-            connections.add(self.connection, self, trio.current_time(), beat_seconds=self._beat_seconds)
-            self._conversation.greet()
-            await self._converse()
+            self.begin(answer)
+        except BaseException:
+            self.abandon()
+            raise
+        await self.attend()
+
+    def ready(self) -> Work | None:
+        """Handles what has come to an idle client. What is returned goes on where something has to wait."""
+        if not self._socket.read_nowait():
+            return None if self._begin_wait() else self.attend
+        self._end_wait()
+        work = self._answer()
+        if work is None or self._closing is not None or self._socket.ended:
+            self._socket.flush()
+        if work is None and self._socket.at_rest and self._begin_wait():
+            return None
+        # Before anything else runs: no event follows a close frame.
+        rest = self.connection.wind_up() if self._socket.ended else None
+        return partial(self._attend, work, rest)
+
+    async def attend(self) -> None:
+        """Goes on until the client is gone, with everything of it cleared away, or parked."""
+        await self._attend()
+
+    async def _attend(self, *begun: Awaitable[None] | None) -> None:
+        parked = False
+        try:
+            parked = await self._converse(begun)
         finally:
-            self._conversation.end()
-            self.connection.detach()
-            connections.remove(self.connection)
-            if self.outbox.busy:
-                # What is still to be written will not be: a socket left in mid-frame is fit for nothing else. The
-                # writer, which is no child of this task, ends by that too.
-                self.outbox.abort()
+            self._reading = None
+            if not parked:
+                self.abandon()
+
+    def abandon(self) -> None:
+        """Clears away all of it but the socket."""
+        self._conversation.end()
+        self.connection.detach()
+        self.services.connections.remove(self.connection)
+        if self.outbox.busy:
+            # What is still to be written will not be: a socket left in mid-frame is fit for nothing else. The
+            # writer, which is no child of this task, ends by that too.
+            self.outbox.abort()
 
     def reply(self, frame: bytes) -> None:
         """Has a frame sent, after those before it, when what has been read is handled or something waits."""
@@ -168,6 +208,8 @@ class ClientSocket:
     def await_identity(self) -> None:
         """From now on the client has some seconds to say who it is."""
         self._auth_deadline = trio.current_time() + self._options.auth_seconds
+        if self._stream.seat is not None:
+            self._stream.seat.call_at(self._auth_deadline)
 
     def identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
@@ -189,10 +231,27 @@ class ClientSocket:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
         return principal
 
-    async def _converse(self) -> None:
+    def _answer(self) -> Awaitable[None] | None:
+        """Handles the messages that have come, up to one that has to wait: what is returned carries it out."""
+        text = self._socket.receive_nowait()
+        while isinstance(text, str) and self._closing is None:
+            if (work := self._conversation.answer(text)) is not None:
+                return work
+            text = self._socket.receive_nowait()
+        return None
+
+    async def _converse(self, begun: Iterable[Awaitable[None] | None]) -> bool:
+        """True where the client is idle, and parked; False where it is to be cleared away."""
         # Short of calls: each is held for as long as the client is idle.
-        with self._reading:
+        with trio.CancelScope() as self._reading:
+            if self._closing is not None:
+                self._reading.deadline = trio.current_time() + self._options.close_seconds
+            for work in begun:
+                if work is not None:
+                    await work
             while self._begin_wait():
+                if self._park():
+                    return True
                 text = await self._socket.receive()
                 self._end_wait()
                 if text is None:
@@ -206,17 +265,31 @@ class ClientSocket:
         if (rest := self.connection.wind_up()) is not None:
             await rest
         if self._socket.over and not self.outbox.busy:
-            return
+            return False
         with trio.move_on_after(self._options.close_seconds):
             await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self.outbox.drain()
+        return False
+
+    def _park(self) -> bool:
+        """Leaves the client on its seat, where it has one and nothing of it is under way."""
+        seat = self._stream.seat
+        if seat is None or self.is_overdue or self._stream.has_unread or not self.outbox.has_room:
+            return False
+        self._socket.flush()
+        return self._socket.at_rest and seat.park(self)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it has not said in time who it is."""
+        return self._auth_deadline <= trio.current_time()
 
     def _begin_wait(self) -> bool:
         """From now on `close` need not wait for a command. False where either side closes already."""
         # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
         if self._closing is not None or self._socket.ended:
             return False
-        if self._auth_deadline != math.inf:
+        if self._reading is not None:
             self._reading.deadline = self._auth_deadline
         self._idle = True
         return True
@@ -224,5 +297,23 @@ class ClientSocket:
     def _end_wait(self) -> None:
         """A command is not cut short where its client has not authenticated in time."""
         self._idle = False
-        if self._closing is None and self._auth_deadline != math.inf:
+        if self._closing is None and self._reading is not None:
             self._reading.deadline = math.inf
+
+
+class Accepted:
+    """Serves the client of an upgrade that was accepted at once: it may begin without a task."""
+
+    __slots__ = ("_answer", "client")
+
+    def __init__(self, client: ClientSocket, answer: bytes) -> None:
+        self.client = client
+        self._answer = answer
+
+    async def __call__(self) -> None:
+        await self.client.serve(self._answer)
+
+    def begin(self) -> Work | None:
+        """What has come behind the head is handled. What is returned goes on where something has to wait."""
+        self.client.begin(self._answer)
+        return self.client.ready()

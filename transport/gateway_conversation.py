@@ -14,7 +14,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.principal import ANONYMOUS
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
-from transport.client_socket import ClientSocket
+from transport.client_socket import Accepted, ClientSocket
 from transport.connection_edge import Serving
 from transport.dialects import gateway, gateway_replies
 from transport.head import RequestHead
@@ -39,7 +39,7 @@ class GatewayDoor:
 
     def open(self, stream: ByteStream, head: RequestHead) -> Serving:
         client = ClientSocket(stream, self._services, self._services.gateway_frames, GatewayConversation)
-        return partial(client.serve, switching_protocols(head))
+        return Accepted(client, switching_protocols(head))
 
 
 class GatewayConversation:

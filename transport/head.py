@@ -114,7 +114,7 @@ async def read_head(stream: ByteStream, max_bytes: int, seconds: float, begun: b
 
     Raises nothing of its own. Returns without a checkpoint where `begun` holds the whole head.
     """
-    if (plain := _plain_get(begun[:max_bytes])) is not None:
+    if (plain := plain_get(begun[:max_bytes])) is not None:
         stream.unread(begun[len(plain.raw) :])
         return plain
     reader = _HeadReader(max_bytes)
@@ -134,7 +134,7 @@ async def read_head(stream: ByteStream, max_bytes: int, seconds: float, begun: b
     return BadHead(HeadFault.TIMEOUT, f"The request head did not arrive within {seconds:g} seconds.")
 
 
-def _plain_get(data: bytes) -> RequestHead | None:
+def plain_get(data: bytes) -> RequestHead | None:
     """What nearly every head of a WebSocket or an event stream is: a GET without a body, in one piece.
 
     The parser would say the same in ten times the time. All that is less plain, and all that is wrong, is left to it.

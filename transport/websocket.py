@@ -92,6 +92,22 @@ class WebSocket:
         """Whether no message comes any more. This side may have sent its close frame: no event may follow that."""
         return self._over or self._close_sent
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that has come is handled and answered, and the next is to be waited for."""
+        return not self._behind and self._held is None and not self.ended and self._outbox.has_room
+
+    def read_nowait(self) -> bool:
+        """Reads what has come, for `receive_nowait`. False where that is nothing."""
+        try:
+            data = self._stream.receive_nowait()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if data is None:
+            return False
+        self._take(data)
+        return True
+
     async def receive(self) -> str | bytes | None:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
         side closes.
@@ -193,11 +209,16 @@ class WebSocket:
                 data = await self._stream.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 data = b""
-            if data:
-                self._frames.receive_bytes(data)
-                self._behind = True
-            else:
-                self._over = True
+            self._take(data)
+            return
+        self._slice_end = trio.current_time() + _SLICE_SECONDS
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            self._frames.receive_bytes(data)
+            self._behind = True
+        else:
+            self._over = True
         self._slice_end = trio.current_time() + _SLICE_SECONDS
 
     def _next_frame(self) -> Frame | None:

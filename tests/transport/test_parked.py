@@ -1,0 +1,116 @@
+"""A client that is idle has no task, and loses nothing by that."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest.mock import patch
+
+import pytest
+import trio
+import trio.testing
+
+from actors.errors import CloseCode
+from tests.support.gateway import running_gateway
+from tests.support.raw_websocket import RawWebSocket, text_frame
+from transport.gateway_conversation import GatewayConversation
+from transport.listener import Listener
+from transport.listener_options import Bind, ListenerOptions
+from transport.seat import Work
+
+PING = {"id": 1, "type": "ping"}
+SUBSCRIBE = {"id": 2, "type": "subscribe", "payload": {"channel": "app", "topics": ["t"]}}
+LISTENER = ListenerOptions(binds=(Bind(port=0),), head_seconds=0.05, linger_seconds=0.2)
+
+
+class Tasks:
+    """How many tasks parked connections were given."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+
+@asynccontextmanager
+async def counting() -> AsyncIterator[Tasks]:
+    tasks, give_task = Tasks(), Listener.give_task
+
+    def count(listener: Listener, name: str, work: Work) -> None:
+        tasks.given += 1
+        give_task(listener, name, work)
+
+    with patch.object(Listener, "give_task", count):
+        yield tasks
+
+
+async def test_what_needs_no_wait_is_answered_without_a_task() -> None:
+    async with counting() as tasks, running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            for _ in range(3):
+                assert (await client.request(PING))["type"] == "pong"
+            assert tasks.given == 0
+        await gateway.settled()
+
+
+async def test_after_a_wait_a_client_is_idle_again_without_a_task() -> None:
+    async with counting() as tasks, running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            await client.login("alice")
+            given = tasks.given
+            assert given == 1
+            assert (await client.request(PING))["type"] == "pong"
+            assert tasks.given == given
+        await gateway.settled()
+
+
+async def test_a_crash_is_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as other, await RawWebSocket.open(gateway.port) as client:
+
+            def crash(self: GatewayConversation, text: str) -> None:
+                raise RuntimeError(text)
+
+            with monkeypatch.context() as patched:
+                patched.setattr(GatewayConversation, "answer", crash)
+                await client.send(text_frame(PING))
+                assert await client.closing() == 1006
+            assert gateway.listener.statistics().crashed == 1
+            assert len(gateway.world.connections) == 1
+            assert (await other.request(PING))["type"] == "pong"
+
+
+async def test_who_is_told_to_go_is_told_why() -> None:
+    async with running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            assert (await client.request(PING))["type"] == "pong"
+            gateway.world.connections.close_all(CloseCode.RESTARTING, "the server restarts")
+            assert await client.closing() == CloseCode.RESTARTING
+        await gateway.settled()
+
+
+async def test_one_that_is_given_up_while_idle_leaves_nothing() -> None:
+    async with running_gateway({}) as gateway, await RawWebSocket.open(gateway.port) as client:
+        await client.login("alice")
+        assert (await client.request(SUBSCRIBE))["type"] == "subscribed"
+        for connection in tuple(gateway.world.connections._watches):
+            connection.outbox.abort()
+        await gateway.settled()
+
+
+async def test_one_who_says_nothing_is_closed_in_time() -> None:
+    async with running_gateway({}, listener_options=LISTENER) as gateway:
+        async with await trio.open_tcp_stream("127.0.0.1", gateway.port) as stream:
+            with trio.fail_after(10):
+                assert await stream.receive_some() == b""
+        await gateway.settled()
+
+
+async def test_one_who_resets_before_a_word_leaves_nothing() -> None:
+    async with running_gateway({}) as gateway:
+        stream = await trio.open_tcp_stream("127.0.0.1", gateway.port)
+        with trio.fail_after(10):
+            while gateway.listener.statistics().open != 1:
+                await trio.testing.wait_all_tasks_blocked()
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        await stream.aclose()
+        await gateway.settled()

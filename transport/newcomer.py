@@ -1,0 +1,77 @@
+"""A connection that has said nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import trio
+
+from transport.byte_stream import ByteStream
+from transport.client_socket import Accepted
+from transport.drain import Drain
+from transport.head import RequestHead, plain_get
+from transport.listener_options import ListenerOptions
+from transport.seat import Seat, Work
+
+
+class Newcomer:
+    """Waits for the first request without a task. An upgrade whose client needs none to begin with goes on so."""
+
+    __slots__ = ("_deadline", "_drain", "_options", "_seat", "_serve", "_stream", "_upgrade")
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        seat: Seat,
+        options: ListenerOptions,
+        drain: Drain,
+        serve: Callable[[ByteStream], Awaitable[None]],
+        upgrade: Callable[[ByteStream, RequestHead], Work],
+    ) -> None:
+        self._stream = stream
+        self._seat = seat
+        self._options = options
+        self._drain = drain
+        self._serve = serve
+        self._upgrade = upgrade
+        self._deadline = trio.current_time() + options.head_seconds
+        seat.call_at(self._deadline)
+        drain.add(self)
+
+    def cancel(self) -> None:
+        """The server drains."""
+        self._seat.wake()
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._deadline <= trio.current_time()
+
+    def ready(self) -> Work | None:
+        try:
+            data = self._stream.receive_nowait()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if data is None:
+            return None
+        if not data:
+            return self.attend
+        self._drain.remove(self)
+        head = None if self._drain.begun else plain_get(data[: self._options.head_bytes])
+        if head is None or not head.wants_websocket:
+            self._stream.unread(data)
+            return partial(self._serve, self._stream)
+        self._stream.unread(data[len(head.raw) :])
+        serving = self._upgrade(self._stream, head)
+        if not isinstance(serving, Accepted):
+            return serving
+        self._seat.park(serving.client)
+        return serving.begin()
+
+    async def attend(self) -> None:
+        """Closes it: it has said nothing for too long, or nobody would listen any more."""
+        self._drain.remove(self)
+        await self._stream.linger(self._options.linger_seconds)
+
+    def abandon(self) -> None:
+        self._drain.remove(self)

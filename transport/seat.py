@@ -1,0 +1,118 @@
+"""Where one accepted connection sits: with a task while something of it has to wait, without one while it is idle."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
+
+from actors.spawner import CannotSpawn
+from transport.poller import Poller
+
+Work: TypeAlias = Callable[[], Awaitable[None]]
+"""What has to wait, and so is given a task. It ends with its connection, or parks it."""
+
+
+class Guest(Protocol):
+    """Who is told of an idle connection's bytes."""
+
+    def ready(self) -> Work | None:
+        """Handles what has come as far as nothing has to be waited for, and returns the rest. Never blocks."""
+        ...
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it must not be idle any longer."""
+        ...
+
+    async def attend(self) -> None:
+        """Goes on in a task: something has to wait although no bytes came, or the socket was closed."""
+        ...
+
+    def abandon(self) -> None:
+        """Clears away all that is the guest's; the socket itself is not."""
+        ...
+
+
+class Host(Protocol):
+    """Who has accepted the connection."""
+
+    def give_task(self, name: str, work: Work) -> None:
+        """Has it run as this connection's, whose end it is unless it is parked then. Raises CannotSpawn."""
+        ...
+
+    def failed(self, name: str, error: Exception) -> None:
+        """Reports it."""
+        ...
+
+    def leave(self, name: str) -> None:
+        """Closes the connection."""
+        ...
+
+
+class Seat:
+    """A resident of the poller, while it is parked. What goes wrong with it is its own matter, as with a task."""
+
+    __slots__ = ("_fileno", "_guest", "_host", "_name", "_poller", "parked")
+
+    def __init__(self, name: str, fileno: int, host: Host, poller: Poller) -> None:
+        self._name = name
+        self._fileno = fileno
+        self._host = host
+        self._poller = poller
+        self._guest: Guest | None = None
+        self.parked = False
+
+    def park(self, guest: Guest) -> bool:
+        """From now on it is the guest who is told when bytes come. False where its task has to wait for them itself.
+
+        The task that has called this with success returns without a checkpoint.
+        """
+        self._guest = guest
+        self.parked = self.parked or self._poller.add(self._fileno, self)
+        return self.parked
+
+    def call_at(self, at: float) -> None:
+        """If it is parked at that moment, and its guest is overdue then, the guest attends to it."""
+        self._poller.call_at(at, self)
+
+    def wake(self) -> None:
+        """Has its guest attend to it. Nothing happens where the connection has a task."""
+        if (guest := self._guest) is not None:
+            self._step(lambda: guest.attend)
+
+    def ready(self) -> None:
+        if self._guest is not None:
+            self._step(self._guest.ready)
+
+    def overdue(self) -> None:
+        if (guest := self._guest) is not None and guest.is_overdue:
+            self._step(lambda: guest.attend)
+
+    def abandon(self) -> None:
+        guest = self._guest
+        self._unpark()
+        try:
+            if guest is not None:
+                guest.abandon()
+        # A connection's edge: what is wrong with one ends no other.
+        except Exception as error:  # noqa: BLE001
+            self._host.failed(self._name, error)
+        self._host.leave(self._name)
+
+    def _step(self, step: Callable[[], Work | None]) -> None:
+        try:
+            if (work := step()) is not None:
+                self._host.give_task(self._name, work)
+                self._unpark()
+        except CannotSpawn:
+            self.abandon()
+        # As above.
+        except Exception as error:  # noqa: BLE001
+            self._host.failed(self._name, error)
+            self.abandon()
+
+    def _unpark(self) -> None:
+        self.parked = False
+        # The poller may know this seat until its time has come: not the client.
+        self._guest = None
+        self._poller.remove(self._fileno)
