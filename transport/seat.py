@@ -52,7 +52,7 @@ class Host(Protocol):
 class Seat:
     """A resident of the poller, while it is parked. What goes wrong with it is its own matter, as with a task."""
 
-    __slots__ = ("_fileno", "_guest", "_host", "_name", "_poller", "parked")
+    __slots__ = ("_fileno", "_guest", "_host", "_name", "_poller", "_stepping", "_woken", "parked")
 
     def __init__(self, name: str, fileno: int, host: Host, poller: Poller) -> None:
         self._name = name
@@ -60,6 +60,9 @@ class Seat:
         self._host = host
         self._poller = poller
         self._guest: Guest | None = None
+        """None where a task serves the connection."""
+        self._stepping = False
+        self._woken = False
         self.parked = False
 
     def park(self, guest: Guest) -> bool:
@@ -67,8 +70,9 @@ class Seat:
 
         The task that has called this with success returns without a checkpoint.
         """
-        self._guest = guest
-        self.parked = self.parked or self._poller.add(self._fileno, self)
+        if self.parked or self._poller.add(self._fileno, self):
+            self._guest = guest
+            self.parked = True
         return self.parked
 
     def call_at(self, at: float) -> None:
@@ -77,7 +81,10 @@ class Seat:
 
     def wake(self) -> None:
         """Has its guest attend to it. Nothing happens where the connection has a task."""
-        if (guest := self._guest) is not None:
+        if self._stepping:
+            # It gets one task, and not another for what it has brought about itself.
+            self._woken = True
+        elif (guest := self._guest) is not None:
             self._step(lambda: guest.attend)
 
     def ready(self) -> None:
@@ -86,7 +93,7 @@ class Seat:
 
     def overdue(self) -> None:
         if (guest := self._guest) is not None and guest.is_overdue:
-            self._step(lambda: guest.attend)
+            self.wake()
 
     def abandon(self) -> None:
         guest = self._guest
@@ -100,8 +107,12 @@ class Seat:
         self._host.leave(self._name)
 
     def _step(self, step: Callable[[], Work | None]) -> None:
+        self._stepping, self._woken = True, False
         try:
-            if (work := step()) is not None:
+            work = step()
+            if work is None and self._woken and self._guest is not None:
+                work = self._guest.attend
+            if work is not None:
                 self._host.give_task(self._name, work)
                 self._unpark()
         except CannotSpawn:
@@ -110,6 +121,8 @@ class Seat:
         except Exception as error:  # noqa: BLE001
             self._host.failed(self._name, error)
             self.abandon()
+        finally:
+            self._stepping = False
 
     def _unpark(self) -> None:
         self.parked = False

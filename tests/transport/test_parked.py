@@ -12,6 +12,7 @@ import trio
 import trio.testing
 
 from actors.errors import CloseCode
+from actors.spawner import CannotSpawn
 from tests.support.gateway import running_gateway
 from tests.support.raw_websocket import RawWebSocket, text_frame
 from transport.gateway_conversation import GatewayConversation
@@ -64,19 +65,48 @@ async def test_after_a_wait_a_client_is_idle_again_without_a_task() -> None:
 
 
 async def test_a_crash_is_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(self: GatewayConversation, text: str) -> None:
+        raise RuntimeError(text)
+
+    async with (
+        running_gateway({}) as gateway,
+        await RawWebSocket.open(gateway.port) as other,
+        await RawWebSocket.open(gateway.port) as client,
+    ):
+        with monkeypatch.context() as patched:
+            patched.setattr(GatewayConversation, "answer", crash)
+            await client.send(text_frame(PING))
+            assert await client.closing() == 1006
+        assert gateway.listener.statistics().crashed == 1
+        assert len(gateway.world.connections) == 1
+        assert (await other.request(PING))["type"] == "pong"
+
+
+async def test_one_that_breaks_as_it_is_answered_gets_one_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(self: GatewayConversation, text: str) -> None:
+        self._client.outbox.abort()
+
+    monkeypatch.setattr(GatewayConversation, "answer", break_off)
+    async with counting() as tasks, running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            await client.send(text_frame(PING))
+            assert await client.closing() == 1006
+        await gateway.settled()
+        assert tasks.given == 1
+
+
+async def test_who_waits_when_no_task_can_be_had_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Listener, name: str, work: Work) -> None:
+        raise CannotSpawn(name)
+
     async with running_gateway({}) as gateway:
-        async with await RawWebSocket.open(gateway.port) as other, await RawWebSocket.open(gateway.port) as client:
-
-            def crash(self: GatewayConversation, text: str) -> None:
-                raise RuntimeError(text)
-
+        async with await RawWebSocket.open(gateway.port) as client:
+            assert (await client.request(PING))["type"] == "pong"
             with monkeypatch.context() as patched:
-                patched.setattr(GatewayConversation, "answer", crash)
-                await client.send(text_frame(PING))
+                patched.setattr(Listener, "give_task", refuse)
+                gateway.world.connections.close_all(CloseCode.RESTARTING, "the server restarts")
                 assert await client.closing() == 1006
-            assert gateway.listener.statistics().crashed == 1
-            assert len(gateway.world.connections) == 1
-            assert (await other.request(PING))["type"] == "pong"
+        await gateway.settled()
 
 
 async def test_who_is_told_to_go_is_told_why() -> None:
