@@ -81,7 +81,7 @@ class Front:
             lambda stream: self._edge.serve(stream),
             core.connection_actors.start_nowait,
             tally,
-            lounge=Lounge(self.poller, lambda stream, seat: self._edge.welcome(stream, seat)),
+            lounge=Lounge(self.poller, lambda stream, berth: self._edge.welcome(stream, berth)),
         )
         self._steps = _steps_desk(config, core, services)
         app = create_app(self._http_services(config, services, tickets))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import trio
 
 from actors.sink import BrokenSink
-from transport.seat import Seat
+from transport.berth import Berth
 
 Address: TypeAlias = tuple[str, int]
 """Host and port."""
@@ -49,7 +49,7 @@ class ByteStream(trio.abc.Stream):
         """What TLS agreed on: `h2`, `http/1.1`, or None where nothing was negotiated."""
 
     @property
-    def seat(self) -> Seat | None:
+    def berth(self) -> Berth | None:
         """Where whoever serves it may leave it while nothing comes; None where that takes a task."""
         return None
 

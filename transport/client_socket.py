@@ -16,9 +16,9 @@ from actors.outbox import Outbox
 from actors.principal import Principal
 from actors.rate import TokenBucket
 from actors.subscription import Encoder
+from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
-from transport.seat import Work
 from transport.websocket import PING, WebSocket
 
 
@@ -112,8 +112,8 @@ class ClientSocket:
                 self._reading.deadline = trio.current_time() + self._options.close_seconds
                 if self._idle:
                     self._reading.cancel()
-            elif self._idle and self._stream.seat is not None:
-                self._stream.seat.wake()
+            elif self._idle and self._stream.berth is not None:
+                self._stream.berth.wake()
 
     def begin(self, answer: bytes) -> None:
         """Sends the answer to the upgrade, and the greeting. `ready` or `attend` goes on."""
@@ -123,7 +123,7 @@ class ClientSocket:
 
     async def serve(self, answer: bytes) -> None:
         """Sends the answer to the upgrade and returns when the client is gone, with everything of it cleared away; the
-        socket itself is the caller's. Also returns when the client is idle and parked on its stream's seat."""
+        socket itself is the caller's. Also returns when the client is idle and parked on its stream's berth."""
         try:
             self.begin(answer)
         except BaseException:
@@ -208,8 +208,8 @@ class ClientSocket:
     def await_identity(self) -> None:
         """From now on the client has some seconds to say who it is."""
         self._auth_deadline = trio.current_time() + self._options.auth_seconds
-        if self._stream.seat is not None:
-            self._stream.seat.call_at(self._auth_deadline)
+        if self._stream.berth is not None:
+            self._stream.berth.call_at(self._auth_deadline)
 
     def identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
@@ -252,9 +252,11 @@ class ClientSocket:
             while self._begin_wait():
                 if self._park():
                     return True
-                text = await self._socket.receive()
+                # Without a berth, or where it takes nobody, the task waits.
+                waits = self._stream.berth is None or self._socket.at_rest
+                text = await self._socket.receive(wait=waits)
                 self._end_wait()
-                if text is None:
+                if text is None and waits:
                     break
                 while isinstance(text, str) and self._closing is None:
                     if (work := self._conversation.answer(text)) is not None:
@@ -272,12 +274,12 @@ class ClientSocket:
         return False
 
     def _park(self) -> bool:
-        """Leaves the client on its seat, where it has one and nothing of it is under way."""
-        seat = self._stream.seat
-        if seat is None or self.is_overdue or self._stream.has_unread or not self.outbox.has_room:
+        """Leaves the client on its berth, where it has one and nothing of it is under way."""
+        berth = self._stream.berth
+        if berth is None or self.is_overdue or self._stream.has_unread or not self.outbox.has_room:
             return False
         self._socket.flush()
-        return self._socket.at_rest and seat.park(self)
+        return self._socket.at_rest and berth.park(self)
 
     @property
     def is_overdue(self) -> bool:
@@ -289,7 +291,7 @@ class ClientSocket:
         # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
         if self._closing is not None or self._socket.ended:
             return False
-        if self._reading is not None:
+        if self._reading is not None and self._auth_deadline != math.inf:
             self._reading.deadline = self._auth_deadline
         self._idle = True
         return True
@@ -297,7 +299,7 @@ class ClientSocket:
     def _end_wait(self) -> None:
         """A command is not cut short where its client has not authenticated in time."""
         self._idle = False
-        if self._closing is None and self._reading is not None:
+        if self._closing is None and self._reading is not None and self._auth_deadline != math.inf:
             self._reading.deadline = math.inf
 
 

@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol, TypeAlias
 import trio
 
 from actors.errors import ErrorCode
+from transport.berth import Berth, Guest, Work
 from transport.byte_stream import Address, ByteStream
 from transport.http_error import error_reply
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import ListenerStatistics, Tally
 from transport.poller import Poller
-from transport.seat import Guest, Seat, Work
 from transport.socket_stream import SocketStream, tune
 from transport.tls import HandshakeFailed, accept_tls, server_context
 
@@ -63,7 +63,7 @@ class Lounge(NamedTuple):
     """Who waits for idle connections, and who receives a new one."""
 
     poller: Poller
-    welcome: Callable[[ByteStream, Seat], Guest]
+    welcome: Callable[[ByteStream, Berth], Guest]
 
 
 class Listener:
@@ -167,23 +167,23 @@ class Listener:
         name = f"connection-{self._tally.accepted}"
         self._connections[name] = stream
         try:
-            if not self._seated(name, stream):
+            if not self._berthed(name, stream):
                 self._spawn(name, partial(self._run_connection, name, stream, partial(self._serve_all, stream)))
         except BaseException:
             # No task has taken the connection over: it would stay open and counted for ever.
             self._release(name)
             raise
 
-    def _seated(self, name: str, stream: SocketStream) -> bool:
+    def _berthed(self, name: str, stream: SocketStream) -> bool:
         """False where it has to have a task."""
         if self._lounge is None or self._tls is not None:
             return False
-        seat = Seat(name, stream.fileno, self, self._lounge.poller)
-        if not seat.park(self._lounge.welcome(stream, seat)):
+        berth = Berth(name, stream.fileno, self, self._lounge.poller)
+        if not berth.park(self._lounge.welcome(stream, berth)):
             return False
-        stream.sit(seat)
+        stream.lie_at(berth)
         # Mostly its request has come with it.
-        seat.ready()
+        berth.ready()
         return True
 
     def give_task(self, name: str, work: Work) -> None:

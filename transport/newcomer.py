@@ -7,41 +7,41 @@ from functools import partial
 
 import trio
 
+from transport.berth import Berth, Work
 from transport.byte_stream import ByteStream
 from transport.client_socket import Accepted
 from transport.drain import Drain
 from transport.head import RequestHead, plain_get
 from transport.listener_options import ListenerOptions
-from transport.seat import Seat, Work
 
 
 class Newcomer:
     """Waits for the first request without a task. An upgrade whose client needs none to begin with goes on so."""
 
-    __slots__ = ("_deadline", "_drain", "_options", "_seat", "_serve", "_stream", "_upgrade")
+    __slots__ = ("_berth", "_deadline", "_drain", "_options", "_serve", "_stream", "_upgrade")
 
     def __init__(
         self,
         stream: ByteStream,
-        seat: Seat,
+        berth: Berth,
         options: ListenerOptions,
         drain: Drain,
         serve: Callable[[ByteStream], Awaitable[None]],
         upgrade: Callable[[ByteStream, RequestHead], Work],
     ) -> None:
         self._stream = stream
-        self._seat = seat
+        self._berth = berth
         self._options = options
         self._drain = drain
         self._serve = serve
         self._upgrade = upgrade
         self._deadline = trio.current_time() + options.head_seconds
-        seat.call_at(self._deadline)
+        berth.call_at(self._deadline)
         drain.add(self)
 
     def cancel(self) -> None:
         """The server drains."""
-        self._seat.wake()
+        self._berth.wake()
 
     @property
     def is_overdue(self) -> bool:
@@ -65,7 +65,7 @@ class Newcomer:
         serving = self._upgrade(self._stream, head)
         if not isinstance(serving, Accepted):
             return serving
-        self._seat.park(serving.client)
+        self._berth.park(serving.client)
         return serving.begin()
 
     async def attend(self) -> None:

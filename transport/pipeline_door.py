@@ -82,8 +82,10 @@ class PipelineDoor:
         try:
             socket = ClientSocket(stream, self._services, self._frames, partial(speaks, entry=(user, room)))
             await socket.serve(answer)
-        finally:
+        except BaseException:
+            # Else its conversation does it, at its end: a client that is idle has left this call.
             self._pipelines.lose(room, user, connection_id)
+            raise
 
     async def _identify(self, shown: Credentials) -> Principal | None:
         """None for one who is to say who it is in its first frame. Raises CallboardError UNAUTHORIZED."""

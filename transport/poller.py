@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import select
+import sys
 from contextlib import suppress
 from itertools import count
 from typing import Protocol
@@ -40,7 +41,8 @@ class Poller:
     """
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
+        self._epoll = select.epoll() if sys.platform == "linux" else None
+        """Elsewhere nobody can wait here: each connection keeps its task."""
         self._residents: dict[int, Resident] = {}
         self._alarms: list[tuple[float, int, Resident]] = []
         self._numbers = count()
@@ -52,14 +54,15 @@ class Poller:
 
     def add(self, fileno: int, resident: Resident) -> bool:
         """False where nobody would look after it: the poller does not run."""
-        if self._running:
-            self._residents[fileno] = resident
-            self._epoll.register(fileno, select.EPOLLIN)
-        return self._running
+        if not self._running or self._epoll is None:
+            return False
+        self._residents[fileno] = resident
+        self._epoll.register(fileno, select.EPOLLIN)
+        return True
 
     def remove(self, fileno: int) -> None:
         """Idempotent."""
-        if self._residents.pop(fileno, None) is not None:
+        if self._residents.pop(fileno, None) is not None and self._epoll is not None:
             # One that was closed has left by that.
             with suppress(OSError):
                 self._epoll.unregister(fileno)
@@ -78,7 +81,7 @@ class Poller:
                 nursery.start_soon(self._keep_time)
                 self._running = True
                 task_status.started()
-                await self._watch()
+                await (trio.sleep_forever() if self._epoll is None else self._watch(self._epoll))
         finally:
             self._running = False
             self._alarms.clear()
@@ -87,10 +90,10 @@ class Poller:
                 self.remove(fileno)
                 resident.abandon()
 
-    async def _watch(self) -> None:
+    async def _watch(self, epoll: select.epoll) -> None:
         while True:
-            await trio.lowlevel.wait_readable(self._epoll.fileno())
-            while found := self._epoll.poll(0, _AT_ONCE):
+            await trio.lowlevel.wait_readable(epoll.fileno())
+            while found := epoll.poll(0, _AT_ONCE):
                 await self._attend([fileno for fileno, _ in found])
                 await trio.lowlevel.checkpoint()
 

@@ -12,8 +12,8 @@ from typing import NoReturn, TypeVar
 
 import trio
 
+from transport.berth import Berth
 from transport.byte_stream import RECEIVE_BYTES, Address, ByteStream
-from transport.seat import Seat
 
 _T = TypeVar("_T")
 _LINGER_BYTES = 4 * 1024 * 1024
@@ -28,11 +28,11 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     """
 
     __slots__ = (
+        "_berth",
         "_finished",
         "_heard_all",
         "_last_received",
         "_peer",
-        "_seat",
         "_sending",
         "_sock",
         "write_nowait",
@@ -47,7 +47,7 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         # Python ignores SIGPIPE, so that a plain send has the semantics of MSG_NOSIGNAL.
         self.write_nowait = sock.send
         self._peer = peer
-        self._seat: Seat | None = None
+        self._berth: Berth | None = None
         self._last_received = trio.current_time()
         self._sending = False
         self._finished = False
@@ -76,22 +76,22 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         return None
 
     @property
-    def seat(self) -> Seat | None:
-        return self._seat
+    def berth(self) -> Berth | None:
+        return self._berth
 
     @property
     def is_parked(self) -> bool:
-        """Whether it waits on its seat: no task serves it, and it is open."""
-        return self._seat is not None and self._seat.parked
+        """Whether it waits on its berth: no task serves it, and it is open."""
+        return self._berth is not None and self._berth.parked
 
     @property
     def fileno(self) -> int:
         """-1 once closed."""
         return self._sock.fileno()
 
-    def sit(self, seat: Seat) -> None:
+    def lie_at(self, berth: Berth) -> None:
         """From now on it may wait there."""
-        self._seat = seat
+        self._berth = berth
 
     @property
     def last_received(self) -> float:
@@ -124,8 +124,8 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     def _close(self) -> None:
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
-        if self._seat is not None:
-            self._seat.wake()
+        if self._berth is not None:
+            self._berth.wake()
 
     async def _receive(self, max_bytes: int) -> bytes:
         # As `_when_ready`, in place: each call in here is held for as long as its client is silent.

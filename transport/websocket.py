@@ -108,9 +108,9 @@ class WebSocket:
         self._take(data)
         return True
 
-    async def receive(self) -> str | bytes | None:
+    async def receive(self, *, wait: bool = True) -> str | bytes | None:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
-        side closes.
+        side closes. Without `wait` also None once all that has come is handled.
 
         Sends before what was to be sent, and waits until the outbox has room. A cancelled call loses neither a message
         nor a reply.
@@ -129,6 +129,8 @@ class WebSocket:
                 # Who waits for this answer before it goes on cannot have sent anything yet: a read now would find
                 # nothing, and to be woken costs more than to let the others go first.
                 await trio.lowlevel.checkpoint()
+            if not wait and not self._behind and self._outbox.has_room:
+                return None
             await self._next_slice()
             if (message := self.receive_nowait()) is not None:
                 return message

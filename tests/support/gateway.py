@@ -58,8 +58,10 @@ class Gateway:
         desk: StepsDesk,
         wallets: Wallets,
         pipelines: Pipelines,
+        poller: Poller,
     ) -> None:
         self.world = world
+        self.poller = poller
         self.pipelines = pipelines
         self.services = services
         self.verifier = verifier
@@ -171,7 +173,7 @@ async def _start(
 
     poller = Poller()
     await nursery.start(poller.run)
-    lounge = Lounge(poller, lambda stream, seat: edge.welcome(stream, seat))
+    lounge = Lounge(poller, lambda stream, berth: edge.welcome(stream, berth))
     listener = Listener(listener_options, serve, _spawn_in(nursery), tally, lounge=lounge)
     app = create_app(
         HttpServices(
@@ -207,7 +209,7 @@ async def _start(
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener, desk, wallets, pipelines)
+    return Gateway(world, services, verifier, listener, desk, wallets, pipelines, poller)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

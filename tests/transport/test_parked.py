@@ -13,12 +13,16 @@ import trio.testing
 
 from actors.errors import CloseCode
 from actors.spawner import CannotSpawn
+from tests.support.credentials import PRINCIPALS
 from tests.support.gateway import running_gateway
+from tests.support.pipeline import PIPELINE, pipeline_client
 from tests.support.raw_websocket import RawWebSocket, text_frame
+from tests.transport.agents import AGENTS
+from tests.transport.dialect_clients import DIALECTS, dialect_client
+from transport.berth import Work
 from transport.gateway_conversation import GatewayConversation
 from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
-from transport.seat import Work
 
 PING = {"id": 1, "type": "ping"}
 SUBSCRIBE = {"id": 2, "type": "subscribe", "payload": {"channel": "app", "topics": ["t"]}}
@@ -61,6 +65,43 @@ async def test_after_a_wait_a_client_is_idle_again_without_a_task() -> None:
             assert given == 1
             assert (await client.request(PING))["type"] == "pong"
             assert tasks.given == given
+        await gateway.settled()
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+async def test_an_idle_client_of_any_dialect_has_no_task(name: str) -> None:
+    async with running_gateway(AGENTS) as gateway, dialect_client(gateway, name, "alice") as client:
+        for _ in range(2):
+            await client.before_pong()
+            with trio.fail_after(10):
+                while not len(gateway.poller):
+                    await trio.testing.wait_all_tasks_blocked()
+        assert len(gateway.world.connections) == 1
+
+
+async def test_who_is_idle_in_a_room_is_still_in_it() -> None:
+    async with running_gateway(AGENTS) as gateway:
+        async with pipeline_client(gateway, "group", query="&access_token=alice"):
+            with trio.fail_after(10):
+                while not len(gateway.poller):
+                    await trio.testing.wait_all_tasks_blocked()
+            room = await gateway.pipelines.room(PRINCIPALS["alice"], PIPELINE, "group")
+            # Past the grace of one who was lost.
+            await gateway.pipelines.round(trio.current_time() + 3600)
+            assert gateway.pipelines.online(room) == ("alice",)
+        await gateway.settled()
+        await gateway.pipelines.round(trio.current_time() + 3600)
+        assert gateway.pipelines.online(room) == ()
+
+
+async def test_one_that_the_poller_abandons_leaves_nothing() -> None:
+    async with running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            assert (await client.request(PING))["type"] == "pong"
+            ((fileno, berth),) = gateway.poller._residents.items()
+            gateway.poller.remove(fileno)
+            berth.abandon()
+            assert await client.closing() == 1006
         await gateway.settled()
 
 

@@ -1,4 +1,4 @@
-"""Where one accepted connection sits: with a task while something of it has to wait, without one while it is idle."""
+"""Where one accepted connection waits: with a task while something of it has to wait, without one while it is idle."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Host(Protocol):
         ...
 
 
-class Seat:
+class Berth:
     """A resident of the poller, while it is parked. What goes wrong with it is its own matter, as with a task."""
 
     __slots__ = ("_fileno", "_guest", "_host", "_name", "_poller", "_stepping", "_woken", "parked")
@@ -126,6 +126,6 @@ class Seat:
 
     def _unpark(self) -> None:
         self.parked = False
-        # The poller may know this seat until its time has come: not the client.
+        # The poller may know this berth until its time has come: not the client.
         self._guest = None
         self._poller.remove(self._fileno)
