@@ -48,7 +48,7 @@ _GONE = frozenset(
     }
 )
 _MOST_REFUSALS = 64
-_ACCEPT_AT_ONCE = 16
+_ACCEPT_AT_ONCE = 8
 """Connections accepted between checkpoints: less than a millisecond in which nobody else runs."""
 _log = logging.getLogger("callboard.listener")
 

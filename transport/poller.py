@@ -81,7 +81,7 @@ class Poller:
                 nursery.start_soon(self._keep_time)
                 self._running = True
                 task_status.started()
-                await (trio.sleep_forever() if self._epoll is None else self._watch(self._epoll))
+                await self._watch()
         finally:
             self._running = False
             self._alarms.clear()
@@ -90,7 +90,9 @@ class Poller:
                 self.remove(fileno)
                 resident.abandon()
 
-    async def _watch(self, epoll: select.epoll) -> None:
+    async def _watch(self) -> None:
+        if (epoll := self._epoll) is None:
+            await trio.sleep_forever()
         while True:
             await trio.lowlevel.wait_readable(epoll.fileno())
             while found := epoll.poll(0, _AT_ONCE):
