@@ -137,11 +137,11 @@ class ClientSocket:
             return None if self._begin_wait() else self.attend
         self._end_wait()
         work = self._answer()
-        if work is None or self._closing is not None or self._socket.ended:
-            self._socket.flush()
+        # Before anything else runs: no event overtakes a reply.
+        self._socket.flush()
         if work is None and self._socket.at_rest and self._begin_wait():
             return None
-        # Before anything else runs: no event follows a close frame.
+        # Nor does one follow a close frame.
         rest = self.connection.wind_up() if self._socket.ended else None
         return partial(self._attend, work, rest)
 
@@ -301,21 +301,3 @@ class ClientSocket:
         self._idle = False
         if self._closing is None and self._reading is not None and self._auth_deadline != math.inf:
             self._reading.deadline = math.inf
-
-
-class Accepted:
-    """Serves the client of an upgrade that was accepted at once: it may begin without a task."""
-
-    __slots__ = ("_answer", "client")
-
-    def __init__(self, client: ClientSocket, answer: bytes) -> None:
-        self.client = client
-        self._answer = answer
-
-    async def __call__(self) -> None:
-        await self.client.serve(self._answer)
-
-    def begin(self) -> Work | None:
-        """What has come behind the head is handled. What is returned goes on where something has to wait."""
-        self.client.begin(self._answer)
-        return self.client.ready()

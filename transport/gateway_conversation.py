@@ -12,9 +12,10 @@ import msgspec
 from actors.commands import AnswerToolCall, ConfirmStep, CreateTask, ExecSession, TaskCommand
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import ANONYMOUS, Principal
+from transport.accepted import Accepted
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
-from transport.client_socket import Accepted, ClientSocket
+from transport.client_socket import ClientSocket
 from transport.connection_edge import Serving
 from transport.dialects import gateway, gateway_replies
 from transport.head import RequestHead

@@ -7,9 +7,9 @@ from functools import partial
 
 import trio
 
+from transport.accepted import Accepted
 from transport.berth import Berth, Work
 from transport.byte_stream import ByteStream
-from transport.client_socket import Accepted
 from transport.drain import Drain
 from transport.head import RequestHead, plain_get
 from transport.listener_options import ListenerOptions

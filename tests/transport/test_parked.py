@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from unittest.mock import patch
 
 import pytest
@@ -25,6 +26,7 @@ from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
 
 PING = {"id": 1, "type": "ping"}
+AUTH = {"id": 3, "type": "auth", "payload": {"token": "alice"}}
 SUBSCRIBE = {"id": 2, "type": "subscribe", "payload": {"channel": "app", "topics": ["t"]}}
 LISTENER = ListenerOptions(binds=(Bind(port=0),), head_seconds=0.05, linger_seconds=0.2)
 
@@ -65,6 +67,25 @@ async def test_after_a_wait_a_client_is_idle_again_without_a_task() -> None:
             assert given == 1
             assert (await client.request(PING))["type"] == "pong"
             assert tasks.given == given
+        await gateway.settled()
+
+
+async def test_what_is_answered_is_sent_before_a_task_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting: list[Callable[[], None]] = []
+    give_task = Listener.give_task
+
+    def give_later(listener: Listener, name: str, work: Work) -> None:
+        waiting.append(partial(give_task, listener, name, work))
+
+    async with running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            with monkeypatch.context() as patched:
+                patched.setattr(Listener, "give_task", give_later)
+                await client.send(text_frame(PING) + text_frame(AUTH))
+                assert (await client.reply())["type"] == "pong"
+            (begin,) = waiting
+            begin()
+            assert (await client.reply())["type"] == "auth.result"
         await gateway.settled()
 
 
