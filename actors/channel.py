@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 import trio
 
-from actors.audience import Audience
+from actors.audiences import Audiences
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
@@ -19,7 +19,7 @@ from actors.mailbox import Mailbox, Reply
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.spawner import Spawner, spawn
-from actors.subscription import Encoder, Subscription
+from actors.subscription import Subscription
 from actors.watcher import Watcher
 
 _BATCH_BYTES = 256 * 1024
@@ -81,7 +81,6 @@ class Channel:
         "_in_place",
         "_mailbox",
         "_mailbox_size",
-        "_subscribers",
         "_supervisor",
         "_turn",
         "_watchers",
@@ -102,8 +101,7 @@ class Channel:
         self._mailbox_size = mailbox_size
         # Made when the first message is sent: where every turn is taken in place none is, and it is 1.7 KiB.
         self._mailbox: Mailbox[Message] | None = None
-        self._subscribers = 0
-        self._audiences: dict[Encoder, Audience] = {}
+        self._audiences = Audiences()
         self._watchers: dict[Watcher, None] = {}
 
     @property
@@ -112,7 +110,7 @@ class Channel:
 
     @property
     def subscribers(self) -> int:
-        return self._subscribers
+        return self._audiences.subscribers
 
     @property
     def is_deserted(self) -> bool:
@@ -127,9 +125,7 @@ class Channel:
     @property
     def has_work(self) -> bool:
         """Something waits to be appended, or a subscriber has not been offered all there is."""
-        tail = self.log.tail
-        behind = any(audience.is_behind(tail) for audience in self._audiences.values())
-        return behind or not self._nothing_waits
+        return self._audiences.are_behind(self.log.tail) or not self._nothing_waits
 
     def park_nowait(self) -> None:
         """Asks an idle actor to give up its task. Nothing happens where the mailbox is full: it is not idle then."""
@@ -162,24 +158,12 @@ class Channel:
 
     def subscribe(self, subscription: Subscription) -> None:
         """From its cursor on, the subscription gets everything. Nothing is sent before this call."""
-        audience = self._audiences.get(subscription.encoder)
-        if audience is None:
-            audience = self._audiences[subscription.encoder] = Audience()
-        audience.add(subscription)
-        self._subscribers += 1
-        if subscription.gap is not None or subscription.offset < self.log.tail:
-            subscription.outbox.wake(subscription)
+        self._audiences.add(subscription, self.log.tail)
 
     def unsubscribe(self, subscription: Subscription) -> bool:
         """Whether it was subscribed. Not one more event reaches the connection, also from a fan-out under way."""
-        audience = self._audiences.get(subscription.encoder)
-        was_there = audience is not None and audience.remove(subscription)
-        self._subscribers -= was_there
-        if audience is not None and not audience:
-            del self._audiences[subscription.encoder]
-        subscription.outbox.forget(subscription)
         self.last_active = trio.current_time()
-        return was_there
+        return self._audiences.remove(subscription)
 
     def watch(self, watcher: Watcher) -> None:
         """Idempotent."""
@@ -196,8 +180,7 @@ class Channel:
                 waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
         self._turn = Turn.ACTOR
         self._box().close()
-        for audience in self._audiences.values():
-            audience.dissolve()
+        self._audiences.dissolve()
 
     def start(self) -> None:
         """Gives the actor a task, unless it has one. Raises CallboardError BUSY where the supervisor takes none."""
@@ -207,13 +190,13 @@ class Channel:
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """The actor. After a crash it goes on from the log: whoever the last fan-out missed reads on by cursor."""
-        self._wake_all_behind()
+        self._audiences.wake_behind(self.log.tail)
         task_status.started()
         self._yield_turn()
         async for message in self._box():
             match message:
                 case Append():
-                    await self._fan_out(*self._append_waiting(message))
+                    await self._audiences.deliver(*self._append_waiting(message))
                 case Redact():
                     self.log.redact(message.redaction)
                 case Park():
@@ -243,7 +226,7 @@ class Channel:
 
     async def _publish(self, append: Append) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._turn is Turn.FREE and self.subscribers <= self._in_place:
+        if self._turn is Turn.FREE and self._audiences.subscribers <= self._in_place:
             self._take_turn(append)
             # Not a point of cancellation: it has been published.
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -264,12 +247,7 @@ class Channel:
         try:
             before = self.log.tail
             events = self._append(append)
-            tail = self.log.tail
-            for encoder, audience in self._audiences.items():
-                frames = b"".join(map(encoder.encode, events))
-                for _ in audience.deliver(before, tail, frames):
-                    # So few need no pause.
-                    pass
+            self._audiences.deliver_at_once(before, events)
         except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
             # The mailbox is empty, so there is room.
             self._turn = Turn.ACTOR
@@ -313,19 +291,3 @@ class Channel:
                 if isinstance(message, Redact):
                     self.log.redact(message.redaction)
         return None
-
-    async def _fan_out(self, before: int, events: list[Event]) -> None:
-        if not events:
-            return
-        tail = events[-1].offset
-        for encoder in tuple(self._audiences):
-            # Looked up in its turn: at a checkpoint the last one may leave, and another be the first.
-            audience = self._audiences.get(encoder)
-            if audience is not None:
-                frames = b"".join(map(encoder.encode, events))
-                for _ in audience.deliver(before, tail, frames):
-                    await trio.lowlevel.checkpoint()
-
-    def _wake_all_behind(self) -> None:
-        for audience in self._audiences.values():
-            audience.wake_behind(self.log.tail)

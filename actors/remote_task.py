@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import assert_never
@@ -24,7 +23,8 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, draft
+from actors.lease import Lease, LeaseOptions
 from actors.position import Position
 from actors.posted_events import asked_in, checked_posts, fields_of, text_of
 from actors.principal import Principal
@@ -39,15 +39,9 @@ from actors.task_context import (
 from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_record import Ending, TaskRecord
+from actors.transcript import Transcript
 
 _REMEMBERED_KEYS = 256
-
-
-class LeaseOptions(msgspec.Struct, frozen=True):
-    """`lease_seconds` after its last post a claim runs out; a task unclaimed for `claim_seconds` fails."""
-
-    lease_seconds: float = 60.0
-    claim_seconds: float = 3600.0
 
 
 class RemoteTask(TaskHandle):
@@ -65,13 +59,11 @@ class RemoteTask(TaskHandle):
         """`board` is the topic on which the agent's tasks are announced."""
         super().__init__(record, key, services, ended, session)
         self._board = board
-        self._options = options
+        self._lease = Lease(options, services.cancel_seconds)
         self._patience = trio.CancelScope()
-        self._deadline = math.inf
         self._history: tuple[Message, ...] = ()
         self._announced = False
-        self._said: list[Message] = []
-        self._text: list[str] = []
+        self._transcript = Transcript(record.id)
         self._keys: deque[str] = deque(maxlen=_REMEMBERED_KEYS)
         self._asks = Asks(self._answer_ended)
 
@@ -101,7 +93,8 @@ class RemoteTask(TaskHandle):
 
     async def _announce(self) -> None:
         self._announced = True
-        self._wait_until(trio.current_time() + self._options.claim_seconds)
+        self._lease.await_claim(trio.current_time())
+        self._patience.deadline = self._due
         command = self.record.command
         data: Json = {
             "task_id": self.record.id,
@@ -145,7 +138,7 @@ class RemoteTask(TaskHandle):
         return self._receipt()
 
     def _receipt(self, turn: int | None = None) -> Receipt:
-        seconds = self._options.lease_seconds if self.record.claimed_by is not None else None
+        seconds = self._lease.seconds if self.record.claimed_by is not None else None
         receipt, context = super()._receipt(turn), self.record.command.context
         return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=self._history)
 
@@ -188,7 +181,7 @@ class RemoteTask(TaskHandle):
         for question in questions:
             question.after = after
             self._open(question)
-        self._text += [text for one in drafts if (text := text_of(one))]
+        self._transcript.answer(drafts)
         end = (await self._append(*drafts)).offset
         for offset, item in enumerate(items, end - len(items) + 1):
             if isinstance(item, Question):
@@ -210,7 +203,8 @@ class RemoteTask(TaskHandle):
 
     async def _echo_prompt(self) -> None:
         if self._session is not None:
-            prompt = session_prompt(self.record.id, self.record.turn, self._said[-1].content)
+            await self._session.hear(self.record.id, self._transcript.said)
+            prompt = session_prompt(self.record.id, self.record.turn, self._transcript.said[-1].content)
             await self._services.channels.emit(self._session.key, prompt)
 
     async def _conclude(self, last: Draft) -> None:
@@ -218,15 +212,13 @@ class RemoteTask(TaskHandle):
         fields = fields_of(last)
         result = fields.get("result")
         text = result if isinstance(result, str) else ""
-        if text:
-            self._text = [text]
+        self._transcript.end_turn(text)
         if self.record.cancel_requested or last.event_type == "task.cancelled":
             await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
         elif last.event_type == "task.failed":
             cause, message = str(fields.get("cause", "agent_failed")), str(fields.get("error", ""))
             await self._finish(failed(cause, message))
         else:
-            self._end_turn()
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
             await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
             begun = self._next_turn()
@@ -236,22 +228,15 @@ class RemoteTask(TaskHandle):
             else:
                 await self._finish(Ending(TaskState.COMPLETED, text, fields.get("data")))
 
-    def _end_turn(self) -> None:
-        """The agent's words join the conversation: its result, or what it streamed before it was stopped."""
-        answer = "".join(self._text)
-        self._text.clear()
-        if answer:
-            self._said.append(Message("assistant", answer, self.record.id, now_ms()))
-
     def _take_stock(self, ending: Ending) -> Sequence[Message]:
-        self._end_turn()
-        return self._said
+        self._transcript.end_turn()
+        return self._transcript.said
 
     def _next_turn(self) -> tuple[Draft, ...]:
         prompt = self.record.take_last_turn()
         if prompt is None:
             return ()
-        self._said.append(Message("user", prompt, self.record.id, now_ms()))
+        self._transcript.ask(prompt)
         data: Json = {"task_id": self.record.id, "turn": self.record.turn, "prompt": prompt}
         return (draft("task.turn_started", data),)
 
@@ -273,27 +258,19 @@ class RemoteTask(TaskHandle):
         self._renew()
 
     def _renew(self) -> None:
-        """Once it is asked to stop, an agent has only the time that stopping may take, however much it posts."""
-        now = trio.current_time()
-        if not self.record.cancel_requested:
-            self._wait_until(now + self._options.lease_seconds)
-        else:
-            self._wait_until(min(self._deadline, now + self._services.cancel_seconds))
-
-    def _wait_until(self, deadline: float) -> None:
-        self._deadline = deadline
+        self._lease.renew(trio.current_time(), stopping=self.record.cancel_requested)
         self._patience.deadline = self._due
 
     @property
     def _due(self) -> float:
         """When there is something to do though nobody asks for anything."""
-        return min(self._deadline, self.record.questions.deadline)
+        return min(self._lease.deadline, self.record.questions.deadline)
 
     async def _pass_time(self) -> None:
         for question in self.record.questions.due(trio.current_time()):
             self.record.end_question(question, Ended.EXPIRED)
             await self._tell_outcome(question)
-        if trio.current_time() >= self._deadline:
+        if trio.current_time() >= self._lease.deadline:
             await self._run_out()
 
     async def _run_out(self) -> None:

@@ -12,7 +12,7 @@ import trio
 from actors.agent import Message
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
-from actors.event import ChannelKey, Json, draft, now_ms
+from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.mailbox import Mailbox, Reply
 from actors.position import Position
 from actors.redaction import TaskRedaction
@@ -25,8 +25,16 @@ class Enter(msgspec.Struct, frozen=True):
     reply: Reply[tuple[Message, ...]]
 
 
+class Hear(msgspec.Struct, frozen=True):
+    """`said` is all that was said in the task so far: what is new of it joins the conversation."""
+
+    task_id: str
+    said: tuple[Message, ...]
+    reply: Reply[None]
+
+
 class Leave(msgspec.Struct, frozen=True):
-    """A task is done with the conversation, or gives up waiting for it; `said` joins it."""
+    """A task is done with the conversation, or gives up waiting for it; what is new of `said` joins it."""
 
     task_id: str
     said: tuple[Message, ...]
@@ -35,7 +43,7 @@ class Leave(msgspec.Struct, frozen=True):
     reply: Reply[None]
 
 
-SessionMessage: TypeAlias = Enter | Leave
+SessionMessage: TypeAlias = Enter | Hear | Leave
 
 
 class Session:
@@ -78,6 +86,8 @@ class Session:
         self._redactions: dict[str, TaskRedaction] = {}
         """Of the expected tasks those whose words are taken back before they have joined it."""
         self._current: str | None = None
+        self._heard = 0
+        """How many messages of the current task have been taken in."""
         self._waiting: deque[Enter] = deque()
         self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
         self._ref = self._mailbox.ref
@@ -109,9 +119,16 @@ class Session:
         await self._ref.send(Enter(task_id, reply))
         return await reply.wait()
 
+    async def hear(self, task_id: str, said: Sequence[Message]) -> None:
+        """Returns once all that was said in the task so far is in the conversation. Idempotent: a message joins it
+        once. All who follow the conversation are told of it as it joins."""
+        reply: Reply[None] = Reply()
+        await self._ref.send(Hear(task_id, tuple(said), reply))
+        await reply.wait()
+
     async def leave(self, task_id: str, said: Sequence[Message], state: str, error: str | None = None) -> None:
-        """Returns once what was said is in the conversation. `error` is why the task failed. Idempotent: a task leaves
-        once."""
+        """As `hear`, for the last time: then it is the next task's turn. `error` is why the task failed. Idempotent: a
+        task leaves once."""
         reply: Reply[None] = Reply()
         await self._ref.send(Leave(task_id, tuple(said), state, error, reply))
         await reply.wait()
@@ -156,11 +173,33 @@ class Session:
                 case Enter():
                     self._waiting.append(message)
                     self._admit_next()
+                case Hear():
+                    told = self._take_in(message.task_id, message.said)
+                    message.reply.answer(None)
+                    if told:
+                        await self._channels.emit(self.key, *told)
                 case Leave():
                     await self._take_leave(message)
                 case _:
                     assert_never(message)
         self.running = False
+
+    def _take_in(self, task_id: str, said: Sequence[Message]) -> list[Draft]:
+        """Adds what is new to the conversation, but for what was taken back meanwhile, and returns what tells of it."""
+        if self._current != task_id:
+            return []
+        new, self._heard = said[self._heard :], len(said)
+        self._updated_at = now_ms()
+        if task_id in self._disowned:
+            return []
+        redaction = self._redactions.get(task_id)
+        joined = new if redaction is None else [_unsaid(message, redaction) for message in new]
+        first = self.forgotten + len(self.messages)
+        self._remember(joined)
+        return [
+            draft("message", _told(message, first + count), timestamp=message.timestamp)
+            for count, message in enumerate(joined)
+        ]
 
     def _remember(self, said: Sequence[Message]) -> None:
         self.messages.extend(said)
@@ -169,17 +208,10 @@ class Session:
             del self.messages[:excess]
             self.forgotten += excess
 
-    def _left_of(self, leave: Leave) -> list[Message]:
-        """What it has said, but for what was taken back meanwhile."""
-        redaction = self._redactions.pop(leave.task_id, None)
-        if leave.task_id in self._disowned:
-            return []
-        return list(leave.said) if redaction is None else [_unsaid(message, redaction) for message in leave.said]
-
     def _admit_next(self) -> None:
         if self._current is None and self._waiting:
             entry = self._waiting.popleft()
-            self._current = entry.task_id
+            self._current, self._heard = entry.task_id, 0
             entry.reply.answer(tuple(message for message in self.messages if not message.redacted))
 
     async def _take_leave(self, leave: Leave) -> None:
@@ -187,22 +219,16 @@ class Session:
             leave.reply.answer(None)
             return
         self._expected.discard(leave.task_id)
-        said = self._left_of(leave)
+        drafts = self._take_in(leave.task_id, leave.said)
         self._disowned.discard(leave.task_id)
+        self._redactions.pop(leave.task_id, None)
         self._used(self)
         if self._current == leave.task_id:
-            self._remember(said)
-            self._updated_at = now_ms()
             self._current = None
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
-        first = self.forgotten + len(self.messages) - len(said)
         leave.reply.answer(None)
         self._admit_next()
-        drafts = [
-            draft("message", _told(message, first + count), timestamp=message.timestamp)
-            for count, message in enumerate(said)
-        ]
         done: dict[str, Json] = {"exec_id": leave.task_id, "state": leave.state}
         if leave.error is not None:
             done["error"] = leave.error

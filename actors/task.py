@@ -54,7 +54,7 @@ class LocalTask(TaskHandle):
         self._agent = agent
         self._reporter = reporter
         self._scope = trio.CancelScope()
-        self._context = RunningContext(record, key, services)
+        self._context = RunningContext(record, key, services, session)
         self._stopped = trio.Event()
         self._nursery: trio.Nursery | None = None
 

@@ -16,6 +16,7 @@ from actors.mailbox import Reply
 from actors.model import Completion, Model, ModelError, ModelMessage
 from actors.position import Position
 from actors.questions import Answer, Approval, Ended, Kind, Question, ToolFailed, ToolReturned, asking
+from actors.session import Session
 from actors.task_record import TaskRecord
 from actors.tool import Toolbox, ToolError, ToolSpec
 
@@ -63,7 +64,9 @@ class TaskServices(msgspec.Struct, frozen=True):
 class RunningContext(TaskContext):
     """Stands between one agent and the engine for as long as the task runs; closed, it refuses everything."""
 
-    def __init__(self, record: TaskRecord, key: ChannelKey, services: TaskServices) -> None:
+    def __init__(
+        self, record: TaskRecord, key: ChannelKey, services: TaskServices, session: Session | None = None
+    ) -> None:
         self.task_id = record.id
         self.user_id = record.user_id
         self.session_id = record.command.session_id
@@ -71,10 +74,11 @@ class RunningContext(TaskContext):
         self.turn = 0
         self.prompt = ""
         self.said: list[Message] = []
-        """The messages of this run that are to join the conversation."""
+        """The messages of this run: they join the conversation when a turn begins, and at the end."""
         self._record = record
         self._key = key
         self._services = services
+        self._session = session
         self._before: Sequence[Message] = ()
         self._text: list[str] = []
         self._due: list[Draft] = []
@@ -238,8 +242,9 @@ class RunningContext(TaskContext):
         await self._tell_session(asked)
 
     async def _tell_session(self, asked: list[Draft]) -> None:
-        if asked and self.session_id is not None:
-            await self._services.channels.emit(ChannelKey("session", self.session_id, self.user_id), *asked)
+        if asked and self._session is not None:
+            await self._session.hear(self.task_id, self.said)
+            await self._services.channels.emit(self._session.key, *asked)
 
     def _take_due(self) -> tuple[list[Draft], list[Draft]]:
         """What goes ahead of the next event, on the task's topic and on the session's."""
@@ -254,9 +259,8 @@ class RunningContext(TaskContext):
         if text:
             self._text.append(text)
         await self._emit(emitted)
-        if self.session_id is not None:
-            key = ChannelKey("session", self.session_id, self.user_id)
-            await self._services.channels.emit(key, session_echo(emitted, text, self.task_id))
+        if self._session is not None:
+            await self._services.channels.emit(self._session.key, session_echo(emitted, text, self.task_id))
 
 
 def session_prompt(task_id: str, turn: int, prompt: str) -> Draft:

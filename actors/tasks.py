@@ -26,9 +26,10 @@ from actors.commands import (
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, encode_json
 from actors.groups import Groups
+from actors.lease import LeaseOptions
 from actors.principal import Principal
 from actors.questions import event_of
-from actors.remote_task import LeaseOptions, RemoteTask
+from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.spawner import Spawner, spawn

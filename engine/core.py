@@ -13,10 +13,10 @@ from actors.connections import Connections, ConnectionsOptions
 from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.feeds import Feeds, FeedsOptions
+from actors.lease import LeaseOptions
 from actors.log import Retention
 from actors.model import Model
 from actors.principal import Verifier
-from actors.remote_task import LeaseOptions
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions

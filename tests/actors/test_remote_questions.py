@@ -9,9 +9,9 @@ from trio.testing import wait_all_tasks_blocked
 from actors.commands import AnswerToolCall, ConfirmStep, Publish
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Json, draft, now_ms
+from actors.lease import LeaseOptions
 from actors.log import Retention
 from actors.questions import MOST_OPEN, ToolReturned
-from actors.remote_task import LeaseOptions
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
 from tests.support.drafts import Seen, read_back

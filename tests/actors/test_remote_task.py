@@ -7,8 +7,8 @@ from trio.testing import wait_all_tasks_blocked
 from actors.commands import AppendTurn, CancelTask, ClaimTask, ConfirmStep, PostEvents, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, draft
+from actors.lease import LeaseOptions
 from actors.principal import Principal, Scope
-from actors.remote_task import LeaseOptions
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
 from tests.support.remote import RemoteAgent, completed, message

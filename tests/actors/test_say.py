@@ -29,7 +29,7 @@ async def test_what_is_said_is_told_before_its_turn_comes(
         await world.router.say(ALICE, Say(session_id=session.id, content=content, details={"mood": "calm"}))
     await wait_all_tasks_blocked()
     events = [one.event_type for one in told(world, session)]
-    assert sorted(events) == ["chat.message", "chat.message", "input", "output"]
+    assert sorted(events) == ["chat.message", "chat.message", "input", "message", "output"]
     assert events.index("chat.message") < events.index("input") < events.index("output")
     said = [one.data for one in told(world, session) if one.event_type == "chat.message"]
     assert [(one["content"], one["user_id"], one["mood"]) for one in said if isinstance(one, dict)] == [

@@ -100,9 +100,10 @@ async def test_an_exec_is_told_on_the_session(autojump_clock: trio.abc.Clock) ->
         started = await world.router.exec_session(ALICE, ExecSession(session_id, "hello"))
         await wait_all_tasks_blocked()
         seen = events(sink)
-        assert [one.event_type for one in seen] == ["input", "output", "message", "message", "done"]
-        assert seen[0].data == {"exec_id": started.exec_id, "turn": 1, "content": "hello"}
-        assert seen[1].data == {"exec_id": started.exec_id, "content": "hello"}
+        assert [one.event_type for one in seen] == ["message", "input", "output", "message", "done"]
+        assert seen[0].data == {"role": "user", "content": "hello", "task_id": started.exec_id, "index": 0}
+        assert seen[1].data == {"exec_id": started.exec_id, "turn": 1, "content": "hello"}
+        assert seen[2].data == {"exec_id": started.exec_id, "content": "hello"}
         assert seen[3].data == {"role": "assistant", "content": "HELLO", "task_id": started.exec_id, "index": 1}
         assert seen[4].data == {"exec_id": started.exec_id, "state": "completed"}
         view = world.sessions.find(ALICE, session_id).view()

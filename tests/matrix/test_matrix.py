@@ -60,6 +60,7 @@ async def test_a_task_that_is_cancelled_by_one_is_seen_to_end_by_another(cancell
         task_id = await faces[canceller].see_begin()
         if watcher != canceller:
             assert await faces[watcher].see_begin() == task_id
+        await on.speaker.has_begun()
         await faces[canceller].cancel(task_id)
         ending = await faces[watcher].see_end()
         assert ending.state == "cancelled"

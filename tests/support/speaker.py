@@ -15,15 +15,22 @@ class Speaker:
 
     def __init__(self) -> None:
         self._go = trio.Event()
+        self._begun = trio.Event()
 
     def let_go(self) -> None:
         """From now on whoever is asked answers to the end."""
         self._go.set()
 
+    async def has_begun(self) -> None:
+        """Returns once a first piece is said: whoever cancels from then on finds it in the answer."""
+        with trio.fail_after(10):
+            await self._begun.wait()
+
     async def __call__(self, task: TaskContext) -> Result:
         """A prompt `long N` is answered with so many pieces, every other one by two words."""
         answer = answer_to(task.prompt)
         await task.message(answer[0])
+        self._begun.set()
         await self._go.wait()
         for piece in answer[1:]:
             await task.message(piece)

@@ -130,8 +130,8 @@ async def test_a_query_is_seen_by_those_who_watch_its_conversation() -> None:
         assert (await two.ask("watch", session_id=session_id))["type"] == "watching"
         await one.send("streaming_query", query="second")
         seen = await two.receive_until("stream_end")
-        assert [frame["type"] for frame in seen] == ["stream_start", "stream_chunk", "message", "message", "stream_end"]
-        assert seen[0]["query"] == "second"
+        assert [frame["type"] for frame in seen] == ["message", "stream_start", "stream_chunk", "message", "stream_end"]
+        assert (seen[0]["content"], seen[1]["query"]) == ("second", "second")
 
 
 async def test_who_has_no_credential_is_refused_at_the_upgrade() -> None:

@@ -130,8 +130,8 @@ async def test_exec_in_a_session_streams_output_then_done() -> None:
         assert reply["type"] == "session.output"
         assert reply["payload"]["type"] == "started"
         seen = await client.events_until("done")
-        assert [event["event_type"] for event in seen] == ["input", "output", "message", "message", "done"]
-        assert {event["data"].get("exec_id") for event in (seen[0], seen[-1])} == {reply["payload"]["exec_id"]}
+        assert [event["event_type"] for event in seen] == ["message", "input", "output", "message", "done"]
+        assert {event["data"].get("exec_id") for event in (seen[1], seen[-1])} == {reply["payload"]["exec_id"]}
 
 
 async def test_two_users_never_see_each_other() -> None:

@@ -141,6 +141,17 @@ def test_another_turn_of_a_task_is_one_more_question_and_answer() -> None:
     ]
 
 
+def test_an_answer_that_was_not_streamed_closes_its_turn_whole() -> None:
+    room = Room()
+    for turn, (asked, answer) in enumerate((("one", "first"), ("two", "second")), 1):
+        room.tell("message", {"role": "user", "content": asked, "task_id": "t"})
+        room.tell("input", {"exec_id": "t", "turn": turn, "content": asked})
+        room.tell("message", {"role": "assistant", "content": answer, "task_id": "t"})
+    room.tell("done", {"exec_id": "t", "state": "completed"})
+    told = [(one.id, one.content, one.is_final) for one in room.projection.messages.all()]
+    assert told == [(1, "one", True), (2, "first", True), (3, "two", True), (4, "second", True)]
+
+
 def test_a_reset_lets_go_what_was_being_answered() -> None:
     room = Room()
     say(room, "old", "one")

@@ -9,7 +9,8 @@ import msgspec
 
 from actors.event import Draft, Event, Json, Merge, draft
 from actors.redaction import TaskRedaction
-from transport.dialects.pipeline import Echo, SessionType
+from transport.dialects.pipeline import SessionType
+from transport.dialects.pipeline_answer import RoomAnswer
 from transport.dialects.pipeline_elements import plain_chain
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_replies import iso
@@ -25,7 +26,6 @@ from transport.dialects.pipeline_session_events import (
     read_event,
 )
 
-_GROWTH_CHARACTERS = 16 * 1024
 _MESSAGES = frozenset({"user_message", "response"})
 
 
@@ -48,26 +48,6 @@ class _Told(msgspec.Struct):
     data: _ToldMessage
 
 
-class _Answer:
-    """What one task is saying in answer to what it was asked last."""
-
-    __slots__ = ("connection_id", "due", "echo", "final_text", "id", "recalled", "stream", "text", "timestamp", "turn")
-
-    def __init__(self, turn: int, connection_id: str = "", *, stream: bool = True, echo: Echo | None = None) -> None:
-        self.turn = turn
-        self.connection_id = connection_id
-        self.stream = stream
-        self.echo: Echo = echo or {}
-        self.id = 0
-        """0 until it has begun."""
-        self.timestamp = 0
-        self.text = ""
-        self.final_text: str | None = None
-        """As it stands in the conversation, once its task has left that."""
-        self.due = math.inf
-        self.recalled = False
-
-
 class RoomProjection:
     """The feed of one room."""
 
@@ -77,8 +57,8 @@ class RoomProjection:
         self._session_type = session_type
         self._owner = owner
         self._options = options
-        self._answers: dict[str, _Answer] = {}
-        self._growing: dict[str, _Answer] = {}
+        self._answers: dict[str, RoomAnswer] = {}
+        self._growing: dict[str, RoomAnswer] = {}
         self._disowned: set[str] = set()
         """Tasks that were asked before a reset and have not ended."""
 
@@ -122,7 +102,7 @@ class RoomProjection:
     def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
         answer = self._answers.get(redaction.task_id)
         if answer is not None:
-            answer.text, answer.final_text = "", None
+            answer.redact()
 
         def concerns(event: Event) -> bool:
             if event.event_type not in _MESSAGES or redaction.task_id.encode() not in event.body:
@@ -135,7 +115,7 @@ class RoomProjection:
     def _said(self, said: Said | None, timestamp: int) -> Sequence[Draft]:
         if said is None:
             return ()
-        answer = _Answer(1, said.connection_id, stream=said.stream, echo=said.echo)
+        answer = RoomAnswer(1, said.connection_id, stream=said.stream, echo=said.echo)
         self._answers[said.exec_id] = answer
         chain = plain_chain(said.content) if said.chain is None else said.chain
         return self._user_message(said.exec_id, answer, said.content, chain, said.user_id, timestamp)
@@ -149,17 +129,17 @@ class RoomProjection:
             return ()
         drafts: list[Draft] = []
         if before is None:
-            answer = _Answer(asked.turn)
+            answer = RoomAnswer(asked.turn)
         else:
             drafts += self._finish(asked.exec_id, before, timestamp)
-            answer = _Answer(asked.turn, before.connection_id, stream=before.stream, echo=before.echo)
+            answer = RoomAnswer(asked.turn, before.connection_id, stream=before.stream, echo=before.echo)
         self._answers[asked.exec_id] = answer
         chain = plain_chain(asked.content)
         drafts += self._user_message(asked.exec_id, answer, asked.content, chain, self._owner, timestamp)
         return drafts
 
     def _user_message(
-        self, task_id: str, answer: _Answer, content: str, chain: list[Json], user_id: str, timestamp: int
+        self, task_id: str, answer: RoomAnswer, content: str, chain: list[Json], user_id: str, timestamp: int
     ) -> Sequence[Draft]:
         message = RoomMessage(
             id=self.messages.next_id(),
@@ -187,15 +167,15 @@ class RoomProjection:
             self._begin(answer, timestamp)
             return self._say_so_far(output.exec_id, answer)
         if answer.due == math.inf:
-            answer.due = now + self._options.growth_seconds * (1 + len(answer.text) / _GROWTH_CHARACTERS)
+            answer.wait(now, self._options.growth_seconds)
             self._growing[output.exec_id] = answer
         return ()
 
     def _spoken(self, spoken: Spoken | None) -> Sequence[Draft]:
-        """All turns of a task come at its end: the last one is that which is still open."""
+        """An answer comes whole at the end of its turn, ahead of the next one's question."""
         answer = None if spoken is None else self._answers.get(spoken.task_id)
-        if spoken is not None and answer is not None:
-            answer.final_text = spoken.content if spoken.role == "assistant" else None
+        if spoken is not None and answer is not None and spoken.role == "assistant":
+            answer.final_text = spoken.content
         return ()
 
     def _done(self, done: Done | None, timestamp: int) -> Sequence[Draft]:
@@ -209,21 +189,20 @@ class RoomProjection:
         return self._finish(done.exec_id, answer, timestamp, state, done.error)
 
     def _finish(
-        self, task_id: str, answer: _Answer, timestamp: int, state: str | None = None, error: str | None = None
+        self, task_id: str, answer: RoomAnswer, timestamp: int, state: str | None = None, error: str | None = None
     ) -> Sequence[Draft]:
         self._growing.pop(task_id, None)
         if answer.recalled:
             return ()
         if not answer.id:
             self._begin(answer, timestamp)
-        text = answer.text if answer.final_text is None else answer.final_text
-        return self._say(task_id, answer, text, is_final=True, state=state, error=error)
+        return self._say(task_id, answer, answer.whole, is_final=True, state=state, error=error)
 
-    def _begin(self, answer: _Answer, timestamp: int) -> None:
+    def _begin(self, answer: RoomAnswer, timestamp: int) -> None:
         answer.id = self.messages.next_id()
         answer.timestamp = timestamp
 
-    def _say_so_far(self, task_id: str, answer: _Answer) -> Sequence[Draft]:
+    def _say_so_far(self, task_id: str, answer: RoomAnswer) -> Sequence[Draft]:
         answer.due = math.inf
         self._growing.pop(task_id, None)
         return self._say(task_id, answer, answer.text, is_final=False)
@@ -231,7 +210,7 @@ class RoomProjection:
     def _say(
         self,
         task_id: str,
-        answer: _Answer,
+        answer: RoomAnswer,
         text: str,
         *,
         is_final: bool,

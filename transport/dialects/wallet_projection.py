@@ -10,7 +10,8 @@ import msgspec
 
 from actors.event import Draft, Event, Merge
 from actors.redaction import TaskRedaction
-from transport.dialects.wallet_task import Change, TaskFold, TextPart, WalletTask
+from transport.dialects.wallet_fold import Change, TaskFold
+from transport.dialects.wallet_task import TextPart, WalletTask
 
 _REMEMBERED = 256
 UPDATE_SECONDS = 0.2

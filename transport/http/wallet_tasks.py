@@ -13,7 +13,8 @@ from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
 from actors.questions import Kind
 from actors.router import Router
-from transport.dialects.wallet_task import State, Status, TaskFold, WalletTask, iso
+from transport.dialects.wallet_fold import TaskFold
+from transport.dialects.wallet_task import State, Status, WalletTask, iso
 from transport.http.paging import PageLimit
 from transport.http.route import Answer, AnyRoute, Call, Nothing, Route
 from transport.http.tasks import ClientToolResult

@@ -41,9 +41,14 @@ class PipelineFace:
         return task_id
 
     async def see_end(self) -> Ending:
-        while not (answer := (await self._frames.until("response"))["data"])["is_final"]:
-            pass
-        return Ending(_STATES[answer.get("state")], answer["content"])
+        """An answer that was recalled as it grew has a tombstone for its end."""
+        while True:
+            frame = await self._frames.next()
+            match frame["type"]:
+                case "response" if frame["data"]["is_final"]:
+                    return Ending(_STATES[frame["data"].get("state")], frame["data"]["content"])
+                case "recalled" if frame["data"]["role"] == "assistant":
+                    return Ending("cancelled", "")
 
     async def see_broadcast(self) -> str:
         message: str = (await self._frames.until("broadcast"))["message"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
 from actors.merge import merge_events
+from transport.dialects.wallet_fold import TEXT_CHARACTERS
 from transport.dialects.wallet_projection import UPDATE_SECONDS, WalletProjection
-from transport.dialects.wallet_task import TEXT_CHARACTERS
 
 TASK = ChannelKey("task", "t1", "w")
 SESSION = ChannelKey("session", "s1", "w")
