@@ -28,6 +28,10 @@ class Guest(Protocol):
         """Goes on in a task: something has to wait although no bytes came, or the socket was closed."""
         ...
 
+    def turn_away(self) -> None:
+        """Tells the client, as far as that needs no wait, that nobody can serve it now. Goes before `abandon`."""
+        ...
+
     def abandon(self) -> None:
         """Clears away all that is the guest's; the socket itself is not."""
         ...
@@ -45,7 +49,7 @@ class Host(Protocol):
         ...
 
     def leave(self, name: str) -> None:
-        """Closes the connection."""
+        """Closes the connection; what has been sent arrives."""
         ...
 
 
@@ -75,9 +79,13 @@ class Berth:
             self.parked = True
         return self.parked
 
-    def call_at(self, at: float) -> None:
-        """If it is parked at that moment, and its guest is overdue then, the guest attends to it."""
-        self._poller.call_at(at, self)
+    def call_after(self, seconds: float) -> None:
+        """If it is parked then, and its guest is overdue, the guest attends to it."""
+        self._poller.call_after(seconds, self)
+
+    def call_off(self, seconds: float) -> None:
+        """Nobody looks then. Idempotent."""
+        self._poller.call_off(seconds, self)
 
     def wake(self) -> None:
         """Has its guest attend to it. Nothing happens where the connection has a task."""
@@ -96,10 +104,15 @@ class Berth:
             self.wake()
 
     def abandon(self) -> None:
+        self._end(told=True)
+
+    def _end(self, *, told: bool) -> None:
         guest = self._guest
         self._unpark()
         try:
             if guest is not None:
+                if told:
+                    guest.turn_away()
                 guest.abandon()
         # A connection's edge: what is wrong with one ends no other.
         except Exception as error:  # noqa: BLE001
@@ -120,12 +133,11 @@ class Berth:
         # As above.
         except Exception as error:  # noqa: BLE001
             self._host.failed(self._name, error)
-            self.abandon()
+            self._end(told=False)
         finally:
             self._stepping = False
 
     def _unpark(self) -> None:
         self.parked = False
-        # The poller may know this berth until its time has come: not the client.
         self._guest = None
         self._poller.remove(self._fileno)

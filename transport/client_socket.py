@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 import trio
@@ -19,6 +18,7 @@ from actors.subscription import Encoder
 from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
+from transport.unbegun import drop
 from transport.websocket import PING, WebSocket
 
 
@@ -49,6 +49,7 @@ class ClientSocket:
     __slots__ = (
         "_auth_deadline",
         "_beat_seconds",
+        "_begun",
         "_bucket",
         "_closing",
         "_conversation",
@@ -86,6 +87,8 @@ class ClientSocket:
         """All that may end the reading, in a task: an idle connection holds few objects."""
         self._idle = False
         """Waits for a request, and carries none out."""
+        self._begun: Awaitable[None] | None = None
+        """What has to wait of what has come, until there is a task."""
         self._auth_deadline = math.inf
         self._closing: tuple[CloseCode, str] | None = None
         self._bucket: TokenBucket | None = None
@@ -142,24 +145,26 @@ class ClientSocket:
         if work is None and self._socket.at_rest and self._begin_wait():
             return None
         # Nor does one follow a close frame.
-        rest = self.connection.wind_up() if self._socket.ended else None
-        return partial(self._attend, work, rest)
+        self._begun = self.connection.wind_up() if work is None and self._socket.ended else work
+        return self.attend
 
     async def attend(self) -> None:
         """Goes on until the client is gone, with everything of it cleared away, or parked."""
-        await self._attend()
-
-    async def _attend(self, *begun: Awaitable[None] | None) -> None:
         parked = False
         try:
-            parked = await self._converse(begun)
+            parked = await self._converse()
         finally:
             self._reading = None
             if not parked:
                 self.abandon()
 
+    def turn_away(self) -> None:
+        self._socket.send_close(*(self._closing or (CloseCode.RESTARTING, "nobody can answer now")))
+
     def abandon(self) -> None:
         """Clears away all of it but the socket."""
+        drop(self._begun)
+        self._await_no_identity()
         self._conversation.end()
         self.connection.detach()
         self.services.connections.remove(self.connection)
@@ -209,7 +214,7 @@ class ClientSocket:
         """From now on the client has some seconds to say who it is."""
         self._auth_deadline = trio.current_time() + self._options.auth_seconds
         if self._stream.berth is not None:
-            self._stream.berth.call_at(self._auth_deadline)
+            self._stream.berth.call_after(self._options.auth_seconds)
 
     def identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
@@ -220,8 +225,14 @@ class ClientSocket:
             connection.detach()
         device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
         self.services.connections.identify(connection, principal, device)
-        self._auth_deadline = math.inf
+        self._await_no_identity()
         return device
+
+    def _await_no_identity(self) -> None:
+        if self._auth_deadline != math.inf:
+            self._auth_deadline = math.inf
+            if self._stream.berth is not None:
+                self._stream.berth.call_off(self._options.auth_seconds)
 
     @property
     def principal(self) -> Principal:
@@ -240,15 +251,15 @@ class ClientSocket:
             text = self._socket.receive_nowait()
         return None
 
-    async def _converse(self, begun: Iterable[Awaitable[None] | None]) -> bool:
+    async def _converse(self) -> bool:
         """True where the client is idle, and parked; False where it is to be cleared away."""
         # Short of calls: each is held for as long as the client is idle.
         with trio.CancelScope() as self._reading:
             if self._closing is not None:
                 self._reading.deadline = trio.current_time() + self._options.close_seconds
-            for work in begun:
-                if work is not None:
-                    await work
+            if (begun := self._begun) is not None:
+                self._begun = None
+                await begun
             while self._begin_wait():
                 if self._park():
                     return True

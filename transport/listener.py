@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 import trio
 
 from actors.errors import ErrorCode
+from actors.pace import Pace
 from transport.berth import Berth, Guest, Work
 from transport.byte_stream import Address, ByteStream
 from transport.http_error import error_reply
@@ -48,8 +49,6 @@ _GONE = frozenset(
     }
 )
 _MOST_REFUSALS = 64
-_ACCEPT_AT_ONCE = 8
-"""Connections accepted between checkpoints: less than a millisecond in which nobody else runs."""
 _log = logging.getLogger("callboard.listener")
 
 
@@ -122,7 +121,7 @@ class Listener:
             self.stop_accepting()
 
     async def _accept_from(self, listening: socket.socket, refusals: trio.Nursery) -> None:
-        accepted = 0
+        pace = Pace()
         while listening.fileno() != -1:
             try:
                 sock, address = self._accept(listening)
@@ -130,15 +129,15 @@ class Listener:
                 # In a burst the next one is there already: waiting for each would cost a round of the loop more.
                 if not await _is_readable(listening):
                     return
+                pace = Pace()
                 continue
             except OSError as error:
                 await self._after_accept_error(error)
                 continue
             self._exhausted = False
             self._admit(sock, _address(address), refusals)
-            accepted += 1
-            if accepted % _ACCEPT_AT_ONCE == 0:
-                await trio.lowlevel.checkpoint()
+            if pace.is_due():
+                await pace.step_aside()
 
     async def _after_accept_error(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
@@ -179,7 +178,9 @@ class Listener:
         if self._lounge is None or self._tls is not None:
             return False
         berth = Berth(name, stream.fileno, self, self._lounge.poller)
-        if not berth.park(self._lounge.welcome(stream, berth)):
+        guest = self._lounge.welcome(stream, berth)
+        if not berth.park(guest):
+            guest.abandon()
             return False
         stream.lie_at(berth)
         # Mostly its request has come with it.
@@ -196,7 +197,9 @@ class Listener:
         _log.error("%s of %s:%d failed", name, *self._connections[name].peer, exc_info=error)
 
     def leave(self, name: str) -> None:
-        self._release(name)
+        stream = self._connections.pop(name, None)
+        if stream is not None:
+            stream.close()
 
     def _release(self, name: str) -> None:
         stream = self._connections.pop(name, None)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 
 import trio
 
+from actors.errors import ErrorCode
 from transport.accepted import Accepted
 from transport.berth import Berth, Work
 from transport.byte_stream import ByteStream
 from transport.drain import Drain
 from transport.head import RequestHead, plain_get
+from transport.http_error import error_reply
 from transport.listener_options import ListenerOptions
 
 
 class Newcomer:
     """Waits for the first request without a task. An upgrade whose client needs none to begin with goes on so."""
 
-    __slots__ = ("_berth", "_deadline", "_drain", "_options", "_serve", "_stream", "_upgrade")
+    __slots__ = ("_asked", "_berth", "_deadline", "_drain", "_options", "_serve", "_stream", "_upgrade")
 
     def __init__(
         self,
@@ -36,7 +40,8 @@ class Newcomer:
         self._serve = serve
         self._upgrade = upgrade
         self._deadline = trio.current_time() + options.head_seconds
-        berth.call_at(self._deadline)
+        self._asked = False
+        berth.call_after(options.head_seconds)
         drain.add(self)
 
     def cancel(self) -> None:
@@ -53,10 +58,12 @@ class Newcomer:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             data = b""
         if data is None:
-            return None
+            # One that comes while the server drains is not told by it.
+            return self.attend if self._drain.begun else None
         if not data:
             return self.attend
-        self._drain.remove(self)
+        self._asked = True
+        self._wait_no_longer()
         head = None if self._drain.begun else plain_get(data[: self._options.head_bytes])
         if head is None or not head.wants_websocket:
             self._stream.unread(data)
@@ -70,8 +77,18 @@ class Newcomer:
 
     async def attend(self) -> None:
         """Closes it: it has said nothing for too long, or nobody would listen any more."""
-        self._drain.remove(self)
+        self._wait_no_longer()
         await self._stream.linger(self._options.linger_seconds)
 
+    def turn_away(self) -> None:
+        if self._asked:
+            refusal = error_reply(HTTPStatus.SERVICE_UNAVAILABLE, ErrorCode.BUSY, "The server is stopping.")
+            with suppress(OSError):
+                self._stream.write_nowait(refusal)
+
     def abandon(self) -> None:
+        self._wait_no_longer()
+
+    def _wait_no_longer(self) -> None:
         self._drain.remove(self)
+        self._berth.call_off(self._options.head_seconds)

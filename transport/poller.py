@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 import select
 import sys
 from contextlib import suppress
-from itertools import count
 from typing import Protocol
 
 import trio
 
 from actors.pace import Pace
+from transport.deadlines import Deadlines
 
 _AT_ONCE = 256
 """Descriptors asked for in one system call."""
@@ -25,7 +24,7 @@ class Resident(Protocol):
         ...
 
     def overdue(self) -> None:
-        """The moment has come that was asked for by `call_at`, whatever has changed meanwhile: it looks."""
+        """The moment has come that was asked for by `call_after`, whatever has changed meanwhile: it looks."""
         ...
 
     def abandon(self) -> None:
@@ -44,8 +43,7 @@ class Poller:
         self._epoll = select.epoll() if sys.platform == "linux" else None
         """Elsewhere nobody can wait here: each connection keeps its task."""
         self._residents: dict[int, Resident] = {}
-        self._alarms: list[tuple[float, int, Resident]] = []
-        self._numbers = count()
+        self._deadlines: Deadlines[Resident] = Deadlines()
         self._sleep = trio.CancelScope()
         self._running = False
 
@@ -53,11 +51,14 @@ class Poller:
         return len(self._residents)
 
     def add(self, fileno: int, resident: Resident) -> bool:
-        """False where nobody would look after it: the poller does not run."""
+        """False where nobody would look after it: the poller does not run, or the kernel takes no more."""
         if not self._running or self._epoll is None:
             return False
+        try:
+            self._epoll.register(fileno, select.EPOLLIN)
+        except OSError:
+            return False
         self._residents[fileno] = resident
-        self._epoll.register(fileno, select.EPOLLIN)
         return True
 
     def remove(self, fileno: int) -> None:
@@ -67,12 +68,16 @@ class Poller:
             with suppress(OSError):
                 self._epoll.unregister(fileno)
 
-    def call_at(self, at: float, resident: Resident) -> None:
-        """Has `overdue` called at that moment, of trio's time."""
-        heapq.heappush(self._alarms, (at, next(self._numbers), resident))
+    def call_after(self, seconds: float, resident: Resident) -> None:
+        """Has `overdue` called then, whether the resident waits here or not, unless it is called off."""
+        at = self._deadlines.add(resident, seconds, trio.current_time())
         # To set it costs more than all the rest of this.
         if at < self._sleep.deadline:
             self._sleep.deadline = at
+
+    def call_off(self, seconds: float, resident: Resident) -> None:
+        """Idempotent."""
+        self._deadlines.remove(resident, seconds)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled. Whoever is without a task then is abandoned."""
@@ -84,7 +89,6 @@ class Poller:
                 await self._watch()
         finally:
             self._running = False
-            self._alarms.clear()
             while self._residents:
                 fileno, resident = next(iter(self._residents.items()))
                 self.remove(fileno)
@@ -110,7 +114,10 @@ class Poller:
 
     async def _keep_time(self) -> None:
         while True:
-            with trio.CancelScope(deadline=self._alarms[0][0] if self._alarms else float("inf")) as self._sleep:
+            with trio.CancelScope(deadline=self._deadlines.first) as self._sleep:
                 await trio.sleep_forever()
-            while self._alarms and self._alarms[0][0] <= trio.current_time():
-                heapq.heappop(self._alarms)[2].overdue()
+            pace = Pace()
+            for resident in self._deadlines.take_due(trio.current_time()):
+                resident.overdue()
+                if pace.is_due():
+                    await pace.step_aside()

@@ -150,7 +150,7 @@ class WebSocket:
                     if (data := self._add_binary(frame, self._binary)) is not None:
                         return data
                 case Opcode.BINARY:
-                    self._send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
+                    self.send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
                 case _:
                     pass
             if len(frame.payload) < _SMALL_BYTES:
@@ -183,7 +183,7 @@ class WebSocket:
         """
         self.flush()
         if not self._over:
-            self._send_close(code, reason)
+            self.send_close(code, reason)
         await trio.lowlevel.checkpoint()
         while not self._over:
             await self._next_slice()
@@ -243,9 +243,10 @@ class WebSocket:
 
     def _end(self, code: int, reason: str) -> None:
         self._over = True
-        self._send_close(code, reason)
+        self.send_close(code, reason)
 
-    def _send_close(self, code: int, reason: str) -> None:
+    def send_close(self, code: int, reason: str) -> None:
+        """Sends what is to be sent, and a close frame unless one was sent before. Waits for nothing."""
         if not self._close_sent:
             self._close_sent = True
             self._message = None
@@ -288,7 +289,7 @@ class WebSocket:
         return data
 
     def _refuse_size(self) -> None:
-        self._send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
+        self.send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
 
 
 def _payload(frame: Frame) -> bytes:

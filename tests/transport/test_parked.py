@@ -13,7 +13,6 @@ import trio
 import trio.testing
 
 from actors.errors import CloseCode
-from actors.spawner import CannotSpawn
 from tests.support.credentials import PRINCIPALS
 from tests.support.gateway import running_gateway
 from tests.support.pipeline import PIPELINE, pipeline_client
@@ -115,17 +114,6 @@ async def test_who_is_idle_in_a_room_is_still_in_it() -> None:
         assert gateway.pipelines.online(room) == ()
 
 
-async def test_one_that_the_poller_abandons_leaves_nothing() -> None:
-    async with running_gateway({}) as gateway:
-        async with await RawWebSocket.open(gateway.port) as client:
-            assert (await client.request(PING))["type"] == "pong"
-            ((fileno, berth),) = gateway.poller._residents.items()
-            gateway.poller.remove(fileno)
-            berth.abandon()
-            assert await client.closing() == 1006
-        await gateway.settled()
-
-
 async def test_a_crash_is_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(self: GatewayConversation, text: str) -> None:
         raise RuntimeError(text)
@@ -155,20 +143,6 @@ async def test_one_that_breaks_as_it_is_answered_gets_one_task(monkeypatch: pyte
             assert await client.closing() == 1006
         await gateway.settled()
         assert tasks.given == 1
-
-
-async def test_who_waits_when_no_task_can_be_had_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: Listener, name: str, work: Work) -> None:
-        raise CannotSpawn(name)
-
-    async with running_gateway({}) as gateway:
-        async with await RawWebSocket.open(gateway.port) as client:
-            assert (await client.request(PING))["type"] == "pong"
-            with monkeypatch.context() as patched:
-                patched.setattr(Listener, "give_task", refuse)
-                gateway.world.connections.close_all(CloseCode.RESTARTING, "the server restarts")
-                assert await client.closing() == 1006
-        await gateway.settled()
 
 
 async def test_who_is_told_to_go_is_told_why() -> None:

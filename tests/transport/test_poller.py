@@ -122,13 +122,24 @@ async def test_alarms_come_in_time_whatever_their_order(
 ) -> None:
     poller, (late, soon) = Poller(), pair
     await nursery.start(poller.run)
-    now = trio.current_time()
-    poller.call_at(now + 20, late)
-    poller.call_at(now + 10, soon)
+    poller.call_after(20, late)
+    poller.call_after(10, soon)
     await trio.sleep(15)
     assert (soon.late, late.late) == (1, 0)
     await trio.sleep(10)
     assert (soon.late, late.late) == (1, 1)
+
+
+async def test_what_was_asked_for_while_it_did_not_run_comes_too(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, pair: tuple[Waiting, Waiting]
+) -> None:
+    poller, (one, other) = Poller(), pair
+    for each in pair:
+        poller.call_after(10, each)
+    poller.call_off(10, other)
+    await nursery.start(poller.run)
+    await trio.sleep(11)
+    assert (one.late, other.late) == (1, 0)
 
 
 async def _run_with(poller: Poller, waiting: Waiting) -> None:
