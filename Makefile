@@ -64,6 +64,16 @@ pytest-3.13:
 	@test -z "$$CI" # in CI both Pythons are required
 endif
 
+.PHONY: simulate
+simulate: $(VENV)/.test ## The log over SEEDS=100000 random schedules on a simulated clock, network and disk: half an hour or so
+	$(BIN)/python -m tests.simulation --schedules $(SEEDS) $(ARGS)
+
+SEEDS ?= 100000
+
+.PHONY: kill9
+kill9: $(VENV)/.test ## Kill engines with SIGKILL beneath their clients, and check what these were told (ROUNDS=200 SEED=1)
+	$(BIN)/python -m tests.kill9 --rounds $(or $(ROUNDS),200) --seed $(or $(SEED),1)
+
 .PHONY: autobahn
 autobahn: $(VENV)/.test ## Autobahn's suite against the WebSocket: a few minutes, needs Python 2.7 (pyenv install 2.7.18)
 	$(BIN)/python -m tests.autobahn
@@ -96,7 +106,7 @@ endif
 bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-BENCHES := fanout latency connections inbound tokens growth dialects
+BENCHES := fanout latency connections inbound tokens growth dialects late
 .PHONY: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.test
 	$(BIN)/python -m benchmarks.$* $(ARGS)

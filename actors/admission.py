@@ -32,20 +32,32 @@ class Admission(msgspec.Struct, frozen=True):
     epoch: str
     start: Resumption
     first: tuple[Event, ...]
-    """What is told before anything else: questions that are open, and what is lost of topics that are no more."""
+    """What is told before anything else: a snapshot, behind the gap that it makes up for, questions that are open, and
+    what is lost of topics that are no more."""
     named: bool
     live: bool
     """Asked for what comes, without a position: a topic that is held already goes on where it is."""
+    snapshot: bool = False
+    """One is told first, in place of all before the start."""
     over: bool = False
     """The topic is no more, and its client has seen it to its end."""
 
     @property
     def recovered(self) -> bool:
-        return self.start.gap is None and all(event.event_type != "gap" for event in self.first)
+        return self.start.is_whole and all(event.event_type != "gap" for event in self.first)
 
 
-def admit(router: Router, key: ChannelKey, start: Start, *, named: bool) -> Admission:
-    return admit_at(router, key, router.start_of(key, start), named=named, live=start == "live")
+def admit(router: Router, key: ChannelKey, start: Start, *, named: bool, snapshot: Event | None = None) -> Admission:
+    """With the snapshot where it was asked for without a position, or where events after that are missing."""
+    begin = router.start_of(key, start)
+    if snapshot is None or (start != "live" and begin.is_whole):
+        return admit_at(router, key, begin, named=named, live=start == "live")
+    log = router.log(key)
+    place = Resumption(snapshot.offset, None, snapshot.offset < log.holes)
+    admission = admit_at(router, key, place, named=named, live=start == "live")
+    gap = log.gap_of(begin)
+    told = (snapshot,) if gap is None else (log.gap_event(gap, snapshot.offset), snapshot)
+    return msgspec.structs.replace(admission, first=(*told, *admission.first), snapshot=True)
 
 
 def admit_at(router: Router, key: ChannelKey, begin: Resumption, *, named: bool, live: bool) -> Admission:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from actors.event import Json, Merge
+from actors.event import Event, Json, Merge
 from actors.model import Completion, ModelMessage
 from actors.tool import ToolSpec
+
+_RESUMABLE = "is_resumable"
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -84,6 +86,9 @@ class TaskContext(ABC):
     """What the client sent beside the prompt."""
     history: Sequence[Message]
     """The conversation before this turn, oldest first: the session's, or this task's own earlier turns."""
+    journal: Sequence[Event] = ()
+    """All that the task had told before the engine fell, of an agent that is `resumable` and was started again; the
+    adjacent pieces of a text in one event. Else nothing."""
 
     @abstractmethod
     async def emit(self, event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "") -> None:
@@ -103,6 +108,15 @@ class TaskContext(ABC):
 
         All of them are asked; the first valid answer is returned. Raises ToolError where that says that it failed,
         where `timeout` seconds (the configured time without one) pass unanswered, and for arguments that are too large.
+        """
+
+    @abstractmethod
+    async def once(self, key: str, function: Callable[[], Awaitable[Json]]) -> Json:
+        """What the function returns, which is told in an event `task.once` and kept before this returns: the same key
+        again gives the same result without another call, also after the agent was started again.
+
+        Where the engine falls while the function runs it is called again. A key is the agent's own, for all turns of
+        the task. Raises CallboardError INVALID_PAYLOAD for a result that is not JSON, and what the function raises.
         """
 
     @abstractmethod
@@ -163,3 +177,19 @@ class TaskContext(ABC):
 
 Agent: TypeAlias = Callable[[TaskContext], Awaitable[Result]]
 """An agent is an async function of its context."""
+
+A = TypeVar("A", bound=Agent)
+
+
+def resumable(agent: A) -> A:
+    """Declares that the agent may be started again in the midst of a turn, where the engine has fallen: with the same
+    turn and prompt, and with the `journal` of what it had told. Of any other agent such a task has failed.
+
+    As a decorator: `@resumable` above `async def agent(task)`.
+    """
+    setattr(agent, _RESUMABLE, True)
+    return agent
+
+
+def is_resumable(agent: Agent) -> bool:
+    return getattr(agent, _RESUMABLE, False) is True

@@ -12,7 +12,9 @@ from actors.commands import AgentView, RegisterAgent
 from actors.errors import CallboardError, ErrorCode
 from actors.event import now_ms
 from actors.principal import Principal, Scope
+from actors.store import Record, Store
 
+AGENT_RECORDS = "agent"
 _DESCRIPTION_CHARACTERS = 4_000
 _NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
@@ -60,6 +62,15 @@ class Agents:
         agent = RemoteAgent(command.name, command.description, principal.user_id, created_at)
         self._remote[command.name] = agent
         return _view_remote(agent), known is None
+
+    def record(self, name: str) -> Record:
+        """What is kept of a remote agent."""
+        return Record(AGENT_RECORDS, name, msgspec.json.encode(self._remote[name]))
+
+    async def take_up(self, store: Store) -> None:
+        """Those that had registered are there again. Raises actors.store.StoreError."""
+        for name, body in await store.records(AGENT_RECORDS):
+            self._remote[name] = msgspec.json.decode(body, type=RemoteAgent)
 
     def views(self) -> tuple[AgentView, ...]:
         """All agents by name, those of the process first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from actors.commands import Start
 from actors.position import Position
 
@@ -13,7 +15,9 @@ class Attendance:
     yet begins with the oldest event that it keeps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[Position], None] = lambda position: None) -> None:
+        """`heard` is told how far the topic was heard, whenever somebody leaves who has heard more than all before."""
+        self._tell = heard
         self._present = 0
         self._heard: Position | None = None
 
@@ -31,7 +35,14 @@ class Attendance:
     def leave(self, heard: Position) -> None:
         """`heard` is the last event that was sent to the one who leaves."""
         self._present -= 1
+        if self.hear(heard):
+            self._tell(heard)
+
+    def hear(self, heard: Position) -> bool:
+        """Somebody was sent all up to there. Whether that is more than is known."""
         known = self._heard
         # One who lagged may leave after another who did not.
-        if known is None or known.epoch != heard.epoch or known.offset < heard.offset:
-            self._heard = heard
+        if known is not None and known.epoch == heard.epoch and known.offset >= heard.offset:
+            return False
+        self._heard = heard
+        return True

@@ -37,6 +37,12 @@ class Audience:
     def __len__(self) -> int:
         return len(self._in_step) + len(self._apart)
 
+    @property
+    def furthest(self) -> int:
+        """The last event that any of them was sent; 0 without one."""
+        # Of those in step, whom a fan-out has passed stand in front.
+        return max((subscription.offset for subscription in (*self._in_step[:1], *self._apart)), default=0)
+
     def add(self, subscription: Subscription) -> None:
         """From its cursor on, the subscription is offered everything."""
         self._apart[subscription] = None

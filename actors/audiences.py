@@ -23,6 +23,11 @@ class Audiences:
     def __bool__(self) -> bool:
         return bool(self._by_encoder)
 
+    @property
+    def furthest(self) -> int:
+        """The last event that any of them was sent; 0 without one."""
+        return max((audience.furthest for audience in self._by_encoder.values()), default=0)
+
     def add(self, subscription: Subscription, tail: int) -> None:
         """From its cursor on, the subscription gets everything."""
         audience = self._by_encoder.get(subscription.encoder)

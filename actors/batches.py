@@ -10,9 +10,29 @@ import msgspec
 from actors.commands import BatchView, CreateBatch, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.event import now_ms
+from actors.kept_task import BATCH_PART_RECORDS, batch_part_id
 from actors.principal import Principal
+from actors.store import Record, Store
 from actors.task_record import TaskRecord
 from actors.tasks import Tasks
+
+BATCH_RECORDS = "batch"
+
+
+class KeptBatch(msgspec.Struct, frozen=True):
+    """What is kept of a batch. `created_at` is Unix milliseconds."""
+
+    user_id: str
+    created_at: int
+    task_ids: tuple[str, ...]
+
+
+class ForgottenTask(msgspec.Struct, frozen=True):
+    """What a batch knows of a task that was forgotten in an earlier life of the engine."""
+
+    id: str
+    state: TaskState
+    is_ended: bool = True
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -21,7 +41,7 @@ class Batch(msgspec.Struct, frozen=True):
     id: str
     user_id: str
     created_at: int
-    records: tuple[TaskRecord, ...]
+    records: tuple[TaskRecord | ForgottenTask, ...]
 
     def view(self) -> BatchView:
         counts = Counter(record.state for record in self.records)
@@ -34,6 +54,12 @@ class Batch(msgspec.Struct, frozen=True):
             done=all(record.is_ended for record in self.records),
         )
 
+    @property
+    def gone(self) -> tuple[Record, ...]:
+        """It is forgotten."""
+        parts = (Record(BATCH_PART_RECORDS, batch_part_id(self.id, record.id), None) for record in self.records)
+        return (Record(BATCH_RECORDS, self.id, None), *parts)
+
 
 class Batches:
     """The newest `limit` batches."""
@@ -44,18 +70,38 @@ class Batches:
         self._largest = largest
         self._batches: dict[str, Batch] = {}
 
-    def create(self, principal: Principal, command: CreateBatch) -> Batch:
-        """Starts all of the tasks, or raises CallboardError and starts none."""
+    async def create(self, principal: Principal, command: CreateBatch) -> tuple[Batch, list[TaskRecord]]:
+        """Starts all of the tasks and returns the batch with their records, or raises CallboardError and starts
+        none."""
         if not 0 < len(command.tasks) <= self._largest:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"a batch has 1 to {self._largest} tasks")
         self._tasks.admit(principal, command.tasks)
-        batch_id = f"batch-{secrets.token_hex(8)}"
-        records = tuple(self._tasks.start(principal, task, batch_id).record for task in command.tasks)
-        batch = Batch(batch_id, principal.user_id, now_ms(), records)
+        batch_id, now = f"batch-{secrets.token_hex(8)}", now_ms()
+
+        def record(task_ids: list[str]) -> Record:
+            kept = KeptBatch(principal.user_id, now, tuple(task_ids))
+            return Record(BATCH_RECORDS, batch_id, msgspec.json.encode(kept))
+
+        started = await self._tasks.start_batch(principal, command.tasks, batch_id, record)
+        records = [task.record for task in started]
+        batch = Batch(batch_id, principal.user_id, now, tuple(records))
         self._batches[batch_id] = batch
-        while len(self._batches) > self._limit:
-            del self._batches[next(iter(self._batches))]
-        return batch
+        self._forget_oldest()
+        return batch, records
+
+    async def take_up(self, store: Store) -> None:
+        """All that are kept, behind their tasks. Raises actors.store.StoreError."""
+        parts = {name: TaskState(body.decode()) for name, body in await store.records(BATCH_PART_RECORDS)}
+        batches = [
+            (batch_id, msgspec.json.decode(body, type=KeptBatch))
+            for batch_id, body in await store.records(BATCH_RECORDS)
+        ]
+        for batch_id, kept in sorted(batches, key=lambda each: each[1].created_at):
+            records = tuple(self._record(batch_id, task_id, parts) for task_id in kept.task_ids)
+            self._batches[batch_id] = Batch(batch_id, kept.user_id, kept.created_at, records)
+        orphans = [name for name in parts if name.partition("/")[0] not in self._batches]
+        self._tasks.keeper.note(*(Record(BATCH_PART_RECORDS, name, None) for name in orphans))
+        self._forget_oldest()
 
     def find(self, principal: Principal, batch_id: str) -> Batch:
         """Raises CallboardError NOT_FOUND, also for somebody else's."""
@@ -63,3 +109,13 @@ class Batches:
         if batch is None or not principal.sees(batch.user_id):
             raise CallboardError(ErrorCode.NOT_FOUND, f"no batch {batch_id}")
         return batch
+
+    def _forget_oldest(self) -> None:
+        while len(self._batches) > self._limit:
+            self._tasks.keeper.note(*self._batches.pop(next(iter(self._batches))).gone)
+
+    def _record(self, batch_id: str, task_id: str, parts: dict[str, TaskState]) -> TaskRecord | ForgottenTask:
+        task = self._tasks.named(task_id)
+        if task is not None:
+            return task.record
+        return ForgottenTask(task_id, parts.get(batch_part_id(batch_id, task_id), TaskState.FAILED))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import msgspec
 import trio
 
-from actors.channel import Channel
+from actors.channel import Channel, Located
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.groups import Groups
-from actors.log import Log, LogTotals, Resumption, Retention
+from actors.journal import Journal
+from actors.journal_entries import Kept
+from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
+from actors.kept_channel import KeptChannel
+from actors.log import Log, LogTotals, Pages, Resumption, Retention
 from actors.mailbox import Reply
 from actors.marks import Marks
 from actors.outbox import Outbox
@@ -21,8 +26,11 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.shelf import Shelf
+from actors.snapshot_base import FOLDS, no_base
 from actors.spawner import Spawner
+from actors.store import Floor, Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
+from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
 
 
@@ -39,6 +47,16 @@ class ChannelsOptions(msgspec.Struct, frozen=True):
     publish_seconds: float = 10.0
     in_place: int = 32
     forgotten: int = 10_000
+
+
+class Keeping(msgspec.Struct, frozen=True):
+    """Topics that `keeps` names go through the journal. Of their events those within `window` stay in memory, all are
+    in `pages`."""
+
+    journal: Journal
+    pages: Pages
+    keeps: Callable[[ChannelKey], bool]
+    window: Retention
 
 
 class ChannelsStatistics(msgspec.Struct, frozen=True):
@@ -67,9 +85,17 @@ class Channels:
     """All topics of the engine. Sync but for publishing: one task at a time runs, so a decision needs no lock."""
 
     def __init__(
-        self, supervisor: Spawner, retention: Mapping[str, Retention], options: ChannelsOptions | None = None
+        self,
+        supervisor: Spawner,
+        retention: Mapping[str, Retention],
+        options: ChannelsOptions | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
+        """`keeping`: which topics outlive the process, and how; without it none does."""
         self._supervisor = supervisor
+        self._keeping = keeping
+        self.keeper: Keeper = ForgetfulKeeper() if keeping is None else JournalKeeper(keeping.journal)
+        """What is told to it stays in order with the events."""
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
@@ -78,6 +104,8 @@ class Channels:
         """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
         self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
         """The live topics by channel and owner."""
+        self._kept: Groups[tuple[str, str], ChannelKey] = Groups()
+        """All topics that are kept, in use or not."""
         self._followers: Groups[tuple[str, str | None], Follower] = Groups()
         """By channel and what they see; under the owner of everybody's topics all who follow the channel."""
         self._follower_count = 0
@@ -89,17 +117,45 @@ class Channels:
         return key in self._live or key in self._shelf or key in self._unused
 
     def create(self, key: ChannelKey, retention: Retention | None = None) -> Position:
-        """Opens a new topic, so that those who follow its channel are there for its first event. `retention`: where it
-        is not that of its channel."""
+        """Opens a new topic, so that those who follow its channel are there for its first event. That it is open is
+        for the caller to keep. `retention`: where it is not that of its channel."""
         return self._open(key, retention).log.position
+
+    def take_up(self, stored: StoredTopic) -> None:
+        """A topic that was kept goes on where it ended. Called before anything else is."""
+        log = self._new_log(stored.key, None, stored.epoch)
+        log.take_up(stored.first, stored.tail, stored.last_type, stored.holes)
+        shelf = self._shelf if log.tail else self._unused
+        shelf.put(log)
+
+    def keeps(self, key: ChannelKey) -> bool:
+        """Whether the topic outlives the process."""
+        return self._keeping is not None and self._keeping.keeps(key)
+
+    def kept_of(self, channel: str, owner: str) -> list[Log]:
+        """The logs of all topics of an owner that are kept, in use or not. None is opened by it."""
+        found = (self.peek(key) for key in self._kept.of((channel, owner)))
+        return [log for log in found if log is not None]
+
+    def let_go(self, key: ChannelKey, offset: int) -> None:
+        """What the topic holds up to there is no longer kept."""
+        log = self.log(key)
+        log.raise_floor(offset)
+        if self._keeping is not None and self._keeping.keeps(key):
+            self._keeping.journal.put_nowait(Kept(floors=(Floor(key, offset),)))
+
+    def logs(self) -> Iterator[Log]:
+        """Of all topics that there are now. While they are walked over, topics may come and go."""
+        live, shelved = tuple(self._live.values()), self._shelf.logs()
+        return chain((channel.log for channel in live), shelved)
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one."""
-        return self._open(key).log
+        return self._open_to_tell(key).log
 
     def resume(self, key: ChannelKey, since: Position | None) -> Resumption:
         """Where a subscription that has seen `since` will start; at the tail without one."""
-        return self._open(key).log.resume(since)
+        return self._open_to_tell(key).log.resume(since)
 
     def subscribe(self, key: ChannelKey, outbox: Outbox, encoder: Encoder, start: Resumption) -> Subscription:
         """Delivers all after `start` to the outbox, from now on. The reply that names the start is sent before."""
@@ -148,29 +204,51 @@ class Channels:
         self._follower_count -= self._followers.discard((follower.channel, ""), follower)
         self._followers.discard((follower.channel, follower.owner), follower)
 
-    async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
-        """Appends and returns the position. Raises CallboardError BUSY when the topic stays full for too long."""
+    def origin(self, key: ChannelKey) -> Position:
+        """The position before the first event of a topic; a new one is opened."""
+        log = self.peek(key)
+        return Position(self.create(key).epoch if log is None else log.epoch, 0)
+
+    def peek(self, key: ChannelKey) -> Log | None:
+        """The log of a topic, if there is one. Unlike `log` it takes no topic into use."""
+        live = self._live.get(key)
+        return (self._shelf.get(key) or self._unused.get(key)) if live is None else live.log
+
+    async def publish(
+        self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None
+    ) -> Position:
+        """Appends and returns the position. The records are kept with the events, if these are kept at all.
+
+        Raises CallboardError BUSY when the topic stays full for too long, UNAVAILABLE where nothing can be kept."""
         reply: Reply[Position] | None = None
         with trio.move_on_after(self._options.publish_seconds):
-            reply = await self.submit(key, *drafts)
+            reply = await self.submit(key, *drafts, records=records, located=located)
         if reply is None:
             raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
         # No deadline from here on: what is in the mailbox will be in the log, and a refusal now would be a lie.
         return await reply.wait()
 
-    async def submit(self, key: ChannelKey, *drafts: Draft) -> Reply[Position]:
-        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position.
+    async def submit(
+        self,
+        key: ChannelKey,
+        *drafts: Draft,
+        records: tuple[Record, ...] = (),
+        located: Located | None = None,
+        patient: bool = False,
+    ) -> Reply[Position]:
+        """Hands over, waiting as long as it takes; cancelled meanwhile, nothing is appended. The reply is the position;
+        it fails where the events cannot be kept, unless they are `patient`.
 
         Raises CallboardError NOT_FOUND where the topic is forgotten meanwhile.
         """
         try:
-            return await self._open(key).submit(*drafts)
+            return await self._open(key).submit(*drafts, records=records, located=located, patient=patient)
         except trio.BrokenResourceError:
             raise CallboardError(ErrorCode.NOT_FOUND, f"{key} is gone") from None
 
-    def emit(self, key: ChannelKey, *drafts: Draft) -> Awaitable[None]:
+    def emit(self, key: ChannelKey, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
         """Appends in order, waiting as long as it takes: the back-pressure on those inside the engine."""
-        return self._open(key).emit(*drafts)
+        return self._open(key).emit(*drafts, records=records)
 
     async def redact(self, key: ChannelKey, redaction: Redaction, *, lasting: bool = False) -> None:
         """Takes back what the redaction concerns in the topic, if there is one; `lasting`, also what is still to come.
@@ -184,19 +262,34 @@ class Channels:
         with contextlib.suppress(trio.BrokenResourceError):
             await self._open(key).redact(redaction, lasting=lasting)
 
-    def forget(self, key: ChannelKey) -> None:
-        """Drops a topic with its log. Subscribers hear nothing more of it."""
+    def forget(self, key: ChannelKey, *records: Record) -> None:
+        """Drops a topic with its log, and in the same step what the records say is no more. Subscribers hear nothing
+        more of it."""
         channel = self._live.pop(key, None)
         log = self._take_from_shelf(key) if channel is None else channel.log
         if channel is not None:
             self._keys.discard((key.channel, key.owner), key)
             self._subscription_count -= channel.subscribers
             channel.close()
+        if log is not None:
             for follower in self._followers_of(key):
                 follower.detach(key)
-        if log is not None:
             self.marks.forgotten.note(log)
             log.leave_totals()
+            self._kept.discard((key.channel, key.owner), key)
+        if log is None or not self.keeps(key):
+            self.keeper.note(*records)
+            return
+        bases = (no_base(key),) if key.channel in FOLDS else ()
+        self.keeper.note(*records, *bases, dropped=(key,))
+
+    def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
+        """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
+        log = self.peek(key)
+        if log is None or log.epoch != epoch:
+            return False
+        log.raise_floor(offset)
+        return True
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
@@ -263,26 +356,47 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and not channel.is_deserted
 
+    def furthest(self, key: ChannelKey) -> int:
+        """The last event of the topic that any of its subscribers was sent; 0 without one."""
+        channel = self._live.get(key)
+        return 0 if channel is None else channel.furthest
+
     def is_heard(self, key: ChannelKey) -> bool:
         """Whether an event on the topic would reach somebody now, be it through a topic that is derived from it."""
         channel = self._live.get(key)
         return channel is not None and channel.is_heard
+
+    def _open_to_tell(self, key: ChannelKey) -> Channel:
+        """As `_open`, where a position is going to be told, be it before the first event."""
+        if self.peek(key) is None and self.keeps(key):
+            self.keeper.note(opened=(Opened(key, self._open(key).log.epoch),))
+        return self._open(key)
 
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
             log = self._take_from_shelf(key) or self._new_log(key, retention)
-            channel = Channel(log, self._options.mailbox, self._supervisor, self._options.in_place)
+            channel = self._make(log)
             self._live[key] = channel
             self._keys.add((key.channel, key.owner), key)
             for follower in self._followers_of(key):
                 follower.attach(key)
         return channel
 
-    def _new_log(self, key: ChannelKey, retention: Retention | None) -> Log:
+    def _make(self, log: Log) -> Channel:
+        options = self._options
+        if self._keeping is not None and self._keeping.keeps(log.key):
+            return KeptChannel(log, self._keeping.journal, self._supervisor, options.in_place)
+        return VolatileChannel(log, options.mailbox, self._supervisor, options.in_place)
+
+    def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
+        keeping = self._keeping
+        if keeping is not None and keeping.keeps(key):
+            self._kept.add((key.channel, key.owner), key)
+            return Log(key, keeping.window, epoch=epoch, totals=self._totals, pages=keeping.pages)
         kept = retention or self._retention.get(key.channel, Retention())
-        return Log(key, kept, totals=self._totals)
+        return Log(key, kept, epoch=epoch, totals=self._totals)
 
     def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
         """The topics in use that it may see."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -22,7 +22,7 @@ from actors.admission import (
 from actors.channels import Follower
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
-from actors.event import ChannelKey
+from actors.event import ChannelKey, Event
 from actors.following import Following
 from actors.outbox import Outbox
 from actors.pace import walk
@@ -80,11 +80,19 @@ class Connection:
     def subscriptions(self) -> int:
         return len(self._subscriptions)
 
-    def admit(self, channel: str, starts: dict[str, Start], *, everything: bool) -> tuple[Admission, ...]:
+    def admit(
+        self,
+        channel: str,
+        starts: dict[str, Start],
+        *,
+        everything: bool,
+        snapshots: Mapping[str, Event] | None = None,
+    ) -> tuple[Admission, ...]:
         """What a subscription to these topics would start with; with `everything` also to the rest of the channel, from
         the mark that `starts` has for WHOLE, or from now on.
 
-        Raises CallboardError, and changes nothing.
+        A topic of `snapshots` that was asked for without a position, or where events after it are missing, starts with
+        its snapshot. Raises CallboardError, and changes nothing.
         """
         check_channel(channel)
         principal = self._require_principal()
@@ -108,7 +116,12 @@ class Connection:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
         if follows:
             others.append(admit_to_all(self._router, principal, channel, starts))
-        return (*(self._admission(key, start, named=not everything) for key, start in keys.items()), *others)
+        taken = snapshots or {}
+        chosen = (
+            self._admission(key, start, named=not everything, snapshot=taken.get(key.topic))
+            for key, start in keys.items()
+        )
+        return (*chosen, *others)
 
     def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> Awaitable[None] | None:
         """Subscribes as admitted. The reply has been put into the outbox before.
@@ -158,10 +171,10 @@ class Connection:
                 look(subscription)
         return (mark, *behind.values()) if len(behind) <= _MOST_BEHIND else ()
 
-    def admission(self, key: ChannelKey, start: Start) -> Admission:
+    def admission(self, key: ChannelKey, start: Start, snapshot: Event | None = None) -> Admission:
         """What a subscription to a topic that its dialect has found for the client would start with. Nothing is checked
         and nothing changes; `hold` subscribes, in the same step."""
-        return self._admission(key, start, named=True)
+        return self._admission(key, start, named=True, snapshot=snapshot)
 
     def hold(self, admission: Admission, left: Callable[[Position], None] | None = None) -> None:
         """Subscribes as told. The reply that names the start has been put into the outbox before.
@@ -226,22 +239,26 @@ class Connection:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
         return self.principal
 
-    def _admission(self, key: ChannelKey, start: Start, *, named: bool) -> Admission:
+    def _admission(self, key: ChannelKey, start: Start, *, named: bool, snapshot: Event | None = None) -> Admission:
         subscription = self._subscriptions.get(key)
-        if subscription is not None and start == "live":
+        if subscription is not None and start == "live" and snapshot is None:
             return msgspec.structs.replace(held(subscription), named=named)
-        return admit(self._router, key, start, named=named)
+        return admit(self._router, key, start, named=named, snapshot=snapshot)
 
     def _subscribe(self, admission: Admission) -> None:
         key = admission.key
         if admission.named:
             self._named.add(key)
         there = self._subscriptions.get(key)
-        if there is not None and (admission.live or there.offset == admission.start.offset):
+        # Where it is held already it goes on where it is, and what the snapshot holds may come behind it.
+        goes_on = there is not None and (admission.live or there.offset == admission.start.offset)
+        if goes_on and not admission.snapshot:
             return
-        self._drop(key)
+        if not goes_on:
+            self._drop(key)
         self._tell(admission)
-        self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
+        if not goes_on:
+            self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
 
     def _tell(self, admission: Admission) -> None:
         for event in admission.first:

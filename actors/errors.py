@@ -24,6 +24,7 @@ class ErrorCode(StrEnum):
     TOO_LARGE = "TOO_LARGE"
     RATE_LIMITED = "RATE_LIMITED"
     BUSY = "BUSY"
+    UNAVAILABLE = "UNAVAILABLE"
     TIMEOUT = "TIMEOUT"
     EXEC_FAILED = "EXEC_FAILED"
     INTERNAL = "INTERNAL"
@@ -34,7 +35,7 @@ class ErrorCode(StrEnum):
         return self in _RETRY_HELPS
 
 
-_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.TIMEOUT})
+_RETRY_HELPS = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.UNAVAILABLE, ErrorCode.TIMEOUT})
 
 
 class CallboardError(Exception):

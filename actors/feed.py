@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
 
+import msgspec
 import trio
 
 from actors.attendance import Attendance
 from actors.channels import Channels
+from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
+from actors.feed_record import FeedRecord
+from actors.log import Log, Resumption, Retention
+from actors.position import Position
+from actors.projection import Projection
 from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
+from actors.store import Record, Store, StoreError
+from actors.task_events import is_over
+
+_log = logging.getLogger("callboard.feeds")
 
 _CATCH_UP_SECONDS = 5.0
-
-
-class Projection(Protocol):
-    """What a feed says about the events of its sources. Sync, and without a clock of its own."""
-
-    def project(self, event: Event, now: float) -> Sequence[Draft]:
-        """What is said at once. `now` is trio's time."""
-        ...
-
-    @property
-    def due(self) -> float:
-        """When `flush` has something to say that was held back; infinity where nothing is."""
-        ...
-
-    def flush(self, now: float) -> Sequence[Draft]:
-        """What was held back and is due."""
-        ...
-
-    def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
-        """Forgets the texts that are taken back, and returns which of the feed's own events hold some of them."""
-        ...
+_STORE_PAUSE = 0.5
+"""Seconds until what could not be read is asked for again."""
+_SILENT_EVENTS = 2_000
+"""Events of which nothing was said: after so many it is kept how far they were read, so that a restart need not read
+more than these again. Far fewer than a topic holds."""
+_PAGE_EVENTS = 512
+_PAGE_BYTES = 256 * 1024
 
 
 class Feed:
@@ -44,17 +41,114 @@ class Feed:
     So whatever is numbered, summed up, held back or kept for those who are away is an ordinary topic: it has dense
     offsets and an epoch, and clients follow and resume it like any other. A source that is a task is let go at its last
     event. An event that the projection cannot take is its crash: it is reported, and the restart goes on behind it.
+
+    Where the topic is kept, so are the cursors, in the same commit as what was said of the events: after a crash of the
+    engine each event has been taken in once. Of what is taken up the state is what the projection dumped, or what it
+    makes of the sources up to the cursors, where what it says is thrown away. What it held back then is due again.
     """
 
-    def __init__(self, key: ChannelKey, channels: Channels, projection: Projection) -> None:
+    def __init__(
+        self,
+        key: ChannelKey,
+        channels: Channels,
+        projection: Projection,
+        retention: Retention,
+        store: Store | None = None,
+        *,
+        is_new: bool = True,
+    ) -> None:
+        """`store`: where the feed is kept; None for one that is not. Nothing is kept of one that `is_new`."""
         self.key = key
         self.reader = Reader(channels, lambda: channels.is_heard(key))
         self.projection = projection
-        self.attendance = Attendance()
+        self.attendance = Attendance(self._note_heard)
         self._channels = channels
+        self._store = store
+        self._retention = retention
+        self._record = FeedRecord(key)
         self._life: trio.CancelScope | None = None
+        self._pause: trio.CancelScope | None = None
         self._closed = False
         self._progress = trio.Event()
+        self._ready = trio.Event()
+        self._at_ready: list[Callable[[], None]] = []
+        self._rebuild: deque[tuple[ChannelKey, int]] = deque()
+        self._events: deque[Event] = deque()
+        """Read, and not taken in. With what follows it outlives a crash."""
+        self._drafts: list[Draft] = []
+        """Made of events that are taken in, and not handed over yet."""
+        self._silent = 0
+        self._is_stale = False
+        """What is kept of the state must be kept anew."""
+        if is_new:
+            self._ready.set()
+
+    def __contains__(self, source: ChannelKey) -> bool:
+        return source in self.reader
+
+    @property
+    def is_kept(self) -> bool:
+        return self._store is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether what was kept of it is taken up."""
+        return self._ready.is_set()
+
+    def has_begun(self, channel: str) -> bool:
+        """Whether it is kept, and with it which topics of a channel there were when it began."""
+        return channel in self._record.begun
+
+    def at_ready(self, action: Callable[[], None]) -> None:
+        """Calls it once the feed is ready, which may be at once."""
+        if self.is_ready:
+            action()
+        else:
+            self._at_ready.append(action)
+
+    async def ready(self) -> None:
+        """Returns once what was kept is taken up. Raises CallboardError UNAVAILABLE where that takes too long."""
+        await trio.lowlevel.checkpoint()
+        with trio.move_on_after(_CATCH_UP_SECONDS):
+            await self._ready.wait()
+        if not self.is_ready:
+            raise CallboardError(ErrorCode.UNAVAILABLE, "what was kept cannot be read at the moment", retry_after=2.0)
+
+    def add(self, source: ChannelKey, start: Resumption) -> None:
+        """Makes the topic a source: from where it was left, or from `start` on where it is a new one. Idempotent."""
+
+        def add() -> None:
+            self._add(source, start)
+            if self._store is not None and source not in self._record.cursors:
+                # Now, not with the first that is said of it: else it would begin behind what a crash leaves unsaid.
+                self._channels.keeper.note(self._record.know(source, start.offset))
+
+        self.at_ready(add)
+
+    def attach(self, source: ChannelKey, start: Resumption) -> None:
+        """As `add`, for a ready feed and one of very many topics. What comes to be while the feed is away is all of it
+        new; and where nothing is left to be read of a task that is over, it is none."""
+        log = self._channels.log(source)
+        is_news = self.has_begun(source.channel) and source not in self._record.cursors
+        if is_over(log) and self._start(source, log.replay() if is_news else start).offset >= log.tail:
+            # There is nothing to be read, and nothing would ever end the reading.
+            return
+        self._add(source, log.replay() if is_news else start)
+
+    def forget(self, source: ChannelKey) -> None:
+        """The topic is no more."""
+        self.reader.remove(source)
+        self._channels.keeper.note(*self._record.forget(source))
+
+    def begin(self, channel: str, known: Mapping[ChannelKey, int]) -> None:
+        """Notes that the channel is followed: of these topics of it nothing is told but what comes after the offset."""
+        standing = [self._record.know(key, offset) for key, offset in known.items() if key not in self.reader]
+        parts = self._record.changes(self.projection.dump())
+        self._channels.keeper.note(self._record.begin(channel), *standing, *parts)
+
+    def is_unread(self, log: Log) -> bool:
+        """Whether the topic holds something that was not taken in."""
+        return self._record.cursors.get(log.key, 0) < log.tail
 
     def close(self) -> None:
         """Ends the actor, and lets its sources go."""
@@ -67,13 +161,14 @@ class Feed:
         """The actor. Ends when it is closed."""
         task_status.started()
         with trio.CancelScope() as self._life:
+            if self._store is not None and not self._closed:
+                await self._take_up(self._store)
             while not self._closed:
-                events: list[Event] = []
-                with trio.move_on_at(self.projection.due):
-                    events = await self.reader.read()
-                if drafts := self._drafts(events):
-                    await self._channels.emit(self.key, *drafts)
+                await self._gather()
+                self._project()
+                await self._say()
                 self._make_progress()
+                self.trim(self._retention.events // 8)
         self._make_progress()
 
     async def catch_up(self, source: ChannelKey, offset: int) -> None:
@@ -81,36 +176,156 @@ class Feed:
         after some seconds, should its actor be busy with being restarted."""
         await trio.lowlevel.checkpoint()
         with trio.move_on_after(_CATCH_UP_SECONDS):
-            while not self._closed and self.reader.is_behind(source, offset):
+            await self._ready.wait()
+            while not self._closed and (self._drafts or self.reader.is_behind(source, offset)):
                 await self._progress.wait()
+            # Where nothing can be kept it comes later.
+            with contextlib.suppress(CallboardError):
+                await self._channels.keeper.keep()
 
     async def redact(self, redaction: TaskRedaction) -> None:
         """Takes back what the feed has said of it."""
-        await self._channels.redact(self.key, Drop(self.projection.redact(redaction)))
+        with trio.move_on_after(_CATCH_UP_SECONDS):
+            await self._ready.wait()
+        concerns = self.projection.redact(redaction)
+        self._is_stale = True
+        if self._pause is not None:
+            self._pause.cancel()
+        await self._channels.redact(self.key, Drop(concerns))
 
     def _make_progress(self) -> None:
         self._progress.set()
         self._progress = trio.Event()
 
-    def _drafts(self, events: Sequence[Event]) -> list[Draft]:
-        now = trio.current_time()
-        drafts: list[Draft] = []
-        if events:
+    async def _gather(self) -> None:
+        """The next events of one source, or none where something is due."""
+        if self._events or self._drafts or self._is_stale:
+            await trio.lowlevel.checkpoint()
+            return
+        with trio.move_on_at(self.projection.due) as self._pause:
+            self._events.extend(await self.reader.read())
+        self._pause = None
+        if self._events:
             # They are all of one topic.
-            self.reader.remove_if_over(events[-1].key)
-        for event in events:
-            drafts += self.projection.project(event, now)
+            self.reader.remove_if_over(self._events[-1].key)
+
+    def _project(self) -> None:
+        now = trio.current_time()
+        while self._events:
+            event = self._events.popleft()
+            if self._store is not None:
+                self._record.move(event.key, event.offset)
+            self._silent += 1
+            self._drafts += self.projection.project(event, now)
         if self.projection.due <= now:
-            drafts += self.projection.flush(now)
-        return drafts
+            self._drafts += self.projection.flush(now)
 
+    async def _say(self) -> None:
+        """Hands over what is to be said, with how far it was read. Where nothing is said nothing is written."""
+        if not (self._drafts or self._is_stale or self._silent >= _SILENT_EVENTS):
+            return
+        records: tuple[Record, ...] = ()
+        if self._store is not None:
+            records = self._record.changes(self.projection.dump()) + self._heard_by_now()
+        self._is_stale, self._silent = False, 0
+        if self._drafts or records:
+            await self._channels.emit(self.key, *self._drafts, records=records)
+        self._drafts = []
 
-class NothingHeldBack:
-    """The part of a projection that says everything at once."""
+    async def _take_up(self, store: Store) -> None:
+        if not self.is_ready and not self._rebuild:
+            await self._load(store)
+        while self._rebuild:
+            source, after = self._rebuild[0]
+            if not await self._rebuild_from(source, after):
+                self._rebuild.popleft()
+        if not self.is_ready:
+            self._ready.set()
+            actions, self._at_ready = self._at_ready, []
+            for action in actions:
+                action()
 
-    @property
-    def due(self) -> float:
-        return math.inf
+    async def _load(self, store: Store) -> None:
+        """Once all that an earlier one of the name has said is kept."""
+        rows: list[tuple[str, bytes]] | None = None
+        while rows is None:
+            try:
+                await self._channels.keeper.keep()
+                rows = await store.records(self._record.kind)
+            except (StoreError, CallboardError):
+                await trio.sleep(_STORE_PAUSE)
+        parts = self._record.load(rows)
+        try:
+            self.projection.load(parts)
+        except msgspec.DecodeError:
+            # Kept by another version, perhaps. Without it the feed begins anew; with it nothing would ever begin.
+            _log.exception("what was kept of %s cannot be read", self.key)
+        if self._record.heard is not None:
+            self.attendance.hear(self._record.heard)
+        for source in [source for source in self._record.cursors if not self._channels.exists(source)]:
+            self._channels.keeper.note(*self._record.forget(source))
+        needed = [log for source in self._record.cursors if (log := self._needed(source)) is not None]
+        begun = {log.key: await _begun_at(log) for log in needed}
+        self._rebuild.extend((key, 0) for key in sorted(begun, key=begun.__getitem__))
 
-    def flush(self, now: float) -> Sequence[Draft]:
+    def _needed(self, source: ChannelKey) -> Log | None:
+        """The log of a source without which the projection's state is not complete."""
+        log = self._channels.peek(source) if self.projection.is_rebuilt_from(source) else None
+        return log if log is not None and (not is_over(log) or self.is_unread(log)) else None
+
+    async def _rebuild_from(self, source: ChannelKey, after: int) -> bool:
+        """A page of what was taken in. Whether there may be another one."""
+        log, until = self._channels.peek(source), self._record.cursors.get(source, 0)
+        if log is None:
+            return False
+        try:
+            events = await log.page(after, max_events=_PAGE_EVENTS, max_bytes=_PAGE_BYTES)
+        except StoreError:
+            await trio.sleep(_STORE_PAUSE)
+            return True
+        now = trio.current_time()
+        for event in events:
+            if event.offset > until:
+                return False
+            # Before it is taken in: where it is the projection's crash, the restart goes on behind it.
+            self._rebuild[0] = (source, event.offset)
+            self.projection.project(event, now)
+        return bool(events)
+
+    def _add(self, source: ChannelKey, start: Resumption) -> None:
+        if source in self.reader:
+            return
+        self.reader.add(source, self._start(source, start))
+
+    def _start(self, source: ChannelKey, start: Resumption) -> Resumption:
+        known = self._record.cursors.get(source)
+        if known is None:
+            return start
+        # Beyond its end: it was forgotten meanwhile, and counts from 1 again.
+        return Resumption(known if known <= self._channels.log(source).tail else 0, None)
+
+    def _note_heard(self, position: Position) -> None:
+        if self._store is not None:
+            self._channels.keeper.note(*self._record.hear(position))
+
+    def _heard_by_now(self) -> tuple[Record, ...]:
+        """Who is there when the engine crashes never leaves: so it is kept on the way what they were sent."""
+        position = Position(self._channels.log(self.key).epoch, self._channels.furthest(self.key))
+        if self.attendance.present and position.offset and self.attendance.hear(position):
+            return self._record.hear(position)
         return ()
+
+    def trim(self, slack: int = 0) -> None:
+        """Lets go of what is beyond the number of events that are kept; not yet of so few as `slack`."""
+        log = self._channels.log(self.key)
+        floor = log.tail - self._retention.events
+        if self._store is not None and floor > log.first - 1 + slack:
+            self._channels.let_go(self.key, floor)
+
+
+async def _begun_at(log: Log) -> int:
+    """When its oldest event was, in Unix milliseconds; 0 where that cannot be told."""
+    with contextlib.suppress(StoreError):
+        for event in await log.page(log.first - 1, max_events=1, max_bytes=0):
+            return event.timestamp
+    return 0

@@ -11,10 +11,12 @@ from actors.channels import Channels, Follower
 from actors.childspec import ChildSpec, Restart
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey
-from actors.feed import Feed, Projection
+from actors.feed import Feed
 from actors.log import Retention
-from actors.redaction import TaskRedaction
+from actors.projection import Projection
+from actors.redaction import Drop, TaskRedaction
 from actors.spawner import Spawner, spawn
+from actors.store import Opened, Store
 from actors.task_events import is_over
 
 FEED_CHANNEL = "feed"
@@ -30,27 +32,56 @@ class FeedsOptions(msgspec.Struct, frozen=True):
 class Feeds:
     """All feeds of the engine."""
 
-    def __init__(self, supervisor: Spawner, channels: Channels, options: FeedsOptions | None = None) -> None:
+    def __init__(
+        self,
+        supervisor: Spawner,
+        channels: Channels,
+        options: FeedsOptions | None = None,
+        store: Store | None = None,
+    ) -> None:
+        """`store`: where the feeds are kept, if their channel is."""
         self._supervisor = supervisor
         self._channels = channels
         self._options = options or FeedsOptions()
+        self._store = store
         self._feeds: dict[ChannelKey, Feed] = {}
         self._followers: dict[ChannelKey, dict[str, Follower]] = {}
+        self._made: dict[str, Callable[[], Projection]] = {}
 
     def __len__(self) -> int:
         return len(self._feeds)
 
     def open(self, key: ChannelKey, retention: Retention, make: Callable[[], Projection]) -> Feed:
-        """The feed of that name; `make` makes its projection where it is new. Raises CallboardError BUSY."""
+        """The feed of that name; `make` makes its projection where it is new, or was given up. Raises CallboardError
+        BUSY."""
         feed = self._feeds.get(key)
         if feed is None:
             if len(self._feeds) >= self._options.feeds:
                 self._give_up_one()
-            self._channels.create(key, retention)
-            feed = Feed(key, self._channels, make())
+            store = self._store if self._channels.keeps(key) else None
+            is_new = store is None or not self._channels.exists(key)
+            opened = Opened(key, self._channels.create(key, retention).epoch)
+            feed = Feed(key, self._channels, make(), retention, store, is_new=is_new)
+            if store is not None and is_new:
+                # Before anything that it is to tell.
+                self._channels.keeper.note(opened=(opened,))
             spawn(self._supervisor, ChildSpec(f"feed {key.topic}", feed.run, Restart.TRANSIENT))
             self._feeds[key] = feed
+        feed.trim()
         return feed
+
+    def find(self, key: ChannelKey) -> Feed | None:
+        """One that is open."""
+        return self._feeds.get(key)
+
+    def is_away(self, key: ChannelKey) -> bool:
+        """Whether it is kept, and not open."""
+        return key not in self._feeds and self._channels.keeps(key) and self._channels.exists(key)
+
+    def know(self, topic: str, make: Callable[[], Projection]) -> None:
+        """How the projections of the feeds of that name are made: what is taken back is taken back in the feeds, too,
+        that nobody has opened."""
+        self._made[topic] = make
 
     def follow(self, feed: Feed, channel: str, owner: str, *, replay: bool = False) -> None:
         """Makes all that `owner` has and will have in that channel a source, from now on. Idempotent.
@@ -60,26 +91,41 @@ class Feeds:
         followers = self._followers.setdefault(feed.key, {})
         if channel in followers:
             return
+        standing = self._channels.kept_of(channel, owner) if feed.is_kept else []
+        known = {log.key: log.tail for log in standing if is_over(log) or not replay}
+        replaying = False
 
         def attach(source: ChannelKey) -> None:
             log = self._channels.log(source)
-            if is_over(log) and (not replaying or log.first > log.tail):
-                # There is nothing to be read, and nothing would ever end the reading.
-                return
-            feed.reader.add(source, log.replay() if replaying else log.resume(None))
+            feed.attach(source, log.replay() if replaying else log.resume(None))
 
-        follower = Follower(channel, owner, attach, feed.reader.remove)
+        def begin() -> None:
+            nonlocal replaying
+            if self._followers.get(feed.key) is not followers:
+                return
+            if feed.is_kept and not feed.has_begun(channel):
+                feed.begin(channel, known)
+            replaying = replay
+            self._channels.follow(follower)
+            # A task that has ended and is looked up again later has been read before.
+            replaying = False
+            for log in self._channels.kept_of(channel, owner) if feed.is_kept else ():
+                if feed.is_unread(log):
+                    attach(log.key)
+
+        follower = Follower(channel, owner, attach, feed.forget)
         followers[channel] = follower
-        replaying = replay
-        self._channels.follow(follower)
-        # A task that has ended and is looked up again later has been read before.
-        replaying = False
+        feed.at_ready(begin)
 
     async def redact(self, owner: str, redaction: TaskRedaction) -> None:
         """Takes back what the owner's feeds have said of a task of that owner."""
         await trio.lowlevel.checkpoint()
         for feed in [feed for key, feed in self._feeds.items() if key.owner == owner]:
             await feed.redact(redaction)
+        for key in [log.key for log in self._channels.kept_of(FEED_CHANNEL, owner)]:
+            make = self._made.get(key.topic)
+            if make is not None and key not in self._feeds:
+                await self._channels.redact(key, Drop(make().redact(redaction)))
 
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the feeds' actors."""
@@ -93,4 +139,5 @@ class Feeds:
         self._feeds.pop(idle).close()
         for follower in self._followers.pop(idle, {}).values():
             self._channels.unfollow(follower)
-        self._channels.forget(idle)
+        if not self._channels.keeps(idle):
+            self._channels.forget(idle)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -12,7 +14,7 @@ from actors.event import ChannelKey, Draft, Event, Merge, now_ms
 from actors.position import Position
 from actors.redaction import Redaction
 
-_EVENT_OVERHEAD = 200
+EVENT_OVERHEAD = 200
 """Bytes charged for an event beside its body, so that a flood of empty events is bounded too."""
 _LASTING = 64
 """Redactions of what is still being said: few, since who is taken back is stopped. The oldest goes."""
@@ -31,8 +33,8 @@ class Retention(msgspec.Struct, frozen=True):
 class Gap(msgspec.Struct, frozen=True, gc=False):
     """Offsets `first` to `last` of `epoch` cannot be delivered.
 
-    `reason` is `retention` (they were dropped), `epoch` (the position is of another life of the log, so that what lies
-    between is unknown) or `future` (the log never had them).
+    `reason` is `retention` (they were dropped), `compacted` (they were folded into the topic's snapshot), `epoch` (the
+    position is of another life of the log, so that what lies between is unknown) or `future` (the log never had them).
     """
 
     epoch: str
@@ -42,10 +44,19 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 
 
 class Resumption(msgspec.Struct, frozen=True, gc=False):
-    """Where a reader starts: after `offset`, having been told of `gap` first, if there is one."""
+    """Where a reader starts: after `offset`, having been told of `gap` first, if there is one.
+
+    `holes`: some of what follows is compacted. Each hole is told as a gap where the reader comes to it.
+    """
 
     offset: int
     gap: Gap | None
+    holes: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing of what the reader has not seen."""
+        return self.gap is None and not self.holes
 
 
 class LogStatistics(msgspec.Struct, frozen=True):
@@ -71,30 +82,55 @@ class LogTotals:
         self.bytes = 0
 
 
+class Pages(Protocol):
+    """Where the events are that have left a log's memory."""
+
+    async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """As `Log.read`. Raises actors.store.StoreError."""
+        ...
+
+
 class Log:
-    """An append-only sequence of events. Sync, without a clock of its own; one actor appends, anyone reads."""
+    """An append-only sequence of events. Without a clock of its own; one actor appends, anyone reads.
+
+    With `pages` behind it, what leaves the memory is still kept, from `first` on, until the floor is raised. Without,
+    what leaves the memory is gone.
+    """
 
     __slots__ = (
         "_bytes",
         "_dropped",
         "_events",
+        "_floor",
         "_head",
+        "_masks",
         "_numbers",
+        "_pages",
         "_redactions",
         "_retention",
         "_totals",
         "epoch",
+        "holes",
+        "is_settled",
         "key",
         "last_type",
+        "revision",
         "tail",
     )
 
     def __init__(
-        self, key: ChannelKey, retention: Retention, *, epoch: str | None = None, totals: LogTotals | None = None
+        self,
+        key: ChannelKey,
+        retention: Retention,
+        *,
+        epoch: str | None = None,
+        totals: LogTotals | None = None,
+        pages: Pages | None = None,
     ) -> None:
+        """`retention`: of what is in memory."""
         self.key = key
         # Every life of a log has an epoch of its own: a topic that was forgotten and comes back counts from 1 again.
-        self.epoch = epoch or secrets.token_hex(5)
+        self.epoch = epoch or new_epoch()
         self.tail = 0
         self.last_type = ""
         """The type of the newest event, also where that is no longer retained."""
@@ -108,11 +144,37 @@ class Log:
         self._bytes = 0
         self._totals = totals or LogTotals()
         self._redactions: tuple[Redaction, ...] = ()
+        self._pages = pages
+        self._floor = 0
+        self._masks: tuple[Redaction, ...] = ()
+        """What is taken back and still to be read in the pages."""
+        self.holes = 0
+        """The last offset that compaction has taken out: up to there only the discrete events are left."""
+        self.is_settled = False
+        """Nothing is left in it to be compacted, and nothing will come."""
+        self.revision = 0
+        """Changes whenever events that may have been read already do."""
 
     @property
     def first(self) -> int:
-        """The oldest offset still here; `tail + 1` when nothing is."""
-        return self.tail - (len(self._events) - self._head) + 1
+        """The oldest offset that can be read; `tail + 1` when none can."""
+        return self._floor + 1
+
+    def take_up(self, first: int, tail: int, last_type: str, holes: int = 0) -> None:
+        """The pages hold these events already. For a log that is new."""
+        self._floor, self.tail, self.last_type, self.holes = first - 1, tail, last_type, holes
+
+    def compact(self, offset: int) -> None:
+        """The pages have lost what was not discrete up to there: it is read from them alone from now on."""
+        while self._head < len(self._events) and self._events[self._head].offset <= offset:
+            self._drop_oldest()
+        self.holes = offset
+
+    def raise_floor(self, offset: int) -> None:
+        """What is kept up to there may go. Called before it does: who reads a page meanwhile then knows of the gap."""
+        while self._head < len(self._events) and self._events[self._head].offset <= offset:
+            self._drop_oldest()
+        self._floor = max(self._floor, min(offset, self.tail))
 
     @property
     def position(self) -> Position:
@@ -125,7 +187,12 @@ class Log:
 
     def append(self, draft: Draft) -> Event:
         """Gives the draft the next offset, and drops what the bounds on count and bytes no longer allow."""
-        offset = self.tail + 1
+        event = self.place(draft, self.tail + 1)
+        self.add(event)
+        return event
+
+    def place(self, draft: Draft, offset: int) -> Event:
+        """The draft as an event at that place, which is not in the log yet."""
         event = Event(
             self.key,
             self.epoch,
@@ -139,10 +206,14 @@ class Log:
         )
         for redaction in self._redactions:
             event = redaction.apply(event)
+        return event
+
+    def add(self, event: Event) -> None:
+        """Adds what `place` made for the offset behind the tail, and drops as `append` does."""
         self._events.append(event)
-        self.tail = offset
-        self.last_type = draft.event_type
-        size = len(event.body) + _EVENT_OVERHEAD
+        self.tail = event.offset
+        self.last_type = event.event_type
+        size = len(event.body) + EVENT_OVERHEAD
         self._bytes += size
         totals = self._totals
         totals.bytes += size
@@ -151,11 +222,11 @@ class Log:
         retention = self._retention
         while len(self._events) - self._head > retention.events or self._bytes > retention.bytes:
             self._drop_oldest()
-        return event
 
     def redact(self, redaction: Redaction, *, lasting: bool = False) -> None:
         """Leaves of the events concerned only what the redaction leaves, in their places. `lasting`: also of events to
         come. Who has been sent an event keeps it; who reads it from now on does not get it."""
+        self.revision += 1
         if lasting and redaction not in self._redactions:
             self._redactions = (*self._redactions, redaction)[-_LASTING:]
         for index in range(self._head, len(self._events)):
@@ -167,9 +238,18 @@ class Log:
                 self._bytes -= saved
                 self._totals.bytes -= saved
 
+    def mask(self, redaction: Redaction) -> None:
+        """Until `unmask`, pages are read with the redaction: it is under way to them."""
+        self._masks = (*self._masks, redaction)
+
+    def unmask(self, redaction: Redaction) -> None:
+        """Idempotent. The pages are redacted."""
+        self._masks = tuple(mask for mask in self._masks if mask is not redaction)
+        self.revision += 1
+
     def trim(self, now_ms: int) -> int:
         """Drops the events older than the retention and returns how many. The bound on age needs no exactness."""
-        horizon = now_ms - int(self._retention.seconds * 1000)
+        horizon = now_ms - self._retention.seconds * 1000
         dropped = 0
         while self._head < len(self._events) and self._events[self._head].timestamp < horizon:
             self._drop_oldest()
@@ -182,7 +262,7 @@ class Log:
             return Resumption(self.tail, None)
         first = self.first
         if since.epoch != self.epoch:
-            return Resumption(first - 1, Gap(self.epoch, 1, first - 1, "epoch"))
+            return Resumption(first - 1, Gap(self.epoch, 1, first - 1, "epoch"), first - 1 < self.holes)
         if since.offset > self.tail:
             return Resumption(self.tail, Gap(self.epoch, self.tail + 1, since.offset, "future"))
         return self._resume_after(since.offset)
@@ -197,26 +277,77 @@ class Log:
         Where some of what it has not seen is no longer retained, the gap begins with the first offset: which of these
         events it had seen is not known any more.
         """
-        first = self.first
+        cold = self.tail - (len(self._events) - self._head)
         if self._dropped > number:
-            return Resumption(first - 1, Gap(self.epoch, 1, first - 1, "retention"))
-        return Resumption(first - 1 + bisect_right(self._numbers, number, self._head) - self._head, None)
+            # Events that left the memory are numbered no more, also where they are still kept.
+            return Resumption(cold, Gap(self.epoch, 1, cold, "retention"))
+        return Resumption(cold + bisect_right(self._numbers, number, self._head) - self._head, None)
+
+    def gap_of(self, start: Resumption) -> Gap | None:
+        """What a reader that starts there does without, in one range; of one that is compacted the discrete events are
+        left."""
+        if start.gap is None and start.holes:
+            return Gap(self.epoch, start.offset + 1, self.holes, "compacted")
+        return start.gap
 
     def missed(self, offset: int) -> Gap | None:
         """What a reader that stands at `offset` has lost to the retention since."""
         first = self.first
         return Gap(self.epoch, offset + 1, first - 1, "retention") if offset + 1 < first else None
 
+    def is_cold(self, after: int) -> bool:
+        """Whether the event after that offset is kept, and not in memory."""
+        return self._floor <= after < self.tail - (len(self._events) - self._head)
+
+    async def page(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """As `read`, also of what is not in memory, where some offsets may be missing: `with_gaps` tells which. A
+        checkpoint then. Raises actors.store.StoreError.
+
+        Nothing where the floor was raised meanwhile: then `missed` tells of what."""
+        while self._pages is not None and self.is_cold(max(after, self._floor)):
+            revision, start = self.revision, max(after, self._floor)
+            events = await self._pages.read(self.key, start, max_events=max_events, max_bytes=max_bytes)
+            if start < self._floor:
+                # The floor was raised meanwhile: the gap is told first.
+                return []
+            # The pages may be ahead: what is kept and not yet in the log has no reader so far, nor a position.
+            while events and events[-1].offset > self.tail:
+                events.pop()
+            if revision == self.revision:
+                return [self._masked(event) for event in events] if self._masks else events
+        return self.read(after, max_events=max_events, max_bytes=max_bytes)
+
+    def with_gaps(self, after: int, events: Sequence[Event]) -> Sequence[Event]:
+        """A page that was read after that offset, and in it, as events, what is missing before and between."""
+        if not events or events[-1].offset - after == len(events):
+            return events
+        told: list[Event] = []
+        for event in events:
+            if event.offset > after + 1:
+                told.append(self.gap_event(self._hole(after + 1, event.offset - 1), event.offset - 1))
+            told.append(event)
+            after = event.offset
+        return told
+
     def read(self, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
-        """The retained events after an offset, oldest first: at least one if there is one, then up to both bounds."""
-        start = self._head + max(0, after + 1 - self.first)
+        """The events in memory after an offset, oldest first: at least one if there is one, then up to both bounds.
+
+        None where the next one is cold."""
+        skipped = after - self.tail + len(self._events) - self._head
+        if skipped < 0 and self.is_cold(after):
+            return []
+        start = self._head + max(0, skipped)
         events = self._events[start : start + max_events]
         size = 0
         for count, event in enumerate(events):
-            size += len(event.body) + _EVENT_OVERHEAD
+            size += len(event.body) + EVENT_OVERHEAD
             if size > max_bytes and count:
                 return events[:count]
         return events
+
+    def in_memory(self) -> list[Event]:
+        """The newest events, oldest first."""
+        return self._events[self._head :]
 
     def gap_event(self, gap: Gap, offset: int) -> Event:
         """What a reader is told of a gap, at the `offset` where it goes on."""
@@ -233,15 +364,26 @@ class Log:
 
     def _resume_after(self, offset: int) -> Resumption:
         gap = self.missed(offset)
-        return Resumption(offset if gap is None else gap.last, gap)
+        start = offset if gap is None else gap.last
+        return Resumption(start, gap, start < self.holes)
+
+    def _hole(self, first: int, last: int) -> Gap:
+        return Gap(self.epoch, first, last, "retention" if first <= self._floor else "compacted")
+
+    def _masked(self, event: Event) -> Event:
+        for mask in self._masks:
+            event = mask.apply(event)
+        return event
 
     def _drop_oldest(self) -> None:
-        size = len(self._events[self._head].body) + _EVENT_OVERHEAD
+        size = len(self._events[self._head].body) + EVENT_OVERHEAD
         self._bytes -= size
         self._totals.bytes -= size
         self._events[self._head] = _DROPPED
         self._dropped = self._numbers[self._head]
         self._head += 1
+        if self._pages is None:
+            self._floor += 1
         # Deleting from the front of a list moves the rest: done once for as many events as remain, so each append pays
         # a constant. (A deque would find an offset in its middle in linear time.)
         if self._head > 64 and self._head * 2 >= len(self._events):
@@ -254,3 +396,8 @@ def gap_event(key: ChannelKey, gap: Gap, offset: int, timestamp: int) -> Event:
     """What a reader of a topic is told of a gap, at the `offset` where it goes on."""
     body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
     return Event(key, gap.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)
+
+
+def new_epoch() -> str:
+    """A name that no log had before."""
+    return secrets.token_hex(5)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import msgspec
 import trio
 
+from actors.event import Event
 from actors.merge import merge_events
 from actors.sink import BrokenSink, Sink
 from actors.spawner import CannotSpawn, SpawnTask
+from actors.store import StoreError
 from actors.subscription import Subscription
 
 _READ_EVENTS = 512
 _LEFT = -1
 """The cursor of a subscription that was given up: no fan-out stands there, and nothing wakes it."""
+_STORE_PAUSE = 0.5
+"""Seconds until a page that could not be read is asked for again."""
 _SLICE_BYTES = 16 * 1024
 """How much is written under one deadline: a peer that takes so much in time is slow, and not gone."""
 
@@ -204,8 +209,9 @@ class Outbox:
             raise
 
     async def _write_pending(self) -> None:
-        while data := self._next_piece():
-            if not await self._deliver(memoryview(data)):
+        while piece := self._next_piece():
+            data = await self._next_page(piece) if isinstance(piece, Subscription) else piece
+            if data and not await self._deliver(memoryview(data)):
                 self.abort()
                 return
         if not self._closing:
@@ -226,7 +232,8 @@ class Outbox:
                 return False
         return True
 
-    def _next_piece(self) -> bytes | memoryview:
+    def _next_piece(self) -> bytes | memoryview | Subscription:
+        """What to write next, or a subscription whose next events are not in memory; nothing where nothing is due."""
         if self._rest:
             rest, self._rest = self._rest, b""
             return rest
@@ -244,7 +251,7 @@ class Outbox:
                 return piece
         return b""
 
-    def _catch_up(self, subscription: Subscription) -> bytes:
+    def _catch_up(self, subscription: Subscription) -> bytes | Subscription:
         log = subscription.log
         gap, subscription.gap = subscription.gap, None
         if gap is None and (gap := log.missed(subscription.offset)) is not None:
@@ -252,11 +259,31 @@ class Outbox:
         if gap is not None:
             self._lagging[subscription] = None
             return subscription.encoder.encode(log.gap_event(gap, subscription.offset))
+        if log.is_cold(subscription.offset):
+            return subscription
         events = log.read(subscription.offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
+        return self._advance(subscription, events)
+
+    async def _next_page(self, subscription: Subscription) -> bytes:
+        offset = subscription.offset
+        try:
+            events = await subscription.log.page(offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
+        except StoreError:
+            # It will be back, and the client with it: nothing is lost by waiting.
+            await trio.sleep(_STORE_PAUSE)
+            events = []
+        if subscription.offset != offset:
+            # It was given up meanwhile.
+            return b""
+        if not events:
+            self.wake(subscription)
+        return self._advance(subscription, subscription.log.with_gaps(offset, events))
+
+    def _advance(self, subscription: Subscription, events: Sequence[Event]) -> bytes:
         if not events:
             return b""
         subscription.offset = events[-1].offset
-        if subscription.offset < log.tail:
+        if subscription.offset < subscription.log.tail:
             self._lagging[subscription] = None
         return b"".join(map(subscription.encoder.encode, merge_events(events)))
 

@@ -28,9 +28,12 @@ class Pace:
     def is_due(self) -> bool:
         return self._clock() >= self._end
 
-    async def step_aside(self) -> None:
-        """Lets everybody else run who can."""
-        await trio.lowlevel.checkpoint()
+    async def step_aside(self, *, cancellable: bool = True) -> None:
+        """Lets everybody else run who can. Not `cancellable`, for a walk that must not be left half done."""
+        if cancellable:
+            await trio.lowlevel.checkpoint()
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
         self._end = self._clock() + _SLICE_SECONDS
 
 

@@ -219,11 +219,29 @@ def asking(kind: Kind, name: str, data: dict[str, Json], seconds: float) -> Draf
     return draft(kind.asks, {kind.names: name, **data, "expires_at": now_ms() + round(seconds * 1000)})
 
 
+def asked_before(kind: Kind, event: Event, most_bytes: int | None) -> Question:
+    """The question of an event in the log, open until its `expires_at`: at once where it has none."""
+    data = event.data if isinstance(event.data, dict) else {}
+    expires_at = data.get("expires_at")
+    left = (expires_at - now_ms()) / 1000 if isinstance(expires_at, int) else 0.0
+    asked = Draft(event.event_type, event.body, event.merge, event.merge_key, event.timestamp)
+    name, deadline = str(data.get(kind.names, "")), trio.current_time() + left
+    return Question(kind, name, asked, deadline, most_bytes, event.offset - 1, event.offset)
+
+
+def withdrawing(kind: Kind, name: str) -> Draft:
+    """The event that tells that nobody waits for its answer any more."""
+    return _told_of({kind.names: name}, kind, Ended.WITHDRAWN, {"by": None})
+
+
 def _told(question: Question, outcome: Answer | Ended, by: Answerer | None) -> Draft:
-    kind, known = question.kind, {question.kind.names: question.id}
     who: dict[str, Json] = {"by": None if by is None else by.user_id}
     if by is not None and by.device:
         who["device"] = by.device
+    return _told_of({question.kind.names: question.id}, question.kind, outcome, who)
+
+
+def _told_of(known: dict[str, Json], kind: Kind, outcome: Answer | Ended, who: dict[str, Json]) -> Draft:
     match outcome:
         case Approval(approved=approved):
             return draft(kind.tells, {**known, "approved": approved, **who})

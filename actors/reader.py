@@ -9,10 +9,13 @@ import trio
 from actors.channels import Channels
 from actors.event import ChannelKey, Event
 from actors.log import Gap, Log, Resumption
+from actors.store import StoreError
 from actors.task_events import is_over
 
 _READ_EVENTS = 256
 _READ_BYTES = 256 * 1024
+_STORE_PAUSE = 0.5
+"""Seconds until a page that could not be read is asked for again."""
 
 
 class _Cursor:
@@ -62,6 +65,11 @@ class Reader:
             self._marked.pop(key, None)
             self._channels.unwatch(key, self)
 
+    def offset_of(self, key: ChannelKey) -> int:
+        """The last event of the topic that was read; 0 for one that is not read."""
+        cursor = self._cursors.get(key)
+        return 0 if cursor is None else cursor.offset
+
     def is_behind(self, key: ChannelKey, offset: int) -> bool:
         """Whether a topic that is read has not been read up to there."""
         cursor = self._cursors.get(key)
@@ -88,7 +96,13 @@ class Reader:
             while self._marked:
                 key = next(iter(self._marked))
                 del self._marked[key]
-                if events := self._read(key):
+                if self._is_cold(key):
+                    # Cancelled meanwhile it is still marked.
+                    self._marked[key] = None
+                    events = await self._read_page(key)
+                else:
+                    events = self._read(key)
+                if events:
                     return events
             self._news = trio.Event()
             await self._news.wait()
@@ -101,11 +115,31 @@ class Reader:
             cursor.offset = gap.last
         if gap is not None:
             return self._tell(key, cursor, gap)
-        events = log.read(cursor.offset, max_events=_READ_EVENTS, max_bytes=_READ_BYTES)
+        return self._advance(key, cursor, log.read(cursor.offset, max_events=_READ_EVENTS, max_bytes=_READ_BYTES))
+
+    def _is_cold(self, key: ChannelKey) -> bool:
+        cursor = self._cursors[key]
+        return cursor.gap is None and cursor.log.is_cold(cursor.offset)
+
+    async def _read_page(self, key: ChannelKey) -> list[Event]:
+        """What is not in memory any more; nothing where it cannot be read now, or is not wanted any more."""
+        cursor = self._cursors[key]
+        try:
+            events = await cursor.log.page(cursor.offset, max_events=_READ_EVENTS, max_bytes=_READ_BYTES)
+        except StoreError:
+            await trio.sleep(_STORE_PAUSE)
+            return []
+        if self._cursors.get(key) is not cursor:
+            return []
+        self._marked.pop(key, None)
+        return self._advance(key, cursor, events)
+
+    def _advance(self, key: ChannelKey, cursor: _Cursor, page: list[Event]) -> list[Event]:
+        events = list(cursor.log.with_gaps(cursor.offset, page))
         if events:
             cursor.offset = events[-1].offset
-            if cursor.offset < log.tail:
-                self._marked[key] = None
+        if cursor.offset < cursor.log.tail:
+            self._marked[key] = None
         return events
 
     def _tell(self, key: ChannelKey, cursor: _Cursor, gap: Gap) -> list[Event]:

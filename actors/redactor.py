@@ -5,6 +5,7 @@ from __future__ import annotations
 import trio
 
 from actors.feeds import Feeds
+from actors.kept_task import redacted_records
 from actors.redaction import TaskRedaction
 from actors.router import Router
 from actors.session import Session
@@ -28,6 +29,8 @@ class Redactor:
         with trio.move_on_after(_DEADLINE_SECONDS, shield=True):
             if task is not None:
                 task.record.redact(redaction)
+                records = redacted_records(task.record, asked=redaction.asked)
+                self._router.channels.keeper.note(*records)
                 await self._router.channels.redact(task.key, redaction, lasting=lasting)
             await self._router.channels.redact(session.key, redaction, lasting=lasting)
             await self._feeds.redact(session.user_id, redaction)

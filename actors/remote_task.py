@@ -18,18 +18,22 @@ from actors.commands import (
     ClaimTask,
     ConfirmStep,
     PostEvents,
+    QuestionAnswer,
     Receipt,
     TaskCommand,
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, draft
+from actors.event import ChannelKey, Draft, Json, draft, encode_json
+from actors.kept_task import REMEMBERED_POSTS, post_record, task_record, turn_record
 from actors.lease import Lease, LeaseOptions
+from actors.mailbox import Reply
 from actors.position import Position
 from actors.posted_events import asked_in, checked_posts, fields_of, text_of
 from actors.principal import Principal
-from actors.questions import Ended, Question
+from actors.questions import Ended, Kind, Question, asked_before
 from actors.session import Session
+from actors.store import Record
 from actors.task_context import (
     ANSWER_TYPE,
     TaskServices,
@@ -38,10 +42,23 @@ from actors.task_context import (
 )
 from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
+from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
 from actors.transcript import Transcript
 
-_REMEMBERED_KEYS = 256
+
+class Sent(msgspec.Struct, frozen=True, eq=False):
+    """Of `count` events on their way to the log, `posted` are the first."""
+
+    reply: Reply[Position]
+    count: int
+    posted: tuple[Draft | Question, ...] = ()
+
+    def place(self, last: int) -> None:
+        """They are in the log, up to this offset."""
+        for offset, item in enumerate(self.posted, last - self.count + 1):
+            if isinstance(item, Question):
+                item.offset = offset
 
 
 class RemoteTask(TaskHandle):
@@ -64,8 +81,21 @@ class RemoteTask(TaskHandle):
         self._history: tuple[Message, ...] = ()
         self._announced = False
         self._transcript = Transcript(record.id)
-        self._keys: deque[str] = deque(maxlen=_REMEMBERED_KEYS)
+        self._keys: deque[str] = deque(maxlen=REMEMBERED_POSTS)
+        self._keeper = services.channels.keeper
+        self._deciding: Ending | None = None
+        self._sent: deque[Sent] = deque()
         self._asks = Asks(self._answer_ended)
+
+    def take_up(self, past: Past, posts: Sequence[str]) -> None:
+        """Goes on where an earlier life of the engine has left it. Called before it runs."""
+        self._transcript.take_up(past.said, past.text)
+        self._announced = self.record.announced
+        newest = self.record.posts % REMEMBERED_POSTS if len(posts) == REMEMBERED_POSTS else 0
+        self._keys.extend([*posts[newest:], *posts[:newest]])
+        for (kind, _), event in past.questions.items():
+            most = None if kind is Kind.STEP else self._services.client_tool_bytes
+            self._open(asked_before(kind, event, most))
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         return self._answer_ended(command) if self.record.is_ended else None
@@ -78,10 +108,10 @@ class RemoteTask(TaskHandle):
 
     async def _work(self) -> None:
         async with trio.open_nursery() as nursery:
-            if self._session is not None:
-                nursery.start_soon(self._await_turn, self._session)
+            if self.session is not None:
+                nursery.start_soon(self._await_turn, self.session)
             else:
-                await self._announce()
+                await self._come_forward()
             await self._obey()
             nursery.cancel_scope.cancel()
 
@@ -89,12 +119,19 @@ class RemoteTask(TaskHandle):
         """Announces the task once it is its turn in the conversation."""
         self._history = await session.enter(self.record.id)
         if not self.record.is_ending:
+            await self._come_forward()
+
+    async def _come_forward(self) -> None:
+        if not self._announced:
             await self._announce()
+        elif self.record.claimed_by is not None:
+            self._renew()
+        else:
+            self._await_claim()
 
     async def _announce(self) -> None:
-        self._announced = True
-        self._lease.await_claim(trio.current_time())
-        self._patience.deadline = self._due
+        self._announced = self.record.announced = True
+        self._await_claim()
         command = self.record.command
         data: Json = {
             "task_id": self.record.id,
@@ -103,7 +140,7 @@ class RemoteTask(TaskHandle):
             "session_id": command.session_id,
             "user_id": self.record.user_id,
         }
-        await self._tell_agent("task.available", data)
+        await self._tell_agent("task.available", data, task_record(self.record))
 
     async def _obey(self) -> None:
         while not self.record.is_ended:
@@ -124,11 +161,9 @@ class RemoteTask(TaskHandle):
             case CancelTask():
                 await self._cancel()
             case AppendTurn(prompt=prompt):
-                turn = self.record.append_turn(prompt)
-                await self._tell_agent("task.turn", {"task_id": self.record.id, "turn": turn, "prompt": prompt})
-                return self._receipt(turn)
+                return await self._append_turn(prompt)
             case ConfirmStep() | AnswerToolCall():
-                await self._tell_outcome(self.record.answer(ask.command, ask.principal.user_id))
+                await self._take_answer(ask.command, ask.principal)
             case ClaimTask():
                 await self._claim(ask.principal)
             case PostEvents():
@@ -136,6 +171,15 @@ class RemoteTask(TaskHandle):
             case _:
                 assert_never(ask.command)
         return self._receipt()
+
+    async def _append_turn(self, prompt: str) -> Receipt:
+        self._keeper.check()
+        encode_json("prompt", prompt)
+        turn = self.record.append_turn(prompt)
+        data: Json = {"task_id": self.record.id, "turn": turn, "prompt": prompt}
+        await self._tell_agent("task.turn", data, turn_record(self.record.id, turn, prompt))
+        await self._keeper.keep()
+        return self._receipt(turn)
 
     def _receipt(self, turn: int | None = None) -> Receipt:
         seconds = self._lease.seconds if self.record.claimed_by is not None else None
@@ -149,44 +193,75 @@ class RemoteTask(TaskHandle):
         if not self._announced:
             raise CallboardError(ErrorCode.CONFLICT, f"task {record.id} waits for its turn in the conversation")
         if record.claimed_by is None:
+            self._keeper.check()
             record.claimed_by = principal.user_id
             record.start()
-            await self._services.channels.emit(self.key, started_draft(record), *self._next_turn())
+            begun = started_draft(record), *self._next_turn()
+            await self._services.channels.emit(self.key, *begun, records=(task_record(record),))
             await self._echo_prompt()
+        await self._keeper.keep()
         self._renew()
 
     async def _post(self, principal: Principal, command: PostEvents) -> None:
         if self.record.claimed_by != principal.user_id:
             raise CallboardError(ErrorCode.CONFLICT, f"claim task {self.record.id} before posting its events")
         if command.idempotency_key is not None and command.idempotency_key in self._keys:
+            await self._keeper.keep()
             return
+        self._keeper.check()
         *drafts, last = checked_posts(command.drafts)
         if last.event_type not in TASK_ENDS:
             drafts.append(last)
-        if drafts:
-            await self._add(drafts)
-        if command.idempotency_key is not None:
-            self._keys.append(command.idempotency_key)
+        posted = self._take_in(drafts)
+        keys = self._note_post(command.idempotency_key)
         self._renew()
         if last.event_type in TASK_ENDS:
-            await self._conclude(last)
+            await self._conclude(last, posted, keys)
+        else:
+            await self._say(posted, (), keys)
+        await self._settle()
 
-    async def _add(self, posted: Sequence[Draft]) -> None:
-        """Adds what was posted to the topic: what is asked in it is open from then on."""
-        items = asked_in(posted, self._services)
-        questions = [item for item in items if isinstance(item, Question)]
-        drafts = [item.asked if isinstance(item, Question) else item for item in items]
+    def _note_post(self, key: str | None) -> tuple[Record, ...]:
+        if key is None:
+            return ()
+        self._keys.append(key)
+        noted = post_record(self.record, key)
+        self.record.posts += 1
+        return (noted,)
+
+    async def _say(
+        self, posted: Sequence[Draft | Question], engines: Sequence[Draft], records: tuple[Record, ...]
+    ) -> None:
+        """In one piece: what the agent posted, and what the engine adds to it."""
+        drafts = [item.asked if isinstance(item, Question) else item for item in posted]
+        if records or self._deciding is not None:
+            records = (*records, task_record(self.record, self._deciding))
+        if drafts or engines:
+            every = (*drafts, *engines)
+            reply = await self._services.channels.submit(self.key, *every, records=records, patient=True)
+            self._sent.append(Sent(reply, len(every), tuple(posted)))
+        else:
+            self._keeper.note(*records)
+        await self._echo(drafts)
+
+    async def _settle(self) -> None:
+        """Returns once all that was said is kept. Raises CallboardError UNAVAILABLE where it has to wait for that."""
+        await self._keeper.keep()
+        while self._sent:
+            self._sent[0].place((await self._sent[0].reply.wait()).offset)
+            self._sent.popleft()
+
+    def _take_in(self, drafts: Sequence[Draft]) -> list[Draft | Question]:
+        """What is asked among the drafts is open from now on. Raises CallboardError, and opens nothing."""
+        posted = asked_in(drafts, self._services)
+        questions = [item for item in posted if isinstance(item, Question)]
         self.record.questions.require_room(len(questions))
         after = self._services.channels.log(self.key).tail
         for question in questions:
             question.after = after
             self._open(question)
-        self._transcript.answer(drafts)
-        end = (await self._append(*drafts)).offset
-        for offset, item in enumerate(items, end - len(items) + 1):
-            if isinstance(item, Question):
-                item.offset = offset
-        await self._echo(drafts)
+        self._transcript.answer([item for item in posted if isinstance(item, Draft)])
+        return posted
 
     def _open(self, question: Question) -> None:
         """Asked once more before it is answered, the later wording and time stand."""
@@ -197,36 +272,43 @@ class RemoteTask(TaskHandle):
 
     async def _echo(self, drafts: Sequence[Draft]) -> None:
         answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
-        if self._session is not None and answers:
+        if self.session is not None and answers:
             echoes = [session_echo(one, text_of(one), self.record.id) for one in answers]
-            await self._services.channels.emit(self._session.key, *echoes)
+            await self._services.channels.emit(self.session.key, *echoes)
 
     async def _echo_prompt(self) -> None:
-        if self._session is not None:
-            await self._session.hear(self.record.id, self._transcript.said)
+        if self.session is not None:
+            await self.session.hear(self.record.id, self._transcript.said)
             prompt = session_prompt(self.record.id, self.record.turn, self._transcript.said[-1].content)
-            await self._services.channels.emit(self._session.key, prompt)
+            await self._services.channels.emit(self.session.key, prompt)
 
-    async def _conclude(self, last: Draft) -> None:
-        """The agent's last word: the task's, or the turn's where another turn waits."""
+    async def _conclude(self, last: Draft, posted: Sequence[Draft | Question], keys: tuple[Record, ...]) -> None:
+        """The agent's last word: the task's, or the turn's where another turn waits. It is kept with what was posted
+        before it, so that the same post again, after the engine has fallen, is not taken for one that is done."""
         fields = fields_of(last)
         result = fields.get("result")
         text = result if isinstance(result, str) else ""
         self._transcript.end_turn(text)
         if self.record.cancel_requested or last.event_type == "task.cancelled":
-            await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
+            await self._end(Ending(TaskState.CANCELLED, reason="requested"), posted, (), keys)
         elif last.event_type == "task.failed":
             cause, message = str(fields.get("cause", "agent_failed")), str(fields.get("error", ""))
-            await self._finish(failed(cause, message))
+            await self._end(failed(cause, message), posted, (), keys)
         else:
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
-            await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
-            begun = self._next_turn()
-            if begun:
-                await self._services.channels.emit(self.key, *begun)
+            over = draft("task.turn_completed", completed)
+            if begun := self._next_turn():
+                await self._say(posted, (over, *begun), keys)
                 await self._echo_prompt()
             else:
-                await self._finish(Ending(TaskState.COMPLETED, text, fields.get("data")))
+                await self._end(Ending(TaskState.COMPLETED, text, fields.get("data")), posted, (over,), keys)
+
+    async def _end(
+        self, ending: Ending, posted: Sequence[Draft | Question], engines: Sequence[Draft], keys: tuple[Record, ...]
+    ) -> None:
+        self._deciding = ending
+        await self._say(posted, engines, keys)
+        await self._finish(ending)
 
     def _take_stock(self, ending: Ending) -> Sequence[Message]:
         self._transcript.end_turn()
@@ -240,22 +322,33 @@ class RemoteTask(TaskHandle):
         data: Json = {"task_id": self.record.id, "turn": self.record.turn, "prompt": prompt}
         return (draft("task.turn_started", data),)
 
+    async def _take_answer(self, command: QuestionAnswer, principal: Principal) -> None:
+        self._keeper.check()
+        await self._tell_outcome(self.record.answer(command, principal.user_id))
+        await self._settle()
+
     async def _tell_outcome(self, question: Question) -> None:
         """Tells all who watch, and the agent, what became of it."""
         if question.settled is None:
             raise ValueError(f"{question.id} is open")
         told = question.settled.told
-        await self._append(told)
+        reply = await self._services.channels.submit(self.key, told, patient=True)
+        self._sent.append(Sent(reply, 1))
         await self._tell_agent(told.event_type, {"task_id": self.record.id, **fields_of(told)})
 
     async def _cancel(self) -> None:
         if not self.record.request_cancel():
             return
+        self._keeper.note(task_record(self.record))
         if self._announced:
             await self._tell_agent("task.cancel", {"task_id": self.record.id})
         if self.record.claimed_by is None:
             await self._finish(Ending(TaskState.CANCELLED, reason="requested"))
         self._renew()
+
+    def _await_claim(self) -> None:
+        self._lease.await_claim(trio.current_time())
+        self._patience.deadline = self._due
 
     def _renew(self) -> None:
         self._lease.renew(trio.current_time(), stopping=self.record.cancel_requested)
@@ -290,10 +383,5 @@ class RemoteTask(TaskHandle):
             return self._receipt()  # The post that ended the task, sent again because its answer was lost.
         return super()._answer_ended(command)
 
-    async def _append(self, *drafts: Draft) -> Position:
-        """Returns once they are in the log."""
-        reply = await self._services.channels.submit(self.key, *drafts)
-        return await reply.wait()
-
-    async def _tell_agent(self, event_type: str, data: Json) -> None:
-        await self._services.channels.emit(self._board, draft(event_type, data))
+    async def _tell_agent(self, event_type: str, data: Json, *records: Record) -> None:
+        await self._services.channels.emit(self._board, draft(event_type, data), records=records)

@@ -6,10 +6,12 @@ only put two hops and a queue of strangers in front of every command; what waits
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import trio
 
-from actors.addresses import Addresses, system_audiences
+from actors.addresses import Addresses, check_channel, system_audiences
 from actors.agents import Agents
 from actors.batches import Batches
 from actors.channels import Channels
@@ -35,17 +37,20 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, Json, draft
-from actors.idempotency import IdempotencyKeys
 from actors.log import Log, Resumption
-from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal, Scope
+from actors.publications import Publications
 from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions
+from actors.snapshots import Snapshots, check_channel_folds
+from actors.store import Opened, Store, StoreError
 from actors.task_context import RESERVED_TYPES
 from actors.tasks import Tasks, new_task_id
 
+SNAPSHOTS = 16
+"""How many a client may ask for in one request: all of them wait to be sent at once."""
 _HISTORY_BYTES = 1024 * 1024
 
 
@@ -68,29 +73,39 @@ class Router:
         tasks: Tasks,
         rooms: Rooms,
         options: RouterOptions | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
+        """`snapshots`: those of an engine that keeps its topics; else what the logs hold is folded."""
         chosen = options or RouterOptions()
         self.channels = channels
         self.agents = agents
         self.sessions = sessions
         self.tasks = tasks
         self.batches = Batches(tasks, largest=chosen.batch_tasks)
+        self.snapshots = snapshots or Snapshots(channels)
         self._rooms = rooms
         self._addresses = Addresses(tasks, sessions, agents, rooms)
-        self._published: IdempotencyKeys[Reply[Position]] = IdempotencyKeys(
-            chosen.idempotency_seconds, chosen.idempotency_keys
-        )
+        self._publications = Publications(channels, chosen.idempotency_seconds, chosen.idempotency_keys)
+
+    async def take_up(self, store: Store) -> None:
+        """Everything that was kept is there again; the topics are already. Called before anything runs. Raises
+        actors.store.StoreError."""
+        await self.agents.take_up(store)
+        await self.sessions.take_up(store)
+        await self.tasks.take_up(store)
+        await self.batches.take_up(store)
+        await self._publications.take_up(store)
 
     async def create_task(self, principal: Principal, command: CreateTask) -> TaskView:
         self.tasks.admit(principal, (command,))
-        view = self.tasks.start(principal, command).view()
+        view = (await self.tasks.start(principal, command)).view()
         await self._announce_task(view)
         return view
 
     async def create_batch(self, principal: Principal, command: CreateBatch) -> BatchView:
-        batch = self.batches.create(principal, command)
+        batch, records = await self.batches.create(principal, command)
         view = batch.view()
-        for record in batch.records:
+        for record in records:
             await self._announce_task(record.view())
         await self._announce(
             "batches", view.user_id, "batch.created", {"batch_id": view.id, "tasks": len(view.task_ids)}
@@ -100,8 +115,10 @@ class Router:
     async def create_session(self, principal: Principal, command: CreateSession) -> SessionView:
         if command.agent:
             self.agents.find(command.agent)
+        self.channels.keeper.check()
         view = self.sessions.create(principal, command).view()
         await self._announce("sessions", view.user_id, "session.created", {"session_id": view.id, "title": view.title})
+        await self.channels.keeper.keep()
         return view
 
     async def exec_session(self, principal: Principal, command: ExecSession) -> ExecStarted:
@@ -131,21 +148,25 @@ class Router:
         await self.channels.publish(session.key, draft("chat.message", said))
         try:
             self.tasks.admit(principal, (task,))
-            view = self.tasks.start(principal, task, task_id=task_id).view()
+            view = (await self.tasks.start(principal, task, task_id=task_id)).view()
         except CallboardError as error:
             # Others may have taken the last place meanwhile, and who has seen the message waits for its answer.
             failed: Json = {"exec_id": task_id, "state": TaskState.FAILED, "error": error.message}
-            await self.channels.publish(session.key, draft("done", failed))
+            await self.channels.emit(session.key, draft("done", failed))
             raise
         await self._announce_task(view)
         return ExecStarted(session.id, task_id)
 
     async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
+        keeper = self.channels.keeper
+        keeper.check()
         view, new = self.agents.register(principal, command)
+        board = ChannelKey("agent", view.name, principal.user_id)
+        keeper.note(self.agents.record(view.name), opened=(Opened(board, self.channels.origin(board).epoch),))
         if new:
-            self.channels.create(ChannelKey("agent", view.name, principal.user_id))
             data: Json = {"agent_id": view.name, "name": view.name, "description": view.description}
             await self._announce("agents", "", "agent.created", data)
+        await keeper.keep()
         return view, new
 
     def command_task_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
@@ -158,9 +179,7 @@ class Router:
     async def publish(self, principal: Principal, command: Publish) -> Published:
         """Adds an event from outside to a topic. The same idempotency key of the same user again publishes nothing."""
         key = self._publishable(principal, command)
-        if command.idempotency_key is None:
-            return Published(await self.channels.publish(key, command.draft), duplicate=False)
-        return await self._publish_once((principal.user_id, command.idempotency_key), key, command)
+        return await self._publications.publish(principal.user_id, key, command)
 
     def resolve(self, principal: Principal, channel: str, topic: str) -> ChannelKey:
         """The log behind a name, if the principal may see it."""
@@ -181,17 +200,34 @@ class Router:
             case Position():
                 return log.resume(start)
 
-    def history(self, principal: Principal, channel: str, topic: str, start: Start, limit: int) -> HistoryPage:
-        """Retained events after `start`, at most `limit` and about a MiB of them."""
-        return self.page_of(self.resolve(principal, channel, topic), start, limit)
+    async def history(self, principal: Principal, channel: str, topic: str, start: Start, limit: int) -> HistoryPage:
+        """Retained events after `start`, at most `limit` and about a MiB of them. Raises also UNAVAILABLE."""
+        return await self.page_of(self.resolve(principal, channel, topic), start, limit)
 
-    def page_of(self, key: ChannelKey, start: Start, limit: int) -> HistoryPage:
+    async def page_of(self, key: ChannelKey, start: Start, limit: int) -> HistoryPage:
         """As `history`, of a topic that its dialect has found for the client: nothing is checked."""
         log = self.channels.log(key)
         begin = self.start_of(log.key, start)
-        events = log.read(begin.offset, max_events=limit, max_bytes=_HISTORY_BYTES)
+        try:
+            events = await log.page(begin.offset, max_events=limit, max_bytes=_HISTORY_BYTES)
+        except StoreError as error:
+            raise CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be read: {error}", retry_after=2.0) from error
         end = events[-1].offset if events else begin.offset
-        return HistoryPage(tuple(events), Position(log.epoch, end), begin.gap, more=end < log.tail)
+        return HistoryPage(tuple(events), Position(log.epoch, end), log.gap_of(begin), more=end < log.tail)
+
+    async def snapshots_of(self, principal: Principal, channel: str, topics: Collection[str]) -> dict[str, Event]:
+        """What these topics, at most SNAPSHOTS, come to, each as an event at its place.
+
+        Of the last one nothing is missing when this returns; what the others said meanwhile comes after their places.
+        Raises also INVALID_PAYLOAD for a channel whose topics have no snapshots, and UNAVAILABLE.
+        """
+        check_channel(channel)
+        check_channel_folds(channel)
+        if len(topics) > SNAPSHOTS:
+            message = f"at most {SNAPSHOTS} snapshots are taken at once, not {len(topics)}"
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
+        keys = [self.resolve(principal, channel, topic) for topic in topics]
+        return {key.topic: await self.snapshots.take(key) for key in keys}
 
     def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
         """The confirmations and tool calls that a task waits for, as events: whoever comes to watch it is asked too."""
@@ -222,22 +258,6 @@ class Router:
         if command.channel == "task" and self.tasks.find(principal, command.topic).record.is_ending:
             raise CallboardError(ErrorCode.CONFLICT, f"task {command.topic} has ended: nothing is added to it any more")
         return key
-
-    async def _publish_once(self, named: tuple[str, str], key: ChannelKey, command: Publish) -> Published:
-        known = self._published.get(named, trio.current_time())
-        if known is not None:
-            return Published(await known.wait(), duplicate=True)
-        # The key is taken before the event waits for its place, so that the same request twice at once is one as well.
-        outcome: Reply[Position] = Reply()
-        self._published.put(named, outcome, trio.current_time())
-        try:
-            position = await self.channels.publish(key, command.draft)
-            outcome.answer(position)
-        finally:
-            if not outcome.is_answered:
-                self._published.forget(named)
-                outcome.fail(CallboardError(ErrorCode.BUSY, "the first request with this key failed", retry_after=1.0))
-        return Published(position, duplicate=False)
 
     async def _announce_task(self, view: TaskView) -> None:
         data: Json = {"task_id": view.id, "agent": view.agent, "session_id": view.session_id, "batch_id": view.batch_id}

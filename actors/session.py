@@ -13,9 +13,16 @@ from actors.agent import Message
 from actors.channels import Channels
 from actors.commands import CreateSession, SessionView
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.kept_session import (
+    KeptSession,
+    Recalled,
+    message_records,
+    messages_gone,
+    session_record,
+)
 from actors.mailbox import Mailbox, Reply
-from actors.position import Position
 from actors.redaction import TaskRedaction
+from actors.store import Opened, Record
 
 
 class Enter(msgspec.Struct, frozen=True):
@@ -34,12 +41,14 @@ class Hear(msgspec.Struct, frozen=True):
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """A task is done with the conversation, or gives up waiting for it; what is new of `said` joins it."""
+    """A task is done with the conversation, or gives up waiting for it; what is new of `said` joins it, and `records`
+    are kept with it."""
 
     task_id: str
     said: tuple[Message, ...]
     state: str
     error: str | None
+    records: tuple[Record, ...]
     reply: Reply[None]
 
 
@@ -68,6 +77,8 @@ class Session:
         self.key = ChannelKey("session", session_id, user_id)
         self.caller_key = command.key
         self.messages: list[Message] = []
+        self.serial = 0
+        """Counts up over the engine's conversations in the order of their creation."""
         self.running = False
         """Whether the actor has a task, or will have one again after a crash."""
         self.forgotten = 0
@@ -78,7 +89,7 @@ class Session:
         self._used = used
         self._channels = channels
         self._created_at = self._updated_at = now_ms()
-        self._origin = Position(channels.create(self.key).epoch, 0)
+        self._origin = channels.origin(self.key)
         self._expected: set[str] = set()
         """The tasks that have not left yet: to come, waiting, or at their turn."""
         self._disowned: set[str] = set()
@@ -89,6 +100,8 @@ class Session:
         self._heard = 0
         """How many messages of the current task have been taken in."""
         self._waiting: deque[Enter] = deque()
+        self._line: deque[str] = deque()
+        """Of the expected tasks those that have stood here in an earlier life of the engine, in their order."""
         self._mailbox: Mailbox[SessionMessage] = Mailbox(mailbox)
         self._ref = self._mailbox.ref
 
@@ -105,6 +118,57 @@ class Session:
     def is_idle(self) -> bool:
         return not self._expected and self._mailbox.statistics().waiting == 0
 
+    @property
+    def opening(self) -> Opened:
+        return Opened(self.key, self._origin.epoch)
+
+    @property
+    def record(self) -> Record:
+        """What is kept of it beside its messages."""
+        kept = KeptSession(
+            serial=self.serial,
+            user_id=self.user_id,
+            title=self._title,
+            agent=self._agent,
+            key=self.caller_key,
+            created_at=self._created_at,
+            updated_at=self._updated_at,
+            forgotten=self.forgotten,
+            heard=self._heard,
+            disowned=tuple(sorted(self._disowned)),
+            recalled=tuple(Recalled(name, one.asked) for name, one in self._redactions.items()),
+        )
+        return session_record(self.id, kept)
+
+    @property
+    def gone(self) -> tuple[Record, ...]:
+        """The conversation is forgotten."""
+        end = self.forgotten + len(self.messages)
+        empty = msgspec.structs.replace(self.record, body=None)
+        return (empty, *messages_gone(self.id, self.forgotten, end))
+
+    def take_up(self, kept: KeptSession, messages: list[Message]) -> None:
+        """Goes on as it was kept. For a session that is new."""
+        self._created_at, self._updated_at = kept.created_at, kept.updated_at
+        self.forgotten, self.messages, self._heard = kept.forgotten, messages, kept.heard
+        self._disowned = set(kept.disowned)
+        self._redactions = {one.task_id: TaskRedaction(one.task_id, one.asked) for one in kept.recalled}
+
+    def take_up_task(self, task_id: str, *, entered: bool) -> None:
+        """A task that had not left; called in the order of the tasks. `entered`: it was at its turn."""
+        self.expect(task_id)
+        if entered:
+            self._current = task_id
+        else:
+            self._line.append(task_id)
+
+    def forgo(self, task_id: str) -> None:
+        """The task that was expected does not come."""
+        self._expected.discard(task_id)
+        self._disowned.discard(task_id)
+        self._redactions.pop(task_id, None)
+        self._used(self)
+
     def expect(self, task_id: str) -> None:
         """A task is to come. Until it has left, the conversation is in use."""
         self._expected.add(task_id)
@@ -113,7 +177,8 @@ class Session:
     async def enter(self, task_id: str) -> tuple[Message, ...]:
         """Waits for the task's turn and returns the conversation so far. First come, first served.
 
-        Cancelled while it waits, the task must still `leave`.
+        Cancelled while it waits, the task must still `leave`. One that had entered in an earlier life of the engine
+        is told at once.
         """
         reply: Reply[tuple[Message, ...]] = Reply()
         await self._ref.send(Enter(task_id, reply))
@@ -126,19 +191,30 @@ class Session:
         await self._ref.send(Hear(task_id, tuple(said), reply))
         await reply.wait()
 
-    async def leave(self, task_id: str, said: Sequence[Message], state: str, error: str | None = None) -> None:
-        """As `hear`, for the last time: then it is the next task's turn. `error` is why the task failed. Idempotent: a
-        task leaves once."""
+    async def leave(
+        self,
+        task_id: str,
+        said: Sequence[Message],
+        state: str,
+        error: str | None = None,
+        *,
+        records: tuple[Record, ...] = (),
+    ) -> None:
+        """As `hear`, for the last time: then it is the next task's turn. What was said is ahead of all that is emitted
+        from then on. `error` is why the task failed; the records are kept with what was said. Idempotent: a task
+        leaves once."""
         reply: Reply[None] = Reply()
-        await self._ref.send(Leave(task_id, tuple(said), state, error, reply))
+        await self._ref.send(Leave(task_id, tuple(said), state, error, records, reply))
         await reply.wait()
 
     def clear(self) -> None:
         """Forgets what was said. Tasks that were asked before go on, and add nothing to it."""
+        gone = messages_gone(self.id, self.forgotten, self.forgotten + len(self.messages))
         self.forgotten += len(self.messages)
         self.messages.clear()
         self._disowned |= self._expected
         self._updated_at = now_ms()
+        self._channels.keeper.note(self.record, *gone)
         self._used(self)
 
     def redact(self, redaction: TaskRedaction) -> None:
@@ -147,7 +223,11 @@ class Session:
         earlier = self._redactions.get(redaction.task_id)
         if redaction.task_id in self._expected and (earlier is None or not earlier.asked):
             self._redactions[redaction.task_id] = redaction
-        self.messages = [_unsaid(message, redaction) for message in self.messages]
+        left = [_unsaid(message, redaction) for message in self.messages]
+        changed = [place for place, message in enumerate(left) if message is not self.messages[place]]
+        self.messages = left
+        records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
+        self._channels.keeper.note(self.record, *records)
 
     def close(self) -> None:
         self._mailbox.close()
@@ -171,69 +251,108 @@ class Session:
             self._used(self)
             match message:
                 case Enter():
-                    self._waiting.append(message)
-                    self._admit_next()
+                    self._let_in(message)
                 case Hear():
-                    told = self._take_in(message.task_id, message.said)
-                    message.reply.answer(None)
-                    if told:
-                        await self._channels.emit(self.key, *told)
+                    await self._hear(message)
                 case Leave():
                     await self._take_leave(message)
                 case _:
                     assert_never(message)
         self.running = False
 
-    def _take_in(self, task_id: str, said: Sequence[Message]) -> list[Draft]:
-        """Adds what is new to the conversation, but for what was taken back meanwhile, and returns what tells of it."""
+    async def _hear(self, hear: Hear) -> None:
+        drafts, joined = self._take_in(hear.task_id, hear.said)
+        try:
+            if drafts:
+                await self._channels.emit(self.key, *drafts, records=(self.record, *joined))
+        finally:
+            # Only now: what the task emits next is kept after this, or not at all.
+            hear.reply.answer(None)
+
+    def _take_in(self, task_id: str, said: Sequence[Message]) -> tuple[list[Draft], tuple[Record, ...]]:
+        """Adds what is new to the conversation, but for what was taken back meanwhile. Returns what tells of it, and
+        what is to be kept."""
         if self._current != task_id:
-            return []
+            return [], ()
         new, self._heard = said[self._heard :], len(said)
         self._updated_at = now_ms()
         if task_id in self._disowned:
-            return []
+            return [], ()
         redaction = self._redactions.get(task_id)
-        joined = new if redaction is None else [_unsaid(message, redaction) for message in new]
+        joined = list(new) if redaction is None else [_unsaid(message, redaction) for message in new]
         first = self.forgotten + len(self.messages)
-        self._remember(joined)
-        return [
+        records = self._remember(joined)
+        told = [
             draft("message", _told(message, first + count), timestamp=message.timestamp)
             for count, message in enumerate(joined)
         ]
+        return told, records
 
-    def _remember(self, said: Sequence[Message]) -> None:
+    def _remember(self, said: Sequence[Message]) -> tuple[Record, ...]:
+        """Returns what is to be kept of it."""
         self.messages.extend(said)
+        before = self.forgotten
         excess = len(self.messages) - self._max_messages
         if excess > 0:
             del self.messages[:excess]
             self.forgotten += excess
+        first = self.forgotten + len(self.messages) - len(said)
+        return (*message_records(self.id, first, said), *messages_gone(self.id, before, self.forgotten))
+
+    def _let_in(self, entry: Enter) -> None:
+        if entry.task_id == self._current:
+            # What it has said itself it knows.
+            entry.reply.answer(tuple(message for message in self._told_of if message.task_id != entry.task_id))
+        else:
+            self._waiting.append(entry)
+            self._admit_next()
+
+    @property
+    def _told_of(self) -> tuple[Message, ...]:
+        return tuple(message for message in self.messages if not message.redacted)
+
+    def _next_waiting(self) -> Enter | None:
+        """Who has its turn next; None while those who were first have yet to come again."""
+        if not self._line:
+            return self._waiting[0] if self._waiting else None
+        return next((entry for entry in self._waiting if entry.task_id == self._line[0]), None)
 
     def _admit_next(self) -> None:
-        if self._current is None and self._waiting:
-            entry = self._waiting.popleft()
+        entry = None if self._current is not None else self._next_waiting()
+        if entry is not None:
+            self._waiting.remove(entry)
+            self._strike_out(entry.task_id)
             self._current, self._heard = entry.task_id, 0
-            entry.reply.answer(tuple(message for message in self.messages if not message.redacted))
+            entry.reply.answer(self._told_of)
+
+    def _strike_out(self, task_id: str) -> None:
+        if task_id in self._line:
+            self._line.remove(task_id)
 
     async def _take_leave(self, leave: Leave) -> None:
         if leave.task_id not in self._expected:
             leave.reply.answer(None)
             return
         self._expected.discard(leave.task_id)
-        drafts = self._take_in(leave.task_id, leave.said)
+        drafts, joined = self._take_in(leave.task_id, leave.said)
         self._disowned.discard(leave.task_id)
         self._redactions.pop(leave.task_id, None)
         self._used(self)
         if self._current == leave.task_id:
-            self._current = None
+            self._current, self._heard = None, 0
         else:
             self._waiting = deque(entry for entry in self._waiting if entry.task_id != leave.task_id)
-        leave.reply.answer(None)
-        self._admit_next()
+            self._strike_out(leave.task_id)
         done: dict[str, Json] = {"exec_id": leave.task_id, "state": leave.state}
         if leave.error is not None:
             done["error"] = leave.error
         drafts.append(draft("done", done))
-        await self._channels.emit(self.key, *drafts)
+        try:
+            await self._channels.emit(self.key, *drafts, records=(self.record, *joined, *leave.records))
+        finally:
+            # Only now: what the task says after it has left is kept after this, or not at all.
+            leave.reply.answer(None)
+            self._admit_next()
 
 
 def _unsaid(message: Message, redaction: TaskRedaction) -> Message:

@@ -15,9 +15,11 @@ from actors.childspec import ChildSpec, Restart
 from actors.commands import CreateSession, SessionView
 from actors.errors import CallboardError, ErrorCode
 from actors.groups import Groups
+from actors.kept_session import MESSAGE_RECORDS, SESSION_RECORDS, KeptSession, by_session
 from actors.principal import Principal
 from actors.session import Session
 from actors.spawner import Spawner, spawn
+from actors.store import Store
 
 _TITLE_CHARACTERS = 1_000
 
@@ -56,6 +58,7 @@ class Sessions:
         self._of_user: Groups[str, Session] = Groups()
         self._keyed: dict[str, dict[str, Session]] = {}
         """Those that their creator has given a key: by that, then by owner."""
+        self._serial = 0
         self._idle: OrderedDict[Session, None] = OrderedDict()
         """No task of theirs is to come, waits or runs. In the order of their last use."""
 
@@ -63,28 +66,35 @@ class Sessions:
         return len(self._sessions)
 
     def create(self, principal: Principal, command: CreateSession) -> Session:
-        """Raises CallboardError BUSY where all that may be kept are in use, INVALID_PAYLOAD for too long a title."""
+        """Raises CallboardError BUSY where all that may be kept are in use, INVALID_PAYLOAD for too long a title. What
+        is kept in order behind this call is kept only with it."""
         if len(command.title) > _TITLE_CHARACTERS:
             message = f"a session's title has at most {_TITLE_CHARACTERS} characters"
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
         if len(self._sessions) >= self._options.sessions:
             self._forget_one()
         chosen = msgspec.structs.replace(command, agent=command.agent or self._options.default_agent)
-        session = Session(
-            f"session-{secrets.token_hex(8)}",
-            principal.user_id,
-            chosen,
-            self._channels,
-            mailbox=self._options.mailbox,
-            max_messages=self._options.messages,
-            used=self._note_use,
-        )
-        self._sessions[session.id] = session
-        self._of_user.add(session.user_id, session)
-        if command.key:
-            self._keyed.setdefault(command.key, {}).setdefault(session.user_id, session)
-        self._note_use(session)
+        session = self._make(f"session-{secrets.token_hex(8)}", principal.user_id, chosen, self._serial + 1)
+        self._enter(session)
+        self._channels.keeper.note(session.record, opened=(session.opening,))
         return session
+
+    async def take_up(self, store: Store) -> None:
+        """All that are kept go on. Raises actors.store.StoreError."""
+        messages = by_session(await store.records(MESSAGE_RECORDS))
+        records = await store.records(SESSION_RECORDS)
+        kept = [(session_id, msgspec.json.decode(body, type=KeptSession)) for session_id, body in records]
+        for session_id, one in sorted(kept, key=lambda each: each[1].serial):
+            command = CreateSession(title=one.title, agent=one.agent, key=one.key)
+            session = self._make(session_id, one.user_id, command, one.serial)
+            session.take_up(one, messages.get(session_id, []))
+            self._enter(session)
+        for session_id, _ in sorted(kept, key=lambda each: each[1].updated_at):
+            self._note_use(self._sessions[session_id])
+
+    def named(self, session_id: str) -> Session | None:
+        """Whoever's it is; None for one that is forgotten or never was."""
+        return self._sessions.get(session_id)
 
     def keyed(self, key: str) -> tuple[Session, ...]:
         """Everybody's sessions of that key."""
@@ -136,6 +146,26 @@ class Sessions:
         end = begin + len(chosen)
         return MessagePage(chosen, session.forgotten + end if end < len(session.messages) else None)
 
+    def _make(self, session_id: str, user_id: str, command: CreateSession, serial: int) -> Session:
+        session = Session(
+            session_id,
+            user_id,
+            command,
+            self._channels,
+            mailbox=self._options.mailbox,
+            max_messages=self._options.messages,
+            used=self._note_use,
+        )
+        session.serial = self._serial = serial
+        return session
+
+    def _enter(self, session: Session) -> None:
+        self._sessions[session.id] = session
+        self._of_user.add(session.user_id, session)
+        if session.caller_key:
+            self._keyed.setdefault(session.caller_key, {}).setdefault(session.user_id, session)
+        self._note_use(session)
+
     def _start(self, session: Session) -> None:
         spawn(self._supervisor, ChildSpec(f"session {session.id}", session.run, Restart.TRANSIENT))
         session.running = True
@@ -160,7 +190,7 @@ class Sessions:
         self._of_user.discard(oldest.user_id, oldest)
         self._forget_key(oldest)
         oldest.close()
-        self._channels.forget(oldest.key)
+        self._channels.forget(oldest.key, *oldest.gone)
 
     def _forget_key(self, session: Session) -> None:
         owners = self._keyed.get(session.caller_key, {})

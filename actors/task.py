@@ -21,13 +21,15 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Json, draft
+from actors.event import ChannelKey, Event, Json, draft, encode_json
+from actors.kept_task import task_record, turn_record
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
 from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import RunningContext, TaskServices
 from actors.task_handle import TaskHandle, failed, started_draft
+from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
 from actors.task_reports import AgentCrashed, AgentOverstays, TaskReporter
 
@@ -51,12 +53,19 @@ class LocalTask(TaskHandle):
         reporter: TaskReporter,
     ) -> None:
         super().__init__(record, key, services, ended, session)
+        self._keeper = services.channels.keeper
         self._agent = agent
         self._reporter = reporter
         self._scope = trio.CancelScope()
         self._context = RunningContext(record, key, services, session)
         self._stopped = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._resumes = False
+
+    def resume(self, past: Past, journal: Sequence[Event]) -> None:
+        """Goes on where an earlier life of the engine has left it. Called before it runs."""
+        self._resumes = True
+        self._context.resume(past, journal)
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         if self.record.is_ended:
@@ -64,11 +73,10 @@ class LocalTask(TaskHandle):
         match command:
             case CancelTask():
                 if self.record.request_cancel():
+                    self._keeper.note(task_record(self.record))
                     self._cancel()
                 return self._receipt()
-            case AppendTurn(prompt=prompt):
-                return self._receipt(self.record.append_turn(prompt))
-            case ConfirmStep() | AnswerToolCall():
+            case AppendTurn() | ConfirmStep() | AnswerToolCall():
                 return None
             case PostEvents() | ClaimTask():
                 raise CallboardError(ErrorCode.CONFLICT, f"task {self.record.id} runs in the engine, not elsewhere")
@@ -76,6 +84,8 @@ class LocalTask(TaskHandle):
                 assert_never(command)
 
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
+        if isinstance(command, AppendTurn):
+            return await self._append(command.prompt)
         await trio.lowlevel.checkpoint_if_cancelled()
         receipt = self.ask_nowait(principal, command)
         if receipt is None and isinstance(command, ConfirmStep | AnswerToolCall):
@@ -88,11 +98,24 @@ class LocalTask(TaskHandle):
 
     async def _take_answer(self, principal: Principal, command: QuestionAnswer) -> Receipt:
         """What an answer has settled is in the log before its sender is told that it counts."""
+        self._keeper.check()
         question = self.record.answer(command, principal.user_id)
         await question.told.wait()
         if question.telling is not None:
             await question.telling.wait()
         return self._receipt()
+
+    async def _append(self, prompt: str) -> Receipt:
+        """Answers once the turn is kept; where it is refused instead, it may still be taken."""
+        if self.record.is_ended:
+            await trio.lowlevel.checkpoint()
+            return self._answer_ended(AppendTurn(self.record.id, prompt))
+        self._keeper.check()
+        encode_json("prompt", prompt)
+        turn = self.record.append_turn(prompt)
+        receipt = self._receipt(turn)
+        await self._keeper.keep(turn_record(self.record.id, turn, prompt))
+        return receipt
 
     async def _work(self) -> None:
         async with trio.open_nursery() as self._nursery:
@@ -113,7 +136,7 @@ class LocalTask(TaskHandle):
             return Ending(TaskState.CANCELLED, reason="requested")
         match outcome:
             case Returned(value=result):
-                return Ending(TaskState.COMPLETED, result.text, result.data)
+                return _completed(result)
             case Raised(error=AgentError() | ModelError() as error):
                 return failed(error.cause, error.message)
             case Raised(error=error):
@@ -125,20 +148,40 @@ class LocalTask(TaskHandle):
     async def _converse(self) -> Result:
         """Runs the agent for each turn in order until none waits, and returns what the last one came to."""
         record, context = self.record, self._context
-        if self._session is not None:
-            context.remember(await self._session.enter(record.id))
-        record.start()
-        await self._services.channels.emit(self.key, started_draft(record))
+        if self.session is not None:
+            context.remember(await self.session.enter(record.id))
         result = Result("")
-        while (prompt := record.take_last_turn()) is not None:
-            context.begin_turn(prompt)
+        goes_on = await self._begin()
+        while goes_on:
             await context.flush()
             result = _checked(await self._agent(context))
             await context.flush()
             context.end_turn(result.text)
             completed: Json = {"task_id": record.id, "turn": record.turn, "result": result.text}
-            await self._services.channels.emit(self.key, draft("task.turn_completed", completed))
+            ended_turn = draft("task.turn_completed", completed)
+            goes_on = self._take_turn()
+            # An agent that has finished is not said to be interrupted, nor run again, where the engine falls now.
+            ending = () if goes_on else (task_record(record, _completed(result)),)
+            await self._services.channels.emit(self.key, ended_turn, records=ending)
         return result
+
+    async def _begin(self) -> bool:
+        """Returns whether there is a turn to run."""
+        if self._resumes:
+            self._resumes = False
+            return await self._context.say_resumed() or self._take_turn()
+        self.record.start()
+        # The agent begins once this is kept: a run that began is never taken for one that is still to begin.
+        started, record = started_draft(self.record), task_record(self.record)
+        begun = await self._services.channels.submit(self.key, started, records=(record,), patient=True)
+        await begun.wait()
+        return self._take_turn()
+
+    def _take_turn(self) -> bool:
+        prompt = self.record.take_last_turn()
+        if prompt is not None:
+            self._context.begin_turn(prompt)
+        return prompt is not None
 
     def _cancel(self) -> None:
         self._scope.cancel()
@@ -161,6 +204,10 @@ class LocalTask(TaskHandle):
 
     def _report_crash(self, error: BaseException) -> None:
         self._reporter.report_task(AgentCrashed(self.record.id, self.record.command.agent, error))
+
+
+def _completed(result: Result) -> Ending:
+    return Ending(TaskState.COMPLETED, result.text, result.data)
 
 
 def _checked(value: object) -> Result:

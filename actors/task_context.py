@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import trio
@@ -11,12 +11,23 @@ import trio
 from actors.agent import Message, TaskContext
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Json, Merge, draft, now_ms
+from actors.event import ChannelKey, Draft, Event, Json, Merge, draft, now_ms
 from actors.mailbox import Reply
 from actors.model import Completion, Model, ModelError, ModelMessage
 from actors.position import Position
-from actors.questions import Answer, Approval, Ended, Kind, Question, ToolFailed, ToolReturned, asking
+from actors.questions import (
+    Answer,
+    Approval,
+    Ended,
+    Kind,
+    Question,
+    ToolFailed,
+    ToolReturned,
+    asking,
+    withdrawing,
+)
 from actors.session import Session
+from actors.task_past import Past
 from actors.task_record import TaskRecord
 from actors.tool import Toolbox, ToolError, ToolSpec
 
@@ -26,6 +37,8 @@ RESERVED_TYPES = frozenset(
         "task.turn_started",
         "task.turn_completed",
         "task.waiting",
+        "task.resumed",
+        "task.once",
         "task.completed",
         "task.failed",
         "task.cancelled",
@@ -35,6 +48,7 @@ RESERVED_TYPES = frozenset(
         "agent.client_tool_result",
         "chat.message",
         "chat.reset",
+        "snapshot",
         "chat.recalled",
         "chat.read",
         "gap",
@@ -86,10 +100,31 @@ class RunningContext(TaskContext):
         """What is due on the session's topic."""
         self._closed = False
         self._calls = 0
+        self._past: Past | None = None
+        self._results: dict[str, Json] = {}
 
     @property
     def history(self) -> Sequence[Message]:  # type: ignore[override]  # read-only here: it grows with the turns
         return (*self._before, *self.said[:-1])
+
+    def resume(self, past: Past, journal: Sequence[Event]) -> None:
+        """Goes on behind what the task did in an earlier life of the engine."""
+        self.journal = journal
+        self.said = list(past.said)
+        self.turn, self.prompt = past.turn, past.prompt
+        self._text = [past.text]
+        self._calls = past.calls
+        self._results = dict(past.results)
+        self._past = past
+
+    async def say_resumed(self) -> bool:
+        """Returns whether a turn was under way, which is to be run again."""
+        past, self._past = self._past, None
+        if past is None or past.is_turn_over:
+            return False
+        withdrawn = [withdrawing(kind, name) for kind, name in past.questions]
+        await self._emit(*withdrawn, draft("task.resumed", {"task_id": self.task_id, "turn": self.turn}))
+        return True
 
     def remember(self, conversation: Sequence[Message]) -> None:
         self._before = conversation
@@ -151,6 +186,15 @@ class RunningContext(TaskContext):
                 raise ToolError(f"{name}: {ended.value}")
             case Approval():
                 raise ToolError(f"{name}: the answer is none of a tool")
+
+    async def once(self, key: str, function: Callable[[], Awaitable[Json]]) -> Json:
+        if key in self._results:
+            await trio.lowlevel.checkpoint()
+            return self._results[key]
+        result = await function()
+        await self._emit_kept(draft("task.once", {"key": key, "result": result}))
+        self._results[key] = result
+        return result
 
     def next_turn_nowait(self) -> str | None:
         prompt = self._record.take_turn()
@@ -228,13 +272,17 @@ class RunningContext(TaskContext):
     async def _append(self, *drafts: Draft) -> Reply[Position]:
         """As `_emit`; the reply comes once they are in the log."""
         due, asked = self._take_due()
-        reply = await self._services.channels.submit(self._key, *due, *drafts)
+        reply = await self._services.channels.submit(self._key, *due, *drafts, patient=True)
         await self._tell_session(asked)
         return reply
 
     async def _tool_ended(self, call_id: str, name: str, outcome: dict[str, Json], began: float) -> None:
         duration = round((time.monotonic() - began) * 1000, 3)
         await self.emit("agent.tool_result", {"call_id": call_id, "name": name, **outcome, "duration_ms": duration})
+
+    async def _emit_kept(self, emitted: Draft) -> None:
+        """Returns once it is kept."""
+        await (await self._append(emitted)).wait()
 
     async def _emit(self, *drafts: Draft) -> None:
         due, asked = self._take_due()

@@ -21,6 +21,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
+from actors.kept_task import task_record
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal
@@ -44,6 +45,8 @@ def terminal_draft(record: TaskRecord, ending: Ending) -> Draft:
             return draft("task.cancelled", {**data, "reason": ending.reason})
         case TaskState.FAILED:
             error = ending.error or TaskError("unknown", "")
+            if ending.text:
+                data["text"] = ending.text
             return draft("task.failed", {**data, "error": error.message, "cause": error.cause})
         case _:
             raise ValueError(f"{ending.state} ends no task")
@@ -78,7 +81,7 @@ class TaskHandle(ABC):
         self.record = record
         self.key = key
         self._services = services
-        self._session = session
+        self.session = session
         self._ending: Ending | None = None
         self._last_word: Reply[Position] | None = None
         self._ended = ended
@@ -138,13 +141,16 @@ class TaskHandle(ABC):
 
     async def _leave_session(self, ending: Ending) -> None:
         said = self._take_stock(ending)
-        if self._session is not None:
+        if self.session is not None:
             error = None if ending.error is None else ending.error.message
-            await self._session.leave(self.record.id, said, ending.state, error)
+            left = task_record(self.record, ending, left=True)
+            await self.session.leave(self.record.id, said, ending.state, error, records=(left,))
+            self.record.has_left = True
 
     async def _say_last_word(self, ending: Ending) -> None:
         if self._last_word is None:
-            self._last_word = await self._services.channels.submit(self.key, terminal_draft(self.record, ending))
+            last, record = terminal_draft(self.record, ending), task_record(self.record, ending)
+            self._last_word = await self._services.channels.submit(self.key, last, records=(record,), patient=True)
         await self._last_word.wait()
 
     async def _say_last_words(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import msgspec
 import trio
@@ -16,13 +17,14 @@ from actors.redaction import TaskRedaction
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a task ended. `reason` is what a client reads of a cancellation."""
+    """How a task ended. `reason` is what a client reads of a cancellation, `text` what an interrupted one had said."""
 
     state: TaskState
     result: str | None = None
     data: Json = None
     error: TaskError | None = None
     reason: str = ""
+    text: str = ""
 
 
 class TaskRecord:
@@ -42,11 +44,22 @@ class TaskRecord:
         self.cancel_requested = False
         self.is_ending = False
         """The agent is done: nobody but the engine adds to the task any more, and then only its last event."""
+        self.announced = False
+        """An agent elsewhere was told of it."""
         self.claimed_by: str | None = None
+        self.posts = 0
+        """How many posts with an idempotency key there were."""
         self.turn = 0
+        self.turns_asked = 1
         self.created_at = now_ms()
         self.started_at: int | None = None
         self.ended_at: int | None = None
+        self.decided: Ending | None = None
+        """How it was to end, in an earlier life of the engine."""
+        self.has_left = False
+        """It has left its session."""
+        self.ends_at: int | None = None
+        """Since when it is about to end."""
         self.ending: Ending | None = None
         self.questions = Questions(task_id)
         self._max_turns = max_turns
@@ -58,6 +71,27 @@ class TaskRecord:
     @property
     def is_ended(self) -> bool:
         return self.ending is not None
+
+    @property
+    def is_redacted(self) -> bool:
+        """Nothing is told of what it came to."""
+        return self.redaction is not None
+
+    def take_up(self, turn: int, *, cancel_requested: bool, redacted: bool) -> None:
+        """Goes on as an earlier life of the engine has left it."""
+        self.turn = turn
+        self.cancel_requested = cancel_requested
+        self.redaction = TaskRedaction(self.id, asked=not self.command.prompt) if redacted else None
+        if cancel_requested:
+            self.state = TaskState.CANCELLING
+        elif self.started_at is not None:
+            self.state = TaskState.RUNNING
+
+    def take_up_turns(self, turn: int, appended: Sequence[str]) -> None:
+        """Its log says that this turn has begun; `appended` were asked behind the first."""
+        self.turn = turn
+        self.turns_asked = 1 + len(appended)
+        self._turns = deque([self.command.prompt, *appended][turn:])
 
     def start(self) -> None:
         if self.state is TaskState.QUEUED:
@@ -71,6 +105,7 @@ class TaskRecord:
         if len(self._turns) >= self._max_turns:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"task {self.id} has {self._max_turns} turns waiting already")
         self._turns.append(prompt)
+        self.turns_asked += 1
         self._turn_arrived.set()
         return self.turn + len(self._turns)
 
@@ -127,6 +162,7 @@ class TaskRecord:
 
     def begin_end(self) -> None:
         self.is_ending = True
+        self.ends_at = self.ends_at or now_ms()
         self._takes_turns = False
 
     def finish(self, ending: Ending) -> None:
@@ -134,7 +170,7 @@ class TaskRecord:
         self.begin_end()
         self.ending = ending
         self.state = ending.state
-        self.ended_at = now_ms()
+        self.ended_at = self.ends_at
         self._turns.clear()
         self.questions.clear()
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import msgspec
@@ -26,16 +27,21 @@ from actors.commands import (
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, encode_json
 from actors.groups import Groups
+from actors.keeper import Keeper
+from actors.kept_task import task_gone, task_record
 from actors.lease import LeaseOptions
+from actors.past_task import PastOutcome, PastTask
 from actors.principal import Principal
 from actors.questions import event_of
 from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.spawner import Spawner, spawn
+from actors.store import Opened, Record, Store
 from actors.task import LocalTask
 from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
+from actors.task_loader import TaskLoader
 from actors.task_record import TaskRecord
 from actors.task_reports import TaskReporter
 
@@ -81,10 +87,19 @@ class Tasks:
         self._ended: OrderedDict[str, TaskHandle] = OrderedDict()
         self._all: dict[str, TaskHandle] = {}
         self._of_user: Groups[str, TaskHandle] = Groups()
+        self._pending = 0
+        """Admitted, and not kept yet."""
+        self._serial = 0
+        self._taken_up: deque[TaskHandle] = deque()
+        """Of an earlier life of the engine, yet to be started."""
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
         self._quiet = trio.Event()
         self._admitting = True
+
+    @property
+    def keeper(self) -> Keeper:
+        return self._services.channels.keeper
 
     def stop_admitting(self) -> None:
         """The engine drains: what runs may end, nothing new begins."""
@@ -94,40 +109,126 @@ class Tasks:
         """Raises CallboardError where not all of them can be accepted: BUSY, or NOT_FOUND for an agent or session."""
         if not self._admitting:
             raise CallboardError(ErrorCode.BUSY, "the engine is stopping", retry_after=5.0)
-        free = self._options.running - len(self._running)
+        self.keeper.check()
+        free = self._options.running - len(self._running) - self._pending
         if len(commands) > free:
             limit = self._options.running
             raise CallboardError(ErrorCode.BUSY, f"{limit} tasks run at once, {max(free, 0)} are free", retry_after=1.0)
         for command in commands:
             encode_json("context", command.context)
+            encode_json("prompt", command.prompt)
             self._agents.find(command.agent)
             if command.session_id is not None:
                 self._sessions.find(principal, command.session_id)
 
-    def start(
-        self, principal: Principal, command: CreateTask, batch_id: str | None = None, *, task_id: str | None = None
-    ) -> TaskHandle:
-        """Starts an admitted task. Those who follow all tasks are attached to its topic before its actor runs.
+    async def start(self, principal: Principal, command: CreateTask, *, task_id: str | None = None) -> TaskHandle:
+        """Starts an admitted task once it is kept. Those who follow all tasks are attached to its topic before its
+        actor runs. Raises CallboardError UNAVAILABLE where it is not kept.
 
         `task_id`: a `new_task_id` under which it is known already."""
-        task_id = task_id or new_task_id()
+        (task,) = await self._start(self._prepare(principal, {task_id or new_task_id(): command}))
+        return task
+
+    async def start_batch(
+        self, principal: Principal, commands: Sequence[CreateTask], batch_id: str, record: Callable[[list[str]], Record]
+    ) -> list[TaskHandle]:
+        """Starts all of the admitted tasks, once they are kept with the batch's `record` of their ids. Raises as
+        `start`."""
+        named = {new_task_id(): command for command in commands}
+        return await self._start(self._prepare(principal, named, batch_id), record(list(named)))
+
+    def revive(self) -> None:
+        """Starts the tasks that an earlier life of the engine has left, as far as the supervisor takes them now, and
+        forgets those that are too many. Called again and again."""
+        self._forget_oldest()
+        with suppress(CallboardError):
+            while self._taken_up:
+                self._spawn(self._taken_up[0])
+                self._taken_up.popleft()
+
+    async def take_up(self, store: Store) -> None:
+        """All tasks that are kept, as they are to go on. Called before anything runs, behind the sessions' and the
+        agents'. Raises actors.store.StoreError."""
+        loader = TaskLoader(self._services, self._agents, self._sessions, self._options.turns, self._make)
+        for task in await loader.load(store):
+            self._enter(task)
+            self._serial = task.record.serial
+            if not task.record.is_ended:
+                self._running[task.record.id] = task
+                self._taken_up.append(task)
+        ended = [task for task in self._all.values() if task.record.is_ended]
+        for task in sorted(ended, key=lambda task: (task.record.ended_at or 0, task.record.serial)):
+            self._ended[task.record.id] = task
+
+    def _prepare(
+        self, principal: Principal, commands: Mapping[str, CreateTask], batch_id: str | None = None
+    ) -> list[TaskHandle]:
+        """All of the tasks, by their ids, but their runs. Raises CallboardError, and prepares none."""
+        prepared: list[TaskHandle] = []
+        try:
+            for task_id, command in commands.items():
+                prepared.append(self._prepare_one(principal, task_id, command, batch_id))
+        except CallboardError:
+            for task in prepared:
+                self._withdraw(task)
+            raise
+        self._pending += len(prepared)
+        return prepared
+
+    def _prepare_one(self, principal: Principal, task_id: str, command: CreateTask, batch_id: str | None) -> TaskHandle:
         session = None if command.session_id is None else self._sessions.open(principal, command.session_id)
         # A task belongs to its session's owner: an admin who extends a conversation does not take it over.
         owner = principal.user_id if session is None else session.user_id
         key = ChannelKey("task", task_id, owner)
         position = self._services.channels.create(key)
         record = TaskRecord(task_id, owner, command, batch_id, position, self._options.turns)
-        record.serial = self._started_total + 1
+        record.serial = self._next_serial()
         task = self._make(record, key, session)
-        spec = ChildSpec(f"task {task_id}", task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
-        spawn(self._supervisor, spec)
-        # Only what was started is entered: nothing would ever strike out the rest.
-        self._all[task_id] = self._running[task_id] = task
-        self._of_user.add(owner, task)
-        self._started_total += 1
         if session is not None:
             session.expect(task_id)
         return task
+
+    async def _start(self, tasks: list[TaskHandle], *records: Record) -> list[TaskHandle]:
+        waiting = deque(tasks)
+        records += tuple(task_record(task.record) for task in tasks)
+        opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
+        try:
+            await self.keeper.keep(*records, opened=opened)
+            while waiting:
+                self._launch(waiting[0])
+                waiting.popleft()
+        finally:
+            for task in waiting:
+                self._withdraw(task)
+            self._pending -= len(tasks)
+        return tasks
+
+    def _launch(self, task: TaskHandle) -> None:
+        self._spawn(task)
+        # Only what was started is entered: nothing would ever strike out the rest.
+        task.record.serial = self._next_serial()
+        self._enter(task)
+        self._running[task.record.id] = task
+        self._started_total += 1
+
+    def _spawn(self, task: TaskHandle) -> None:
+        name = f"task {task.record.id}"
+        spec = ChildSpec(name, task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
+        spawn(self._supervisor, spec)
+
+    def _withdraw(self, task: TaskHandle) -> None:
+        """It was never started, and nobody was told of it."""
+        if task.session is not None:
+            task.session.forgo(task.record.id)
+        self._services.channels.forget(task.key, *task_gone(task.record))
+
+    def _enter(self, task: TaskHandle) -> None:
+        self._all[task.record.id] = task
+        self._of_user.add(task.record.user_id, task)
+
+    def _next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
 
     def find(self, principal: Principal, task_id: str) -> TaskHandle:
         """Raises CallboardError NOT_FOUND, also for somebody else's task: that it exists is not told."""
@@ -222,10 +323,16 @@ class Tasks:
                 raise CallboardError(ErrorCode.FORBIDDEN, f"task {task_id} is not for an agent of yours")
         raise task_not_found(task_id)
 
-    def _make(self, record: TaskRecord, key: ChannelKey, session: Session | None) -> TaskHandle:
+    def _make(
+        self, record: TaskRecord, key: ChannelKey, session: Session | None, past: PastOutcome | None = None
+    ) -> TaskHandle:
+        """With an outcome, one that does not run any more. Raises CallboardError NOT_FOUND for an unknown agent."""
+
         def ended() -> None:
             self._note_end(record.id)
 
+        if past is not None:
+            return PastTask(record, key, self._services, ended, session, past)
         agent = self._agents.find(record.command.agent)
         if isinstance(agent, RemoteAgent):
             board = ChannelKey("agent", agent.name, agent.user_id)
@@ -239,9 +346,12 @@ class Tasks:
         self._ended_total[task.record.state] += 1
         if not self._running:
             self._quiet.set()
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
         while len(self._ended) > self._options.ended:
             oldest, forgotten = self._ended.popitem(last=False)
-            self._services.channels.forget(forgotten.key)
+            self._services.channels.forget(forgotten.key, *task_gone(forgotten.record))
             del self._all[oldest]
             self._of_user.discard(forgotten.record.user_id, forgotten)
 

@@ -18,6 +18,10 @@ class Transcript:
         self._task_id = task_id
         self._pieces: list[str] = []
 
+    def take_up(self, said: Sequence[Message], pieces: str) -> None:
+        """Goes on behind what was said in an earlier life of the engine."""
+        self.said, self._pieces = list(said), [pieces]
+
     def ask(self, prompt: str) -> None:
         self.said.append(Message("user", prompt, self._task_id, now_ms()))
 

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 import msgspec
+import trio
 
 from actors.errors import CallboardError, ErrorCode
 
@@ -24,23 +25,34 @@ class Upload(msgspec.Struct, frozen=True):
     data: bytes
 
 
+def upload_key(owner: str, scope: str, name: str, data: bytes) -> str:
+    """What names a file. The owner is part of it: that somebody else has brought the same one cannot be told from the
+    key."""
+    named = b"%b\0%b\0%b\0%b" % (owner.encode(), scope.encode(), name.encode(), data)
+    return hashlib.sha256(named).hexdigest()[:40]
+
+
+def no_such_file() -> CallboardError:
+    return CallboardError(ErrorCode.NOT_FOUND, "no such file")
+
+
 class UploadStore(Protocol):
     """Keeps files, each for one owner and within that for one scope, as a conversation."""
 
-    def put(self, owner: str, scope: str, name: str, media_type: str, data: bytes) -> Upload:
-        """Keeps a file; the same one again is kept once. Raises CallboardError TOO_LARGE."""
+    async def put(self, owner: str, scope: str, name: str, media_type: str, data: bytes) -> Upload:
+        """Keeps a file; the same one again is kept once. Raises CallboardError TOO_LARGE, UNAVAILABLE."""
         ...
 
-    def find(self, owner: str, scope: str, key: str) -> Upload:
-        """Raises CallboardError NOT_FOUND, also for one of another owner or scope."""
+    async def find(self, owner: str, scope: str, key: str) -> Upload:
+        """Raises CallboardError NOT_FOUND, also for one of another owner or scope, UNAVAILABLE."""
         ...
 
-    def forget(self, owner: str, scope: str, key: str) -> None:
-        """Idempotent."""
+    async def forget(self, owner: str, scope: str, key: str) -> None:
+        """Idempotent. Raises CallboardError UNAVAILABLE."""
         ...
 
-    def forget_all(self, owner: str, scope: str) -> None:
-        """All that is kept in the scope. Idempotent."""
+    async def forget_all(self, owner: str, scope: str) -> None:
+        """All that is kept in the scope. Idempotent. Raises CallboardError UNAVAILABLE."""
         ...
 
 
@@ -51,6 +63,13 @@ class UploadsOptions(msgspec.Struct, frozen=True):
     file_bytes: int = 4 * 1024 * 1024
     owner_bytes: int = 64 * 1024 * 1024
     total_bytes: int = 512 * 1024 * 1024
+
+    def size_of(self, data: bytes) -> int:
+        """What the file takes of the bounds. Raises CallboardError TOO_LARGE for one that may not be kept."""
+        size = len(data) + FILE_OVERHEAD
+        if len(data) > self.file_bytes or size > min(self.owner_bytes, self.total_bytes):
+            raise CallboardError(ErrorCode.TOO_LARGE, f"a file has at most {self.file_bytes} bytes")
+        return size
 
 
 class MemoryUploads:
@@ -68,14 +87,11 @@ class MemoryUploads:
         """All files, each with its share of the bookkeeping."""
         return self._bytes
 
-    def put(self, owner: str, scope: str, name: str, media_type: str, data: bytes) -> Upload:
+    async def put(self, owner: str, scope: str, name: str, media_type: str, data: bytes) -> Upload:
+        await trio.lowlevel.checkpoint()
         options = self._options
-        size = len(data) + FILE_OVERHEAD
-        if len(data) > options.file_bytes or size > min(options.owner_bytes, options.total_bytes):
-            raise CallboardError(ErrorCode.TOO_LARGE, f"a file has at most {options.file_bytes} bytes")
-        # The owner is part of it: that somebody else has brought the same file cannot be told from the key.
-        named = b"%b\0%b\0%b\0%b" % (owner.encode(), scope.encode(), name.encode(), data)
-        key = hashlib.sha256(named).hexdigest()[:40]
+        size = options.size_of(data)
+        key = upload_key(owner, scope, name, data)
         self._forget(owner, key)
         while self._owner_bytes.get(owner, 0) + size > options.owner_bytes:
             self._forget(owner, next(iter(self._of_owner[owner])))
@@ -88,20 +104,26 @@ class MemoryUploads:
         self._bytes += size
         return upload
 
-    def find(self, owner: str, scope: str, key: str) -> Upload:
+    async def find(self, owner: str, scope: str, key: str) -> Upload:
+        await trio.lowlevel.checkpoint()
         upload = self._uploads.get((owner, key))
         if upload is None or upload.scope != scope:
-            raise CallboardError(ErrorCode.NOT_FOUND, "no such file")
+            raise no_such_file()
         return upload
 
-    def forget(self, owner: str, scope: str, key: str) -> None:
+    async def forget(self, owner: str, scope: str, key: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self._forget_in(owner, scope, key)
+
+    async def forget_all(self, owner: str, scope: str) -> None:
+        await trio.lowlevel.checkpoint()
+        for key in tuple(self._of_owner.get(owner, ())):
+            self._forget_in(owner, scope, key)
+
+    def _forget_in(self, owner: str, scope: str, key: str) -> None:
         upload = self._uploads.get((owner, key))
         if upload is not None and upload.scope == scope:
             self._forget(owner, key)
-
-    def forget_all(self, owner: str, scope: str) -> None:
-        for key in tuple(self._of_owner.get(owner, ())):
-            self.forget(owner, scope, key)
 
     def _forget(self, owner: str, key: str) -> None:
         """Idempotent."""

@@ -11,11 +11,14 @@ from benchmarks.dialects import DIALECTS_BENCHMARK
 from benchmarks.fanout import FANOUT
 from benchmarks.growth import GROWTH
 from benchmarks.inbound import INBOUND
+from benchmarks.late import LATE
 from benchmarks.latency import LATENCY
+from benchmarks.resume import RESUME
 from benchmarks.settings import main
+from benchmarks.store import STORE
 from benchmarks.tokens import TOKENS
 
-BENCHMARKS = (FANOUT, LATENCY, CONNECTIONS, INBOUND, TOKENS, GROWTH, DIALECTS_BENCHMARK)
+BENCHMARKS = (FANOUT, LATENCY, CONNECTIONS, INBOUND, TOKENS, GROWTH, DIALECTS_BENCHMARK, STORE, RESUME, LATE)
 
 if __name__ == "__main__":
     main(BENCHMARKS, None, "benchmarks")

@@ -30,6 +30,7 @@ AGENTS = (
     "benchmarks.token_agents:greeter",
     "benchmarks.token_agents:idler",
     "benchmarks.token_agents:census",
+    "benchmarks.token_agents:teller",
 )
 
 
@@ -39,6 +40,10 @@ class _Task(msgspec.Struct, frozen=True):
 
 class _Sessions(msgspec.Struct, frozen=True):
     sessions: list[_Task]
+
+
+class _Published(msgspec.Struct, frozen=True):
+    position: str
 
 
 class _Ended(msgspec.Struct, frozen=True):
@@ -60,17 +65,16 @@ class CallboardServer:
         self._log = Path(self._directory.name) / "server.log"
         self.port = _free_port()
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
-        command = [*_ENGINE, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, *(text for agent in AGENTS for text in ("--agent", agent))],
-                cwd=self._directory.name,
-                env=self._environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = self._start()
         self.pid = self._process.pid
         self._http = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=10, trust_env=False)
+
+    def restart(self) -> None:
+        """Kills it with -9 and starts it again on what it has kept. On the cores that the caller is pinned to."""
+        self._process.kill()
+        self._process.wait()
+        self._process = self._start()
+        self.pid = self._process.pid
 
     def wait_ready(self) -> None:
         """Returns once it answers. Raises RuntimeError with the end of its log where it does not."""
@@ -83,6 +87,13 @@ class CallboardServer:
                 pass
             time.sleep(0.05)
         raise RuntimeError(f"callboard did not start:\n{self._log.read_text()[-2000:]}")
+
+    def publish(self, topic: str, data: object) -> str:
+        """An event of the channel `app`; returns its position."""
+        asked = {"channel": "app", "topic": topic, "event_type": "bench", "data": data}
+        answer = self._http.post("/api/v1/publish", json=asked)
+        answer.raise_for_status()
+        return msgspec.json.decode(answer.content, type=_Published).position
 
     def create_key(self, user: str) -> str:
         """A new API key of this user."""
@@ -147,6 +158,17 @@ class CallboardServer:
     def start(self, task_id: str) -> None:
         """Appends the turn for which an agent waits."""
         self._http.post(f"/api/v1/tasks/{task_id}/turns", json={"prompt": "go"}).raise_for_status()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [*_ENGINE, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [*command, *(text for agent in AGENTS for text in ("--agent", agent))],
+                cwd=self._directory.name,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def __enter__(self) -> Self:
         return self

@@ -123,3 +123,9 @@ def raise_descriptor_limit() -> None:
 def median(values: Sequence[float]) -> float:
     """The middle value, the lower of the two where their number is even: a figure that was really measured."""
     return sorted(values)[(len(values) - 1) // 2]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that so large a share of them does not exceed; 0 where there is none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

@@ -8,8 +8,12 @@ import time
 import trio
 
 from actors.agent import Result, TaskContext
+from actors.event import Merge
 
 TOKENS_PER_SECOND = 50
+TOLD_PER_SECOND = 4000
+"""Slow enough that one who follows is never merged for."""
+TOLD_AT_ONCE = 10
 
 
 async def streamer(task: TaskContext) -> Result:
@@ -20,6 +24,19 @@ async def streamer(task: TaskContext) -> Result:
         await task.emit("bench.token", {"t": time.monotonic_ns(), "delta": "word "})
         sent += 1
         await trio.sleep_until(began + sent / TOKENS_PER_SECOND)
+
+
+async def teller(task: TaskContext) -> Result:
+    """Once a turn is appended, as many tokens of a message as the prompt says; then it waits to be cancelled."""
+    tokens = int(task.prompt)
+    await task.next_turn()
+    for number in range(tokens):
+        await task.emit("agent.message", {"content": " word"}, merge=Merge.TEXT, merge_key="message-1")
+        if number % TOLD_AT_ONCE == 0:
+            await trio.sleep(TOLD_AT_ONCE / TOLD_PER_SECOND)
+    await task.emit("bench.told", {})
+    await trio.sleep_forever()
+    raise AssertionError("sleep_forever never returns")
 
 
 async def greeter(task: TaskContext) -> Result:

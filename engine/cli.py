@@ -7,12 +7,16 @@ from pathlib import Path
 
 import click
 
+from engine.commands.backup import backup
 from engine.commands.cancel import cancel
 from engine.commands.chat import chat
 from engine.commands.check_config import check_config
+from engine.commands.export import export_
+from engine.commands.import_ import import_
 from engine.commands.publish import publish
 from engine.commands.run import run
 from engine.commands.serve import serve
+from engine.commands.store import store
 from engine.commands.tail import tail
 from engine.commands.token import token
 
@@ -23,7 +27,8 @@ def callboard() -> None:
     """An actor-model event engine for AI agents: run them, watch them, steer them, lose nothing."""
 
 
-for _command in (serve, check_config, token, run, chat, cancel, publish, tail):
+_ON_THE_STORE = (store, export_, import_, backup)
+for _command in (serve, check_config, token, run, chat, cancel, publish, tail, *_ON_THE_STORE):
     callboard.add_command(_command)
 
 

@@ -17,6 +17,7 @@ from engine.config_section import Bytes, Count, CountOrNone, Origin, Seconds, Se
 from engine.secret import Secret
 from transport.loopback import is_loopback
 
+MEMORY = ":memory:"
 BUILT_IN_AGENTS = ("offline", "openai")
 """Names that no other agent may take. `openai` is there only where a model is configured."""
 
@@ -64,7 +65,23 @@ class Auth(Section, frozen=True, kw_only=True):
 
 class Store(Section, frozen=True, kw_only=True):
     path: Path = Path("callboard.db")
-    """The SQLite file that holds API keys."""
+    """The SQLite file that holds everything that outlives the process; `:memory:` for nothing at all."""
+    waiting: Count = 1_024
+    """What may wait to be kept; beyond it those who publish wait."""
+    window_events: Count = 1_000
+    """Of each topic so many of the newest events stay in memory. Who is further behind reads the file."""
+    window_bytes: Bytes = 1 << 20
+    max_bytes: Annotated[int, msgspec.Meta(ge=1 << 20, le=1 << 50)] | None = None
+    """How large the file may grow, beside its write-ahead log. At that size nothing new is kept, and clients are
+    refused with UNAVAILABLE, until the retention has made room. Unset: as large as the disk lets it."""
+    compact_seconds: Seconds = 3_600.0
+    """So long after its end a task keeps of its events only the discrete ones, and its snapshot."""
+    snapshots: Count = 256
+    """Topics whose snapshot is kept up to date in memory."""
+
+    @property
+    def in_memory(self) -> bool:
+        return str(self.path) == MEMORY
 
 
 class Engine(Section, frozen=True, kw_only=True):
@@ -86,6 +103,8 @@ class Limits(Section, frozen=True, kw_only=True):
     """Topics derived from others: a room's messages, all that one user sees in some dialects."""
     session_messages: Count = 1_000
     """How many messages of one conversation are kept."""
+    topics: Count = 100_000
+    """Topics that are kept; beyond it the ones unused for longest are forgotten, with their events."""
     turns: Count = 100
     """Appended turns that may wait in one task."""
     batch_tasks: Count = 1_000
@@ -129,7 +148,8 @@ class Limits(Section, frozen=True, kw_only=True):
 
 
 class Retention(Section, frozen=True, kw_only=True):
-    """What one log keeps. Whichever bound is reached first discards the oldest events."""
+    """What is kept of one topic: on the disk where the topic outlives the process, else in memory. Whichever bound is
+    reached first discards the oldest events, some seconds later."""
 
     events: Count = 10_000
     bytes: Bytes = 8 << 20

@@ -161,6 +161,8 @@ def _verify_client(config: Config) -> Rules:
 
 def _store(config: Config) -> Rules:
     path = config.store.path
+    if config.store.in_memory:
+        return
     if path.is_dir():
         yield Broken((("store", "path"),), f"`store.path`: {path} is a directory")
     elif not path.absolute().parent.is_dir():

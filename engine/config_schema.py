@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 
 import msgspec
 
-from engine.config import Config
+from engine.config import MEMORY, Config
 from engine.config_section import Section
 from engine.secret import Secret
 
@@ -130,7 +130,9 @@ def convert(leaf: Leaf, value: object, *, text: bool, base: Path) -> object:
     def custom(wanted: type, raw: object) -> object:
         if not isinstance(raw, str) or not raw:
             raise ValueError("Expected a non-empty `str`")
-        return Secret(raw) if wanted is Secret else base / Path(raw).expanduser()
+        if wanted is Secret:
+            return Secret(raw)
+        return Path(raw) if raw == MEMORY else base / Path(raw).expanduser()
 
     if text and leaf.many and isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]

@@ -13,18 +13,27 @@ from actors.connections import Connections, ConnectionsOptions
 from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.feeds import Feeds, FeedsOptions
+from actors.journal import JournalStatistics
 from actors.lease import LeaseOptions
 from actors.log import Retention
+from actors.members import MEMBER, Members
 from actors.model import Model
 from actors.principal import Verifier
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
+from actors.snapshots import Snapshots, SnapshotsOptions
+from actors.store import RetainedStore
 from actors.task_context import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
+from actors.uploads import UploadStore
+from actors.used_nonces import NONCE, UsedNonces
 from engine.config import Config
+from engine.keeping import make_compactor, make_keeping, make_retainer, take_up
 from engine.reporter import EngineReporter
+from engine.upkeep import Upkeep
+from transport.wallet_identity import NONCES
 
 _MOST_TOPICS = 1_000_000
 _ROOM = 10
@@ -38,6 +47,11 @@ class Extensions(msgspec.Struct, frozen=True):
     toolbox: Toolbox
     models: Mapping[str, Model]
     verifier: Verifier
+    store: RetainedStore | None
+    """Without one nothing outlives the process."""
+    uploads: UploadStore
+    upkeep: Upkeep | None = None
+    """Of the store's file, where it has one."""
 
 
 class Core:
@@ -57,9 +71,20 @@ class Core:
             max_children=3 * limits.connections + _ROOM,
             stop_seconds=config.timeouts.stop_seconds,
         )
-        self.channels = Channels(self.channel_actors, _retention(config), ChannelsOptions(mailbox=limits.mailbox))
+        self._store = extensions.store
+        self.uploads = extensions.uploads
+        self.keeping = None if self._store is None else make_keeping(config, self._store, self.reporter)
+        retention = _retention(config)
+        topics = ChannelsOptions(mailbox=limits.mailbox, topics=limits.topics)
+        self.channels = Channels(self.channel_actors, retention, topics, self.keeping)
+        snapshots = Snapshots(self.channels, self._store, SnapshotsOptions(config.store.snapshots))
+        self.retainer = make_retainer(self._store, self.keeping, self.channels, snapshots, retention)
+        self.upkeep = extensions.upkeep
         self.feed_actors = self._supervisor("feeds", limits.feeds, config)
-        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds))
+        self.feeds = Feeds(self.feed_actors, self.channels, FeedsOptions(limits.feeds), self._store)
+        groups = {one.uuid: one.members for one in config.pipelines.values() if one.members}
+        self.members = Members(groups, self.channels.keeper)
+        self.used_nonces = UsedNonces(NONCES, self.channels.keeper)
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)
@@ -73,9 +98,22 @@ class Core:
         )
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
         self.rooms = Rooms(self.channels, _rooms_options(config))
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds, snapshots)
+        self.compactor = make_compactor(config, self.channels, snapshots, self.keeping)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
+
+    async def take_up(self) -> None:
+        """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
+        if self._store is not None:
+            await take_up(self._store, self.channels)
+            self.members.load(await self._store.records(MEMBER))
+            self.used_nonces.load(await self._store.records(NONCE))
+            await self.router.take_up(self._store)
+
+    def store_statistics(self) -> JournalStatistics | None:
+        """None where nothing outlives the process."""
+        return None if self.keeping is None else self.keeping.journal.statistics()
 
     def _supervisor(self, name: str, most: int, config: Config) -> DynamicSupervisor:
         most += most // 10 + _ROOM

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable
@@ -22,7 +23,74 @@ CREATE TABLE api_key_generation (value INTEGER NOT NULL) STRICT;
 INSERT INTO api_key_generation VALUES (0);
 """
 
-MIGRATIONS: tuple[str, ...] = (_API_KEYS,)
+_LOG = """
+CREATE TABLE life (
+    database BLOB NOT NULL,
+    inode INTEGER NOT NULL,
+    commits INTEGER NOT NULL
+) STRICT;
+INSERT INTO life VALUES (randomblob(16), 0, 0);
+CREATE TABLE topic (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    floor INTEGER NOT NULL DEFAULT 0,
+    holes INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (channel, topic, owner)
+) STRICT;
+CREATE TABLE event (
+    topic INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    timestamp INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    merge INTEGER NOT NULL,
+    merge_key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (topic, offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE waste (
+    topic INTEGER PRIMARY KEY,
+    upto INTEGER NOT NULL
+) STRICT;
+CREATE TABLE record (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+"""
+"""`life`: which database this is, which file it was when it was last used, and how many commits it has had.
+
+`topic.holes`: the last offset that compaction has taken out; up to there only the discrete events are left.
+`event.start`: the size of the topic's events before this one, so that the size of any run of them takes two look-ups;
+it stands before the body, which is then not read for it. `waste`: the events of a topic up to that offset are no longer
+kept, and still to be deleted; the topic may be gone, and its id is never used again.
+"""
+
+_UPLOADS = """
+CREATE TABLE upload (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
+    key TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (owner, key)
+) STRICT;
+CREATE INDEX upload_size ON upload (owner, number, size);
+CREATE INDEX upload_age ON upload (number, size);
+"""
+"""The indexes hold all that is asked for to make room: no file is read for it."""
+
+_BEFORE_LOG = 1
+"""The schema's version while the file held nothing but keys."""
+_INCREMENTAL = 2
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 
@@ -37,9 +105,11 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
     uses it at a time. `wait_seconds` is how long a statement waits for another process's lock. Blocks. Raises
     SchemaError, sqlite3.Error and OSError.
     """
-    _make_private(path)
+    if str(path) != ":memory:":
+        _make_private(path)
     db = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None, check_same_thread=False)
     try:
+        _make_shrinkable(db)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -51,6 +121,36 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
         db.close()
         raise SchemaError(f"{path}: {error}") from None
     return db
+
+
+def open_existing(path: Path) -> sqlite3.Connection:
+    """Opens the file to read it, beside an engine or without one, and changes nothing of it.
+
+    Blocks. Raises SchemaError, also for an older schema, sqlite3.Error and FileNotFoundError.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        db.execute("PRAGMA query_only = ON")
+        version = _version(db)
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise SchemaError(f"{path} is not usable as Callboard's database: {error}") from error
+    if version != len(MIGRATIONS):
+        db.close()
+        raise SchemaError(f"{path}: schema version {version} is not this Callboard's, {len(MIGRATIONS)}")
+    return db
+
+
+def _make_shrinkable(db: sqlite3.Connection) -> None:
+    """Has the file give free pages back in pieces. Decided before the first table is made, or by writing all anew."""
+    if _version(db) > _BEFORE_LOG or db.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL:
+        return
+    db.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+    if _version(db):
+        # It holds some keys and nothing else: a moment.
+        db.execute("VACUUM")
 
 
 def _make_private(path: Path) -> None:

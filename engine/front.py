@@ -8,7 +8,6 @@ from importlib.metadata import version
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
 from actors.principal import Verifier
-from actors.uploads import MemoryUploads, UploadsOptions
 from engine.config import Config
 from engine.core import Core
 from engine.tickets import TicketOffice
@@ -69,11 +68,9 @@ class Front:
             spawn_worker=partial(core.connection_actors.start_nowait, "worker"),
             options=_client_options(config),
         )
-        identity = WalletIdentity(require_signature=config.wallet_signature_required)
+        identity = WalletIdentity(require_signature=config.wallet_signature_required, used=core.used_nonces)
         self._wallets = Wallets(core.router, core.feeds, identity, config.timeouts.heartbeat_seconds)
-        self.pipelines = Pipelines(
-            core.router, core.feeds, MemoryUploads(_uploads_options(config)), _pipelines_options(config)
-        )
+        self.pipelines = Pipelines(core.router, core.feeds, core.uploads, _pipelines_options(config), core.members)
         tally = Tally()
         self.poller = Poller()
         self.listener = Listener(
@@ -130,6 +127,7 @@ class Front:
             steps=self._steps,
             pipelines=self.pipelines,
             readiness=lambda: self._readiness,
+            store=self._core.store_statistics,
             reports=self._core.reporter.statistics,
             options=_http_options(config),
         )
@@ -212,11 +210,6 @@ def _pipelines_options(config: Config) -> PipelinesOptions:
         recall_seconds=config.timeouts.recall_seconds,
         presence_seconds=config.timeouts.presence_seconds,
     )
-
-
-def _uploads_options(config: Config) -> UploadsOptions:
-    limits = config.limits
-    return UploadsOptions(limits.upload_bytes, limits.user_uploads_bytes, limits.uploads_bytes)
 
 
 def _outbox_options(config: Config) -> OutboxOptions:

@@ -43,7 +43,7 @@ class KeyVerifier:
         self._watch.close()
 
     async def verify(self, key: str) -> Principal:
-        """Raises CallboardError UNAUTHORIZED."""
+        """Raises CallboardError UNAUTHORIZED, or UNAVAILABLE where the table cannot be read."""
         self._forget_if_changed()
         wanted = digest(key)
         record = self._by_hash.get(wanted)
@@ -69,7 +69,11 @@ class KeyVerifier:
         # What is read is at least as new as the generation known before; had it changed since, the next check would
         # notice and forget what is kept here.
         before = self._generation
-        record = await trio.to_thread.run_sync(self._lookups.by_hash, wanted, limiter=self._one_at_a_time)
+        try:
+            record = await trio.to_thread.run_sync(self._lookups.by_hash, wanted, limiter=self._one_at_a_time)
+        except sqlite3.Error as error:
+            message = f"API keys cannot be looked up at the moment: {error}"
+            raise CallboardError(ErrorCode.UNAVAILABLE, message, retry_after=2.0) from error
         if record is not None and before == self._generation:
             self._keep(record)
         return record
@@ -81,10 +85,9 @@ class KeyVerifier:
         if record is None:
             try:
                 record = self._watch.by_id(key_id)
-            except sqlite3.OperationalError:
-                return (
-                    True  # the file is locked this instant: it stood at the last check, and is asked again at the next
-                )
+            except sqlite3.Error:
+                # Locked this instant, or not readable: it stood at the last check, and is asked again at the next.
+                return True
             if record is None:
                 return False
             self._keep(record)
@@ -97,8 +100,8 @@ class KeyVerifier:
     def _forget_if_changed(self) -> None:
         try:
             generation = self._watch.generation()
-        except sqlite3.OperationalError:
-            return  # locked this instant by another process: what is known holds until the next check
+        except sqlite3.Error:
+            return  # locked by another process, or not readable: what is known holds until the next check
         if generation != self._generation:
             self._generation = generation
             self._by_hash.clear()

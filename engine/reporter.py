@@ -60,6 +60,15 @@ class EngineReporter:
             case _:
                 assert_never(report)
 
+    def report_store(self, failure: str | None) -> None:
+        """Why nothing can be kept; None once it can again."""
+        self._counts["StoreFailed" if failure else "StoreRecovered"] += 1
+        if failure is None:
+            _log.info("the store works again")
+            return
+        _log.critical("the store fails: nothing is taken that must be kept", reason=failure)
+        self._alert("store", f"nothing can be kept at the moment: {failure}")
+
     def report_task(self, report: TaskReport) -> None:
         self._counts[type(report).__name__] += 1
         match report:

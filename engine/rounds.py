@@ -23,30 +23,34 @@ class Rounds:
     """One task for all that a timer drives: a timer each would cost more than the work."""
 
     def __init__(self, core: Core, others: Sequence[Round]) -> None:
-        """`others` are called every second, with trio's time."""
+        """`others` are called every second, with trio's time. Each has a task: they publish, and may have to wait for
+        the store, while heartbeats must not."""
         self._router = core.router
         self._channels = core.channels
         self._sessions = core.sessions
         self._feeds = core.feeds
         self._connections = core.connections
         self._others = others
+        self._store = core.store_statistics
         self._reporter = core.reporter
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         # After a restart of their supervisors the directories still hold topics and conversations without an actor.
         self._channels.revive()
         self._sessions.revive()
+        self._router.tasks.revive()
         self._feeds.revive()
         task_status.started()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send_alerts)
+            for other in self._others:
+                nursery.start_soon(_repeat, other)
             count = 0
             while True:
                 await trio.sleep(_EVERY_SECONDS)
                 count += 1
                 await self._connections.round(trio.current_time(), time.time())
-                for each in self._others:
-                    await each(trio.current_time())
+                self._router.tasks.revive()
                 if count % _SWEEP_EVERY == 0:
                     await self._channels.sweep()
                 if count % _STATS_EVERY == 0:
@@ -55,7 +59,7 @@ class Rounds:
     def figures(self) -> Json:
         """What the topic `stats` and the admin's page say."""
         channels, tasks = self._channels.statistics(), self._router.tasks.statistics()
-        connections = self._connections.statistics()
+        connections, store = self._connections.statistics(), self._store()
         return {
             "connections": connections.open,
             "authenticated": connections.authenticated,
@@ -67,8 +71,15 @@ class Rounds:
             "tasks_running": tasks.running,
             "tasks_started": tasks.started_total,
             "sessions": len(self._router.sessions),
+            "store_failure": None if store is None else store.failure,
         }
 
     async def _send_alerts(self) -> None:
         async for alert in self._reporter.alerts:
             await self._router.alert("alert", alert)
+
+
+async def _repeat(each: Round) -> None:
+    while True:
+        await trio.sleep(_EVERY_SECONDS)
+        await each(trio.current_time())

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import structlog
 import trio
 
 from actors.child import StartFailed
+from actors.store import StoreError
 from actors.supervision import RestartsExceeded
 from engine import garbage
 from engine.config import Config
 from engine.core import Core, Extensions
+from engine.database import SchemaError
 from engine.extensions import open_extensions
 from engine.front import Front
 from engine.rounds import Rounds
@@ -35,7 +39,12 @@ def run(config: Config) -> int:
 
 
 async def _serve(config: Config) -> int:
-    async with open_extensions(config) as extensions:
+    async with AsyncExitStack() as stack:
+        try:
+            extensions = await stack.enter_async_context(open_extensions(config))
+        except (SchemaError, sqlite3.Error, OSError) as error:
+            _log.critical("the store cannot be opened", path=str(config.store.path), reason=str(error))
+            return 1
         return await Engine(config, extensions).serve()
 
 
@@ -61,7 +70,7 @@ class Engine:
                     nursery.start_soon(self._drain_at_signal, signals)
                     await self._run_tree(garbage.settle)
                     nursery.cancel_scope.cancel()
-        except* (StartFailed, RestartsExceeded) as failures:
+        except* (StartFailed, RestartsExceeded, StoreError) as failures:
             failed = _leaves(failures)
         for failure in failed:
             _log.critical("the engine failed", reason=str(failure), cause=str(failure.__cause__))
@@ -82,6 +91,7 @@ class Engine:
         return self._front.realtime_agent(user_id)
 
     async def _run_tree(self, started: Callable[[], None]) -> None:
+        await self._core.take_up()
         async with trio.open_nursery() as tree:
             await tree.start(self._tree.run)
             started()

@@ -60,11 +60,13 @@ async def test_what_the_program_says_and_submits_its_clients_are_told(tmp_path: 
 
 
 async def test_why_an_engine_does_not_start_is_the_programs_to_know(tmp_path: Path) -> None:
+    other_path = tmp_path / "other"
+    other_path.mkdir()
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
             engine = await nursery.start(run_embedded, config(tmp_path))
             ((_, port),) = engine.addresses
             with pytest.RaisesGroup(StartFailed, flatten_subgroups=True):
                 async with trio.open_nursery() as other:
-                    await other.start(run_embedded, config(tmp_path, port))
+                    await other.start(run_embedded, config(other_path, port))
             nursery.cancel_scope.cancel()

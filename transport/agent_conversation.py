@@ -161,9 +161,7 @@ class AgentConversation:
                 self._client.connection.let_go(self._key(topic))
                 self._client.reply(agent_replies.unwatched(request.echo, topic))
             case agent.History():
-                asked = request.command
-                page = self._client.services.router.page_of(self._key(asked.topic), asked.start, asked.limit)
-                self._client.reply(agent_replies.history(request.echo, asked.topic, page))
+                return self._reply_to(request, self._history(request.echo, request.command))
             case agent.JoinRoom() | agent.LeaveRoom() | agent.TalkInRoom() | agent.ListMembers():
                 return self._reply_to(request, self._rooms.carry_out(request.echo, request.command))
             case _:
@@ -175,6 +173,10 @@ class AgentConversation:
         may come before this reply."""
         await self._client.services.router.command_task(self._client.principal, CancelTask(task_id))
         self._client.push(agent_replies.frame(echo, "cancel_accepted", task_id=task_id))
+
+    async def _history(self, echo: agent.Echo, asked: agent.History) -> None:
+        page = await self._client.services.router.page_of(self._key(asked.topic), asked.start, asked.limit)
+        self._client.push(agent_replies.history(echo, asked.topic, page))
 
     async def _answer_question(self, echo: agent.Echo, command: QuestionAnswer) -> None:
         await self._client.services.router.command_task(self._client.principal, command)

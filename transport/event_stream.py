@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import trio
@@ -64,6 +65,17 @@ def start_of(head: RequestHead) -> Start:
     return "oldest" if since == "0" else Position.parse(since)
 
 
+def wants_snapshot(head: RequestHead) -> bool:
+    """Raises CallboardError INVALID_PAYLOAD."""
+    match head.query("snapshot"):
+        case None | "" | "0" | "false":
+            return False
+        case "1" | "true":
+            return True
+        case _:
+            raise CallboardError(ErrorCode.INVALID_PAYLOAD, "`snapshot` is 1 or 0")
+
+
 class _Request(NamedTuple):
     head: RequestHead
     path: StreamPath
@@ -106,7 +118,7 @@ class EventStream(StreamClient):
             raise RuntimeError("an event stream is served once")
         try:
             connection.principal = await self._identify(request.head)
-            admission = _admit(connection, request.path, start_of(request.head))
+            admission = await self._admit(connection, request)
         except CallboardError as error:
             self._outbox.put_nowait(stream_refusal(error, request.cors))
             return False
@@ -115,6 +127,16 @@ class EventStream(StreamClient):
         self._outbox.put_nowait(stream_head(request.head, request.cors) + chunk(_greeting(admission)))
         connection.enter(request.path.channel, (admission,), everything=False)
         return True
+
+    async def _admit(self, connection: Connection, request: _Request) -> Admission:
+        """Nothing comes between the snapshot and the admission that it is for."""
+        path, start = request.path, start_of(request.head)
+        admission = _admit(connection, path, start)
+        if wants_snapshot(request.head) and connection.principal is not None:
+            router = self._services.router
+            snapshots = await router.snapshots_of(connection.principal, path.channel, (path.topic,))
+            admission = _admit(connection, path, start, snapshots)
+        return admission
 
     async def _identify(self, head: RequestHead) -> Principal:
         services = self._services
@@ -127,9 +149,11 @@ class EventStream(StreamClient):
         return await authenticator.identify(shown, reads=True)
 
 
-def _admit(connection: Connection, path: StreamPath, start: Start) -> Admission:
+def _admit(
+    connection: Connection, path: StreamPath, start: Start, snapshots: Mapping[str, Event] | None = None
+) -> Admission:
     try:
-        (admission,) = connection.admit(path.channel, {path.topic: start}, everything=False)
+        (admission,) = connection.admit(path.channel, {path.topic: start}, everything=False, snapshots=snapshots)
     except CallboardError as error:
         # In a path, a name that cannot be is one that is not there.
         if error.code in (ErrorCode.INVALID_CHANNEL, ErrorCode.INVALID_PAYLOAD):

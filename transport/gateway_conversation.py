@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import assert_never
 
@@ -11,6 +11,7 @@ import msgspec
 
 from actors.commands import AnswerToolCall, ConfirmStep, CreateTask, ExecSession, TaskCommand
 from actors.errors import CallboardError, ErrorCode
+from actors.event import Event
 from actors.principal import ANONYMOUS, Principal
 from transport.accepted import Accepted
 from transport.byte_stream import ByteStream
@@ -90,8 +91,10 @@ class GatewayConversation:
         match command:
             case gateway.Ping():
                 self._client.reply(gateway_replies.pong(request_id))
+            case gateway.Subscribe(snapshot=True):
+                return self._subscribe_with_snapshots(request, command)
             case gateway.Subscribe():
-                return self._subscribe(request, command)
+                return self._subscribe(request, command, {})
             case gateway.Unsubscribe():
                 return self._finish(request, self._unsubscribe(request_id, command))
             case gateway.Auth():
@@ -130,17 +133,34 @@ class GatewayConversation:
         device_id = self._client.identify(principal, auth.device_id)
         return gateway_replies.auth_result(request_id, principal, device_id)
 
-    def _subscribe(self, request: gateway.Request, asked: gateway.Subscribe) -> Awaitable[None] | None:
-        if not asked.topics and not asked.since and self._client.connection.is_following(asked.channel):
+    async def _subscribe_with_snapshots(self, request: gateway.Request, asked: gateway.Subscribe) -> None:
+        client = self._client
+        # What was answered before does not wait for this, nor does this add to replies that are not read.
+        client.flush()
+        await client.outbox.wait_for_room()
+        try:
+            snapshots = await client.services.router.snapshots_of(client.principal, asked.channel, asked.topics)
+            rest = self._subscribe(request, asked, snapshots)
+        # The edge of a request: what is wrong with one must not end all that its connection follows.
+        except Exception as error:  # noqa: BLE001
+            client.reply(_error_reply(request, error))
+        else:
+            if rest is not None:
+                await rest
+
+    def _subscribe(
+        self, request: gateway.Request, asked: gateway.Subscribe, snapshots: Mapping[str, Event]
+    ) -> Awaitable[None] | None:
+        connection, everything = self._client.connection, not asked.topics
+        if everything and not asked.since and connection.is_following(asked.channel):
             return self._finish(request, self._stand(request.id, asked))
         # One step: a topic that is forgotten in between would be followed from a place in its former log.
-        everything = not asked.topics
-        admissions = self._client.connection.admit(asked.channel, asked.starts(), everything=everything)
+        admissions = connection.admit(asked.channel, asked.starts(), everything=everything, snapshots=snapshots)
         self._client.reply(gateway_replies.subscribed(request.id, asked, admissions))
         if everything or any(admission.first for admission in admissions):
-            # The reply goes first. Events wait for the outbox's writer, an open question does not.
+            # The reply goes first. Events wait for the outbox's writer, an open question and a snapshot do not.
             self._client.flush()
-        return self._client.connection.enter(asked.channel, admissions, everything=everything)
+        return connection.enter(asked.channel, admissions, everything=everything)
 
     async def _stand(self, request_id: gateway.RequestId, asked: gateway.Subscribe) -> bytes:
         admissions = await self._client.connection.standing(asked.channel)

@@ -21,26 +21,26 @@ class RoomFiles:
     def __init__(self, store: UploadStore) -> None:
         self._store = store
 
-    def keep(self, room: Room, name: str, data: bytes) -> Upload:
+    async def keep(self, room: Room, name: str, data: bytes) -> Upload:
         """For those who may be in the room. Raises CallboardError TOO_LARGE, INVALID_PAYLOAD for no bytes."""
         if not data:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, "the file is empty")
-        return self._store.put(*_scope(room), _proper(name), sniff(data), data)
+        return await self._store.put(*_scope(room), _proper(name), sniff(data), data)
 
-    def find(self, room: Room, key: str) -> Upload:
+    async def find(self, room: Room, key: str) -> Upload:
         """Raises CallboardError NOT_FOUND."""
-        return self._store.find(*_scope(room), key)
+        return await self._store.find(*_scope(room), key)
 
-    def forget(self, room: Room, recalled: Sequence[RoomMessage]) -> None:
+    async def forget(self, room: Room, recalled: Sequence[RoomMessage]) -> None:
         """Those that the messages have shown, and no other message of the room does."""
         shown = {url for one in room.messages.all() for url in urls_of(one.chain)}
         before = _path(room)
         for url in {url for one in recalled for url in urls_of(one.chain)} - shown:
             if url.startswith(before):
-                self._store.forget(*_scope(room), url.removeprefix(before))
+                await self._store.forget(*_scope(room), url.removeprefix(before))
 
-    def forget_all(self, room: Room) -> None:
-        self._store.forget_all(*_scope(room))
+    async def forget_all(self, room: Room) -> None:
+        await self._store.forget_all(*_scope(room))
 
 
 def address(room: Room, upload: Upload) -> str:

@@ -33,20 +33,20 @@ class PipelineGroups:
         members = self._store.of(pipeline.uuid)
         return members is None or user.user_id in members or moderates(user, pipeline)
 
-    def add(self, by: Principal, pipeline: KnownPipeline, user_id: str) -> bool:
+    async def add(self, by: Principal, pipeline: KnownPipeline, user_id: str) -> bool:
         """Whether the user is new there. The first member closes an open group to all others.
 
         Raises CallboardError FORBIDDEN, INVALID_PAYLOAD, TOO_LARGE.
         """
         _check(by, pipeline, user_id)
-        return self._store.add(pipeline.uuid, user_id)
+        return await self._store.add(pipeline.uuid, user_id)
 
-    def remove(self, by: Principal, pipeline: KnownPipeline, user_id: str) -> None:
+    async def remove(self, by: Principal, pipeline: KnownPipeline, user_id: str) -> None:
         """Members may leave by themselves. Raises CallboardError FORBIDDEN, INVALID_PAYLOAD, NOT_FOUND for no
         member."""
         if by.user_id != user_id:
             _check(by, pipeline, user_id)
-        if not self._store.remove(pipeline.uuid, user_id):
+        if not await self._store.remove(pipeline.uuid, user_id):
             raise CallboardError(ErrorCode.NOT_FOUND, "no such member")
 
 

@@ -14,7 +14,7 @@ from actors.event import ChannelKey, Draft, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.log import Resumption, Retention
-from actors.members import MemoryMembers
+from actors.members import Members, MemberStore
 from actors.principal import Principal, Scope
 from actors.redaction import TaskRedaction
 from actors.redactor import Redactor
@@ -22,7 +22,7 @@ from actors.router import Router
 from actors.session import Session
 from actors.uploads import UploadStore
 from transport.dialects.pipeline import SESSION_TYPES, Chat, Echo, SessionType
-from transport.dialects.pipeline_elements import encode_chain, text_of, without_base64
+from transport.dialects.pipeline_elements import bytes_in, encode_chain, text_of, without_base64
 from transport.dialects.pipeline_messages import RoomMessage
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.pipeline_files import RoomFiles, address
@@ -56,14 +56,23 @@ class PipelinesOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Pipelines:
     """All pipelines of the engine."""
 
-    def __init__(self, router: Router, feeds: Feeds, uploads: UploadStore, options: PipelinesOptions) -> None:
+    def __init__(
+        self,
+        router: Router,
+        feeds: Feeds,
+        uploads: UploadStore,
+        options: PipelinesOptions,
+        members: MemberStore | None = None,
+    ) -> None:
+        """`members`: of the groups; without them, in memory, those of the pipelines that are known."""
         self.options = options
         self.seats = Seats()
         self._router = router
         self._feeds = feeds
         self.files = RoomFiles(uploads)
         self._redactor = Redactor(router, feeds)
-        self._groups = PipelineGroups(MemoryMembers({one.uuid: one.members for one in options.known if one.members}))
+        known = {one.uuid: one.members for one in options.known if one.members}
+        self._groups = PipelineGroups(Members(known) if members is None else members)
         self._presence = RoomsPresence(router.channels, options.presence_seconds)
         self._known = {pipeline.uuid: pipeline for pipeline in options.known}
 
@@ -92,11 +101,13 @@ class Pipelines:
         )
         session = await self._router.open_session(principal, command)
         feed, projection = self._open_feed(session, session_type)
+        await feed.ready()
         return Room(pipeline, session_type, principal, session, feed, projection.messages)
 
     async def say(self, room: Room, user: Principal, connection_id: str, chat: Chat, echo: Echo) -> ExecStarted:
         """Bytes in the message move to the store first. Raises CallboardError, as BUSY where too many tasks run."""
-        chain = without_base64(chat.chain, lambda data, name: address(room, self.files.keep(room, name, data)))
+        addresses = iter([address(room, await self.files.keep(room, *file)) for file in bytes_in(chat.chain)])
+        chain = without_base64(chat.chain, lambda data, name: next(addresses))
         details: dict[str, Json] = {
             "user_id": user.user_id,
             "connection_id": connection_id,
@@ -111,7 +122,7 @@ class Pipelines:
         """Forgets what was said in the room, with its files: the next message is number 1. What is being answered is
         let go."""
         room.session.clear()
-        self.files.forget_all(room)
+        await self.files.forget_all(room)
         await self._tell(room, draft("chat.reset", {"at": now_ms()}))
 
     async def recall(self, room: Room, user: Principal, message_id: int, echo: Echo) -> None:
@@ -133,7 +144,7 @@ class Pipelines:
         with trio.move_on_after(_RECALL_DEADLINE_SECONDS, shield=True):
             await self._redactor.redact(room.session, redaction)
             await self._tell(room, *(_recalled(one, user, echo) for one in going if not one.recalled))
-            self.files.forget(room, going)
+            await self.files.forget(room, going)
             await self._cancel(room, message.task_id)
 
     async def mark_read(self, room: Room, user: Principal, message_id: int, echo: Echo) -> bool:
@@ -204,14 +215,14 @@ class Pipelines:
         """Lets a user into a group. The first one closes it to all others. Idempotent. Raises CallboardError."""
         pipeline = self.find(uuid)
         was_open = self.is_open(pipeline)
-        self._groups.add(by, pipeline, user_id)
+        await self._groups.add(by, pipeline, user_id)
         if was_open:
             await self._expel(pipeline)
 
     async def remove_member(self, by: Principal, uuid: PipelineUuid, user_id: str) -> None:
         """From now on the user is not served there, neither live nor in history. Raises CallboardError."""
         pipeline = self.find(uuid)
-        self._groups.remove(by, pipeline, user_id)
+        await self._groups.remove(by, pipeline, user_id)
         await self._expel(pipeline)
 
     async def _expel(self, pipeline: KnownPipeline) -> None:
@@ -261,24 +272,29 @@ class Pipelines:
         return not self.options.auth_required or self._groups.admits(user, pipeline)
 
     def _open_feed(self, session: Session, session_type: SessionType) -> tuple[Feed, RoomProjection]:
-        """A room that was given up for lack of an audience is made again of what its session's log still holds."""
+        """A room that was given up for lack of an audience is made again: of what is kept of it, or else of what its
+        session's log still holds."""
         made: list[RoomProjection] = []
+
+        key = ChannelKey(FEED_CHANNEL, f"room.{session.id}", session.user_id)
+        is_kept = self._router.channels.keeps(key)
 
         def make() -> RoomProjection:
             owner = "" if session.user_id.startswith(GROUP) else session.user_id
             projection = RoomProjection(session_type, owner, self.options.room)
             log = self._router.log(session.key)
-            for event in log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
+            for event in [] if is_kept else log.read(0, max_events=log.tail, max_bytes=_REPLAY_BYTES):
                 projection.project(event, 0.0)
             made.append(projection)
             return projection
 
-        key = ChannelKey(FEED_CHANNEL, f"room.{session.id}", session.user_id)
         feed = self._feeds.open(key, self.options.retention, make)
         if made:
-            feed.reader.add(session.key, Resumption(self._router.log(session.key).tail, None))
+            # One that is kept goes on where it was.
+            read = 0 if is_kept else self._router.log(session.key).tail
+            feed.add(session.key, Resumption(read, None))
             broadcasts = broadcasts_of(session.user_id)
-            feed.reader.add(broadcasts, self._router.start_of(broadcasts, "live"))
+            feed.add(broadcasts, self._router.start_of(broadcasts, "live"))
             return feed, made[0]
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")

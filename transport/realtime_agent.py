@@ -80,7 +80,7 @@ class RealtimeAgent:
         self._projection = made
         for task in self._router.tasks.running_of(self.owner):
             self._take_up(task.key)
-            feed.reader.add(task.key, Resumption(0, None))
+            feed.add(task.key, Resumption(0, None))
         self._feeds.follow(feed, "task", self.owner)
         self._feeds.follow(feed, "session", self.owner)
 
@@ -89,6 +89,18 @@ class RealtimeAgent:
         for question in self._router.open_questions(key):
             if question.offset < self._router.log(key).first:
                 self._projection.project(question, trio.current_time())
+
+    async def ready(self) -> None:
+        """Returns once what was kept of it is taken up. Raises CallboardError BUSY, UNAVAILABLE.
+
+        One of which nothing is kept is not opened: it begins in the step in which somebody follows it, who so misses
+        nothing of what runs."""
+        await trio.lowlevel.checkpoint()
+        if self._feeds.is_away(self.key):
+            self.open()
+        feed = self._feeds.find(self.key)
+        if feed is not None and not feed.is_ready:
+            await feed.ready()
 
     def status(self) -> Draft:
         return self._projection.status(now_ms())
@@ -196,15 +208,24 @@ class RealtimeAgents:
         self._feeds = feeds
         self._options = options
         self._agents: dict[str, RealtimeAgent] = {}
+        feeds.know("steps", lambda: StepsProjection(options.broadcast_interval))
 
     def of(self, owner: str) -> RealtimeAgent:
         """Opened. Raises CallboardError BUSY."""
+        agent = self._find(owner)
+        agent.open()
+        return agent
+
+    async def ready(self, owner: str) -> None:
+        """As `RealtimeAgent.ready`."""
+        await self._find(owner).ready()
+
+    def _find(self, owner: str) -> RealtimeAgent:
         agent = self._agents.get(owner)
         if agent is None:
             if len(self._agents) >= _MOST_AGENTS:
                 self._make_room()
             agent = self._agents[owner] = RealtimeAgent(owner, self._router, self._feeds, self._options)
-        agent.open()
         return agent
 
     def _make_room(self) -> None:

@@ -48,7 +48,7 @@ class StepsDoor:
             serve_identified,
             stream,
             # What is asked over the socket later may change something.
-            partial(desk.identity.identify, head, reads=False),
+            partial(desk.identify, head, reads=False),
             _refusal,
             open_client,
             switching_protocols(head),

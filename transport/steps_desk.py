@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from transport.credentials import Authenticator
 from transport.dialects import steps, steps_events
 from transport.dialects.steps_events import BlockEncoder, FrameEncoder, Message
 from transport.event_stream import ChunkedEncoder
+from transport.head import RequestHead
 from transport.realtime_agent import RealtimeAgents, RealtimeOptions
 from transport.steps_identity import StepsIdentity, VerifyClient
 
@@ -81,6 +83,14 @@ class StepsDesk:
         if client is None or client.principal.user_id != principal.user_id:
             raise CallboardError(ErrorCode.NOT_FOUND, f"no client {client_id[:64]!r} is connected")
         return client
+
+    async def identify(self, head: RequestHead, *, reads: bool) -> Principal:
+        """Whose client it is, with the stream of that user at hand. Raises CallboardError UNAUTHORIZED, FORBIDDEN."""
+        principal = await self.identity.identify(head, reads=reads)
+        # Where there is no room for it, the greeting says so.
+        with contextlib.suppress(CallboardError):
+            await self.agents.ready(principal.user_id)
+        return principal
 
     def greet(
         self, client: StepsClient, connection: Connection, last_event_id: str | None

@@ -57,7 +57,7 @@ class StepsStream(StreamClient):
             raise RuntimeError("an event stream is served once")
         head = request.head
         try:
-            connection.principal = await self._desk.identity.identify(head, reads=True)
+            connection.principal = await self._desk.identify(head, reads=True)
             known = self._known = self._desk.enter(connection.principal, self._say)
             last_event_id = head.header("last-event-id") or head.query("lastEventId")
             greeting, admission = self._desk.greet(known, connection, last_event_id)

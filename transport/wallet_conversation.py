@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from functools import partial
 
-import trio
-
 from actors.errors import CallboardError
 from actors.principal import Principal
 from transport.byte_stream import ByteStream
@@ -46,10 +44,9 @@ class WalletDoor:
         )
 
     async def _identify(self, head: RequestHead) -> Principal:
-        await trio.lowlevel.checkpoint()
         principal = self._wallets.identity.identify(Shown.in_head(head))
         # Where there is no room for its feed, the wallet is told so instead of being let in.
-        self._wallets.feed(principal)
+        await self._wallets.ready(principal)
         return principal
 
     def _open_client(self, stream: ByteStream, principal: Principal) -> ClientSocket:

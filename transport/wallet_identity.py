@@ -14,6 +14,7 @@ from nacl.signing import VerifyKey
 
 from actors.errors import CallboardError, ErrorCode
 from actors.principal import Principal
+from actors.used_nonces import UsedNonces
 from transport.head import RequestHead
 
 KEY_HEADER = "X-Solana-PublicKey"
@@ -28,6 +29,8 @@ _SIGNATURE_BYTES = 64
 _NONCE = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 NONCE_SECONDS = 300.0
 """How far ahead a nonce may expire: so long it has to be remembered."""
+NONCES = 100_000
+"""So many are remembered."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -55,42 +58,15 @@ class Shown(msgspec.Struct, frozen=True):
         return cls.of(lambda name: head.header(name.lower()), head.query)
 
 
-class UsedNonces:
-    """The nonces that were shown and have not expired. At most `limit`; beyond it nobody new is let in."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._expiries: dict[tuple[str, str], float] = {}
-        self._swept_at = 0.0
-
-    def __len__(self) -> int:
-        return len(self._expiries)
-
-    def use(self, wallet: str, nonce: str, expires_at: float, now: float) -> None:
-        """Times are Unix seconds. Raises CallboardError UNAUTHORIZED for one that was used, BUSY where there is no
-        room."""
-        if (wallet, nonce) in self._expiries:
-            raise _unauthorized("the nonce has been used already")
-        if len(self._expiries) >= self._limit or now - self._swept_at > NONCE_SECONDS:
-            self._sweep(now)
-        if len(self._expiries) >= self._limit:
-            raise CallboardError(ErrorCode.BUSY, f"{self._limit} signatures are remembered", retry_after=5.0)
-        self._expiries[wallet, nonce] = expires_at
-
-    def _sweep(self, now: float) -> None:
-        # Not at each refusal of a flood: that would look through all of them each time.
-        if now - self._swept_at >= 1.0:
-            self._swept_at = now
-            self._expiries = {key: expiry for key, expiry in self._expiries.items() if expiry > now}
-
-
 class WalletIdentity:
     """From what a request shows to the user whose id is the public key. A signature that is shown must be good, also
     where none is required."""
 
-    def __init__(self, *, require_signature: bool, nonces: int = 100_000, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, require_signature: bool, used: UsedNonces | None = None, now: Callable[[], float] = time.time
+    ) -> None:
         self._require_signature = require_signature
-        self._used = UsedNonces(nonces)
+        self._used = UsedNonces(NONCES) if used is None else used
         self._now = now
 
     def identify(self, shown: Shown) -> Principal:

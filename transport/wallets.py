@@ -28,6 +28,7 @@ class Wallets:
         """Open now."""
         self._router = router
         self._feeds = feeds
+        feeds.know("wallet", lambda: WalletProjection(0))
 
     def feed(self, wallet: Principal) -> Feed:
         """The wallet's; where it is new, what happens is kept from then on. Raises CallboardError BUSY."""
@@ -35,14 +36,18 @@ class Wallets:
         key = ChannelKey(FEED_CHANNEL, "wallet", owner)
         feed = self._feeds.open(key, _KEPT, lambda: WalletProjection(now_ms(), self._waiting(wallet)))
         news = ChannelKey("system", "tasks", owner)
-        if news not in feed.reader:
-            feed.reader.add(news, self._router.channels.resume(news, None))
+        if news not in feed:
+            feed.add(news, self._router.channels.resume(news, None))
             broadcasts = broadcasts_of(owner)
-            feed.reader.add(broadcasts, self._router.channels.resume(broadcasts, None))
+            feed.add(broadcasts, self._router.channels.resume(broadcasts, None))
             self._feeds.follow(feed, "session", owner)
             # A task that runs already is told whole.
             self._feeds.follow(feed, "task", owner, replay=True)
         return feed
+
+    async def ready(self, wallet: Principal) -> None:
+        """Returns once it is known what the wallet has heard. Raises CallboardError BUSY, UNAVAILABLE."""
+        await self.feed(wallet).ready()
 
     def catch_up(self, feed: Feed) -> list[Draft]:
         """What the wallet is asked and has not answered, for a device that comes."""

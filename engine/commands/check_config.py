@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import msgspec
 
+from engine.commands.on_store import size
 from engine.commands.options import config_option, read_config
-from engine.config import Config
+from engine.config import Config, Retention
 
 
 @click.command("check-config")
@@ -31,10 +33,19 @@ def summary(config: Config) -> str:
             f"auth     {'required' if config.auth_required else 'not required'}; API keys"
             + (f" and JWT ({jwt.algorithm})" if jwt else ""),
             f"wallets  {'must sign' if config.wallet_signature_required else 'are not asked for a signature'}",
-            f"store    {config.store.path}",
+            f"store    {config.store.path}{_limit(config.store.max_bytes)}",
+            *(f"keeps    {_kept(name, kept)}" for name, kept in msgspec.structs.asdict(config.retention).items()),
             f"agents   {', '.join(config.agent_names)}; {config.engine.default_agent} unless named",
             f"models   {', '.join(models) or 'none'}",
             f"logging  {config.logging.format}, {config.logging.level}"
             + (f", also to {config.logging.file}" if config.logging.file else ""),
         )
     )
+
+
+def _limit(size_limit: int | None) -> str:
+    return "" if size_limit is None else f", up to {size(size_limit)}"
+
+
+def _kept(name: str, kept: Retention) -> str:
+    return f"of each {name} {kept.events} events, {size(kept.bytes)}, {kept.seconds / 3600:g} h"

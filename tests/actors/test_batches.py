@@ -57,7 +57,7 @@ async def test_the_newest_are_kept(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         world = World(nursery, AGENTS)
         batches = Batches(world.tasks, limit=2)
-        ids = [batches.create(ALICE, batch("echo")).id for _ in range(3)]
+        ids = [(await batches.create(ALICE, batch("echo")))[0].id for _ in range(3)]
         with pytest.raises(CallboardError, match="no batch"):
             batches.find(ALICE, ids[0])
         assert batches.find(ALICE, ids[1]).id == ids[1]

@@ -6,11 +6,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channel import Channel
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.log import Resumption
 from actors.subscription import Subscription
+from actors.volatile_channel import VolatileChannel
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text
 from tests.support.readers import Fragile, Reader
 from tests.support.spawners import MortalSpawner, NoSpawner, RestartingSpawner
@@ -150,7 +150,7 @@ async def test_an_idle_actor_parks_and_comes_back(autojump_clock: trio.abc.Clock
 async def test_a_request_to_park_is_overtaken_by_an_event(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
-        channel = Channel(log_of(), 10, spawner, -1)
+        channel = VolatileChannel(log_of(), 10, spawner, -1)
         await channel.emit(fact(1))
         await wait_all_tasks_blocked()
         # No checkpoint lies before the event, so that the actor has not taken either request.
@@ -164,7 +164,7 @@ async def test_a_request_to_park_is_overtaken_by_an_event(autojump_clock: trio.a
 
 
 async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.Clock) -> None:
-    channel = Channel(log_of(), 2, NoSpawner(), -1)
+    channel = VolatileChannel(log_of(), 2, NoSpawner(), -1)
     async with trio.open_nursery() as nursery:
         for content in "abc":
             nursery.start_soon(channel.emit, text(content))
@@ -178,7 +178,7 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.
 
 
 async def test_a_closed_topic_refuses_who_waits_and_who_comes(autojump_clock: trio.abc.Clock) -> None:
-    channel = Channel(log_of(), 1, NoSpawner(), -1)
+    channel = VolatileChannel(log_of(), 1, NoSpawner(), -1)
     reply = await channel.submit(fact(1))
     channel.close()
     with pytest.raises(CallboardError) as refused:

@@ -14,9 +14,9 @@ from trio.testing import wait_all_tasks_blocked
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Event, draft
-from actors.feed import NothingHeldBack
 from actors.feeds import Feeds, FeedsOptions
 from actors.log import Resumption, Retention
+from actors.projection import NothingHeldBack, NothingRemembered
 from actors.reader import Reader
 from actors.redaction import REDACTED, TaskRedaction
 from tests.support.world import NurserySpawner
@@ -26,7 +26,7 @@ FEED = ChannelKey("feed", "all", "alice")
 FROM_THE_START = Resumption(0, None)
 
 
-class Tells:
+class Tells(NothingRemembered):
     """Begins what it says with the name of the task."""
 
     def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
@@ -119,7 +119,7 @@ async def test_a_source_that_is_read_is_not_put_away(autojump_clock: trio.abc.Cl
     async with trio.open_nursery() as nursery:
         channels = Channels(NurserySpawner(nursery), {}, ChannelsOptions(idle_seconds=1))
         feed = Feeds(NurserySpawner(nursery), channels).open(FEED, Retention(), Echo)
-        feed.reader.add(SOURCE, FROM_THE_START)
+        feed.add(SOURCE, FROM_THE_START)
         await channels.publish(SOURCE, fact(1))
         await trio.sleep(5)
         await channels.sweep()
@@ -133,7 +133,7 @@ async def test_what_is_held_back_is_said_when_it_is_due(autojump_clock: trio.abc
     async with trio.open_nursery() as nursery:
         channels = Channels(NurserySpawner(nursery), {})
         feed = Feeds(NurserySpawner(nursery), channels).open(FEED, Retention(), Late)
-        feed.reader.add(SOURCE, FROM_THE_START)
+        feed.add(SOURCE, FROM_THE_START)
         for number in range(3):
             await channels.publish(SOURCE, fact(number))
             await trio.sleep(3)
@@ -199,7 +199,7 @@ async def test_what_a_feed_has_said_of_a_task_is_taken_back_in_its_place(autojum
         feed = feeds.open(FEED, Retention(), Echo)
         for topic in ("one", "two"):
             key = ChannelKey("task", topic, "alice")
-            feed.reader.add(key, FROM_THE_START)
+            feed.add(key, FROM_THE_START)
             await channels.publish(key, fact(1))
         await wait_all_tasks_blocked()
         await feeds.redact("bob", TaskRedaction("one", asked=True))

@@ -11,9 +11,10 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Draft, Event, draft, now_ms
-from actors.feed import Feed, NothingHeldBack
+from actors.feed import Feed
 from actors.feeds import Feeds
 from actors.log import Retention
+from actors.projection import NothingHeldBack, NothingRemembered
 from actors.redaction import TaskRedaction
 from tests.support.world import Lines, MemorySink, NurserySpawner, World
 
@@ -21,7 +22,7 @@ FEED = ChannelKey("feed", "all", "alice")
 ENDS = ("task.completed", "task.failed", "task.cancelled")
 
 
-class Echo(NothingHeldBack):
+class Echo(NothingHeldBack, NothingRemembered):
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         return (draft("seen", f"{event.key.topic} {event.event_type}"),)
 

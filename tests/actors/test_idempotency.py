@@ -7,7 +7,7 @@ from actors.idempotency import IdempotencyKeys
 
 
 def test_a_key_is_known_for_its_time() -> None:
-    keys: IdempotencyKeys[int] = IdempotencyKeys(10.0, 100)
+    keys: IdempotencyKeys[str, int] = IdempotencyKeys(10.0, 100)
     keys.put("a", 1, 0.0)
     assert keys.get("a", 10.0) == 1
     assert keys.get("a", 10.1) is None
@@ -18,7 +18,7 @@ def test_a_key_is_known_for_its_time() -> None:
 
 
 def test_old_keys_take_no_room() -> None:
-    keys: IdempotencyKeys[int] = IdempotencyKeys(10.0, 100)
+    keys: IdempotencyKeys[str, int] = IdempotencyKeys(10.0, 100)
     for number in range(50):
         keys.put(str(number), number, float(number))
     assert len(keys) == 11
@@ -26,7 +26,7 @@ def test_old_keys_take_no_room() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.floats(0, 4)), max_size=40), st.integers(1, 4))
 def test_beside_a_plain_dictionary(puts: list[tuple[str, float]], limit: int) -> None:
-    keys: IdempotencyKeys[int] = IdempotencyKeys(5.0, limit)
+    keys: IdempotencyKeys[str, int] = IdempotencyKeys(5.0, limit)
     model: dict[str, tuple[float, int]] = {}
     now = 0.0
     for number, (key, gap) in enumerate(puts):

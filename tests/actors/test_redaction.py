@@ -128,7 +128,7 @@ async def test_a_conversation_s_words_are_nowhere_and_its_next_agent_does_not_re
     await wait_all_tasks_blocked()
     await redactor.redact(session, TaskRedaction(said.exec_id, asked=True))
     for channel, topic in (("session", session.id), ("task", said.exec_id)):
-        page = world.router.history(ALICE, channel, topic, "oldest", 100)
+        page = await world.router.history(ALICE, channel, topic, "oldest", 100)
         assert page.events
         assert not any(b"xyzzy" in one.body.lower() for one in page.events)
     view = world.tasks.find(ALICE, said.exec_id).view()

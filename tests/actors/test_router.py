@@ -150,7 +150,7 @@ async def test_who_publishes_what(
         command = Publish(channel, topic, one)
         if code is None:
             published = await world.router.publish(principal, command)
-            page = world.router.history(ADMIN, channel, topic, "oldest", 1000)
+            page = await world.router.history(ADMIN, channel, topic, "oldest", 1000)
             assert page.events[-1].event_type == event_type
             assert page.position == published.position
         else:
@@ -235,13 +235,13 @@ async def test_history_is_paged_by_position(autojump_clock: trio.abc.Clock) -> N
         world = World(nursery, AGENTS)
         for number in range(5):
             await world.router.publish(PUBLISHER, Publish("app", "news", fact(number)))
-        first = world.router.history(ALICE, "app", "news", "oldest", 3)
+        first = await world.router.history(ALICE, "app", "news", "oldest", 3)
         assert ([event.data for event in first.events], first.more) == ([0, 1, 2], True)
-        rest = world.router.history(ALICE, "app", "news", first.position, 3)
+        rest = await world.router.history(ALICE, "app", "news", first.position, 3)
         assert ([event.data for event in rest.events], rest.more, rest.gap) == ([3, 4], False, None)
         epoch = rest.position.epoch
-        assert world.router.history(ALICE, "app", "news", "live", 3).position == Position(epoch, 5)
-        other = world.router.history(ALICE, "app", "news", Position("other", 2), 10)
+        assert (await world.router.history(ALICE, "app", "news", "live", 3)).position == Position(epoch, 5)
+        other = await world.router.history(ALICE, "app", "news", Position("other", 2), 10)
         assert other.gap == Gap(epoch, 1, 0, "epoch")
         assert len(other.events) == 5
         nursery.cancel_scope.cancel()

@@ -14,7 +14,7 @@ from actors.event import Event as LoggedEvent
 from actors.position import Position as ServerPosition
 from actors.principal import Principal
 from callboard_client import Event, Gap, NotUnderstood, Position, RequestRefused
-from callboard_client.frames import ExecStarted, Reply, Welcome, decode, encode_request, read
+from callboard_client.frames import ExecStarted, Reply, ServerFrame, Welcome, decode, encode_request, read
 from transport.dialects import gateway, gateway_replies
 from transport.dialects.gateway_events import GatewayPayload
 
@@ -32,7 +32,7 @@ def payload_of(frame: bytes) -> str:
     return frame[start:].decode()
 
 
-def pushed(event: LoggedEvent) -> Event | Gap | Reply:
+def pushed(event: LoggedEvent) -> ServerFrame:
     return decode(b'{"type":"event","payload":%b,"timestamp":1}' % GatewayPayload().encode(event))
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import trio
 
-from actors.agent import Result, TaskContext
+from actors.agent import Result, TaskContext, resumable
+from actors.event import Json
 from transport.head import RequestHead
 
 PACE = 0.001
@@ -34,6 +35,16 @@ async def flood(task: TaskContext) -> Result:
     return Result(f"{last} pieces")
 
 
+async def stepping(task: TaskContext) -> Result:
+    """As many steps as the prompt says, of which each client is told one by one: nothing in them is ever merged."""
+    last = int(task.prompt)
+    for number in range(1, last + 1):
+        await task.step_started(f"step-{number}", f"Step {number}")
+        await trio.sleep(PACE)
+        await task.step_completed(f"step-{number}", f"Step {number}")
+    return Result(f"{last} steps")
+
+
 async def patient(task: TaskContext) -> Result:
     """Says the number of each turn and waits for the next one, until a turn is `end`."""
     for number in itertools.count(1):
@@ -52,6 +63,22 @@ async def stubborn(task: TaskContext) -> Result:
     raise AssertionError
 
 
+@resumable
+async def steady(task: TaskContext) -> Result:
+    """Notes once that it has begun, and ends when a file `go` is in the engine's folder. Says how often it was run."""
+
+    async def begin() -> Json:
+        _note_begun(task.prompt)
+        return task.prompt
+
+    begun = await task.once("begin", begin)
+    await task.message("on ")
+    while not Path("go").exists():  # noqa: ASYNC110, ASYNC240  another process makes it
+        await trio.sleep(PACE)
+    runs = 1 + sum(event.event_type == "task.resumed" for event in task.journal)
+    return Result(f"{begun} in {runs + bool(task.journal)} runs")
+
+
 async def asking(task: TaskContext) -> Result:
     """Waits for the confirmation of the step that the prompt names."""
     return Result("yes" if await task.confirm(task.prompt, "May I?") else "no")
@@ -66,6 +93,11 @@ async def witness(task: TaskContext) -> Result:
     finally:
         _note(ending)
     return result
+
+
+def _note_begun(prompt: str) -> None:
+    with Path("begun.txt").open("a") as begun:
+        begun.write(f"{prompt}\n")
 
 
 def _note(ending: str) -> None:

@@ -127,8 +127,7 @@ def test_after_a_kill_the_same_port_and_the_same_keys(tmp_path: Path) -> None:
             assert engine.wait() == -signal.SIGKILL
     with engine_process(tmp_path, config, port=port) as engine, rest(engine.url, key) as api:
         assert engine.port == port
-        assert api.get("/api/v1/tasks").json()["tasks"] == []
-        assert api.get(f"/api/v1/tasks/{task['task_id']}").status_code == 404
+        assert [one["id"] for one in api.get("/api/v1/tasks").json()["tasks"]] == [task["task_id"]]
         again = api.post("/api/v1/tasks", json={"agent": "burst", "prompt": "2"}).json()
         with event_stream(api, "task", again["id"], "0") as events:
             assert stream_until(events)[-1]["event_type"] == "task.completed"

@@ -174,7 +174,7 @@ async def test_the_same_device_replaces_its_older_connection(engine: EngineProce
 
 async def test_another_life_of_the_engine(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("restarted")
-    config = "[auth]\nrequired = false\n[server]\ndrain_seconds = 1\n"
+    config = '[auth]\nrequired = false\n[server]\ndrain_seconds = 1\n[store]\npath = ":memory:"\n'
     with engine_process(folder, config) as first:
         port = first.port
         async with connect(first.url, backoff=SWIFT) as client, client.subscribe("app", "news", since="0") as events:

@@ -13,6 +13,7 @@ from tests.e2e.node_process import NodeProcess, node_process
 from tests.e2e.tcp_proxy import tcp_proxy
 
 TYPES = ("connected", "status", "plan:created", "waiting:confirmation", "task:complete", "tools:list", "gap")
+IN_MEMORY = '[store]\npath = ":memory:"\n'
 
 
 def until(script: NodeProcess, kind: str) -> tuple[Any, list[str]]:
@@ -53,13 +54,13 @@ def test_a_cut_loses_and_doubles_nothing(engine: EngineProcess, token: Token) ->
 
 
 def test_another_life_of_the_engine_is_told_as_a_loss(tmp_path: Path) -> None:
-    with engine_process(tmp_path) as engine:
+    with engine_process(tmp_path, IN_MEMORY) as engine:
         port = engine.port
         urls = json.dumps([f"{engine.url}/sse"])
         with node_process("follow.mjs", urls, json.dumps(TYPES)) as script:
             until(script, "status")
             engine.stop()
-            with engine_process(tmp_path, port=port):
+            with engine_process(tmp_path, IN_MEMORY, port=port):
                 greeting, _ = until(script, "connected")
                 assert greeting["data"]["recovered"] is False
                 assert until(script, "status")[0]["data"]["state"] == "idle"

@@ -216,3 +216,26 @@ async def test_tokens_and_the_anonymous_user_stand_until_they_expire(identity: I
     clock.seconds = 4_000_000_000
     assert not identity.is_valid(principal)
     assert identity.is_valid(ANONYMOUS)
+
+
+async def test_a_table_that_cannot_be_read_refuses_strangers_for_the_time_being(path: Path, clock: Clock) -> None:
+    table = ApiKeys(path, now=clock)
+    key, record = table.create("alice", ())
+    table.close()
+    keys = KeyVerifier(path, now=clock)
+    identity = Identity(keys, None, now=clock)
+    _overwrite(path)
+    with pytest.raises(CallboardError, match="cannot be looked up") as caught:
+        await identity.verify(key)
+    assert caught.value.code is ErrorCode.UNAVAILABLE
+    assert caught.value.retry_after
+    # Who was let in before stays.
+    assert identity.is_valid(record.principal)
+    keys.close()
+
+
+def _overwrite(path: Path) -> None:
+    """All but the header: who holds the file open goes on reading."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"garbage!" * ((path.stat().st_size - 4096) // 8))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import trio
 
@@ -57,6 +57,10 @@ class FakeContext(TaskContext):
         async with self._changed:
             while len(self.events) < count:
                 await self._changed.wait()
+
+    async def once(self, key: str, function: Callable[[], Awaitable[Json]]) -> Json:
+        await self.emit("task.once", {"key": key, "result": (result := await function())})
+        return result
 
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         await self.emit("step.confirm", {"step_id": step_id, "step_name": step_name, "reason": reason})

@@ -9,7 +9,7 @@ import trio
 
 from actors.agent import Agent
 from actors.agents import Agents
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels, ChannelsOptions, Keeping
 from actors.childspec import ChildSpec
 from actors.commands import Start
 from actors.connection import Connection
@@ -17,6 +17,7 @@ from actors.connections import Connections
 from actors.errors import CloseCode
 from actors.event import Event, Json
 from actors.feeds import Feeds
+from actors.journal import Journal
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
@@ -24,10 +25,12 @@ from actors.rooms import Rooms, RoomsOptions
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
+from actors.store import Store
 from actors.task_context import TaskServices
 from actors.task_reports import TaskReport
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import ToolError, ToolSpec
+from engine.keeping import is_kept
 
 ALICE = Principal("alice")
 BOB = Principal("bob")
@@ -155,6 +158,7 @@ class Limits(msgspec.Struct, frozen=True):
     tasks: TasksOptions = TasksOptions()
     sessions: SessionsOptions = SessionsOptions(default_agent="echo")
     retention: dict[str, Retention] = {}
+    window: Retention = Retention()
     outbox: OutboxOptions = OutboxOptions()
     rooms: RoomsOptions = RoomsOptions()
     confirm_seconds: float = 60.0
@@ -173,13 +177,18 @@ class World:
         limits: Limits | None = None,
         tasks_nursery: trio.Nursery | None = None,
         verifier: Verifier | None = None,
+        store: Store | None = None,
     ) -> None:
+        """With a `store`, `take_up` is called before anything else is."""
         self.limits = limits or Limits()
         self.nursery = nursery
         self.reports = Reports()
         self.encoder = Lines()
         spawner = NurserySpawner(nursery)
-        self.channels = Channels(spawner, self.limits.retention, self.limits.channels)
+        self.store = store
+        keeping = None if store is None else Keeping(Journal(store), store, is_kept, self.limits.window)
+        self.channels = Channels(spawner, self.limits.retention, self.limits.channels, keeping)
+        self.keeping = keeping
         self.feeds = Feeds(spawner, self.channels)
         self.rooms = Rooms(self.channels, self.limits.rooms)
         self.agents = Agents(agents)
@@ -197,6 +206,17 @@ class World:
         self.tasks = Tasks(runs, services, self.agents, self.sessions, self.reports, self.limits.tasks)
         self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms)
         self.connections = Connections(verifier or AllValid())
+
+    async def take_up(self) -> None:
+        """What the store holds is there again, and runs."""
+        assert self.store is not None
+        assert self.keeping is not None
+        for topic in await self.store.topics():
+            self.channels.take_up(topic)
+        await self.router.take_up(self.store)
+        await self.nursery.start(self.keeping.journal.run)
+        self.sessions.revive()
+        self.tasks.revive()
 
     def connect(self, principal: Principal | None, sink: MemorySink | None = None) -> tuple[Connection, MemorySink]:
         """A connection over a sink that takes everything, if none is given."""

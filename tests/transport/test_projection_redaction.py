@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from actors.event import ChannelKey, Event, Json, draft
-from actors.feed import Projection
 from actors.log import Log, Retention
+from actors.projection import Projection
 from actors.redaction import TaskRedaction
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.dialects.steps_projection import StepsProjection

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from actors.errors import CallboardError
 from actors.principal import Principal
+from actors.used_nonces import UsedNonces
 from tests.support.wallets import Wallet, base58
-from transport.wallet_identity import Shown, UsedNonces, WalletIdentity, decode_key
+from transport.wallet_identity import Shown, WalletIdentity, decode_key
 
 NOW = 1_700_000_000.0
 NONCE = "1700000060000"

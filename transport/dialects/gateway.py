@@ -40,11 +40,15 @@ class Auth(msgspec.Struct, frozen=True):
 
 
 class Subscribe(msgspec.Struct, frozen=True):
-    """Empty `topics`: all of the channel. `since` may name topics then too, to be taken up where they were left."""
+    """Empty `topics`: all of the channel. `since` may name topics then too, to be taken up where they were left.
+
+    `snapshot`: each topic begins with what it has come to, where it does not go on from a position without a gap.
+    """
 
     channel: str
     topics: tuple[str, ...]
     since: dict[str, Start]
+    snapshot: bool = False
 
     def starts(self) -> dict[str, Start]:
         """Where each topic that is named begins."""
@@ -97,6 +101,7 @@ class _SubscribePayload(msgspec.Struct):
     channel: str
     topics: tuple[str, ...] = ()
     since: dict[str, _SinceObject | str] = {}
+    snapshot: bool = False
 
 
 class _UnsubscribePayload(msgspec.Struct):
@@ -194,7 +199,10 @@ def _subscribe(asked: _SubscribePayload) -> Subscribe:
     if asked.topics and unasked:
         message = f"payload: `since` names {min(unasked)!r}, which is not among `topics`"
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
-    return Subscribe(asked.channel, asked.topics, {topic: _start(since) for topic, since in asked.since.items()})
+    if asked.snapshot and not asked.topics:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "payload: `snapshot` is for `topics` that are named")
+    since = {topic: _start(start) for topic, start in asked.since.items()}
+    return Subscribe(asked.channel, asked.topics, since, asked.snapshot)
 
 
 def _start(since: _SinceObject | str) -> Start:

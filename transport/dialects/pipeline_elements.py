@@ -179,6 +179,19 @@ def _text(element: Element) -> str:
             assert_never(element)
 
 
+def bytes_in(chain: Chain) -> list[tuple[str, bytes]]:
+    """The names and bytes of what is in the chain itself, in its order. Raises CallboardError INVALID_PAYLOAD for what
+    is not base64."""
+    found: list[tuple[str, bytes]] = []
+
+    def note(data: bytes, name: str) -> str:
+        found.append((name, data))
+        return ""
+
+    without_base64(chain, note)
+    return found
+
+
 def without_base64(chain: Chain, store: Store) -> Chain:
     """The chain with the bytes in it moved to the store, and their addresses in their place.
 

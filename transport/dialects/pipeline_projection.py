@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from actors.event import Draft, Event, Json, Merge, draft
+from actors.event import ChannelKey, Draft, Event, Json, Merge, draft
 from actors.redaction import TaskRedaction
 from transport.dialects.pipeline import SessionType
-from transport.dialects.pipeline_answer import RoomAnswer
+from transport.dialects.pipeline_answers import Answer, Answers
 from transport.dialects.pipeline_elements import plain_chain
 from transport.dialects.pipeline_messages import RoomMessage, RoomMessages
 from transport.dialects.pipeline_replies import iso
@@ -57,14 +57,11 @@ class RoomProjection:
         self._session_type = session_type
         self._owner = owner
         self._options = options
-        self._answers: dict[str, RoomAnswer] = {}
-        self._growing: dict[str, RoomAnswer] = {}
-        self._disowned: set[str] = set()
-        """Tasks that were asked before a reset and have not ended."""
+        self._answers = Answers()
 
     @property
     def due(self) -> float:
-        return min((answer.due for answer in self._growing.values()), default=math.inf)
+        return self._answers.due
 
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         if event.key.channel != "session" and event.event_type != "broadcast":
@@ -94,13 +91,24 @@ class RoomProjection:
 
     def flush(self, now: float) -> Sequence[Draft]:
         drafts: list[Draft] = []
-        for task_id, answer in tuple(self._growing.items()):
-            if answer.due <= now:
-                drafts += self._say_so_far(task_id, answer)
+        for task_id, answer in self._answers.grown(now):
+            drafts += self._say_so_far(task_id, answer)
         return drafts
 
+    def dump(self) -> Mapping[str, bytes | None]:
+        return {**self.messages.dump(), **self._answers.dump()}
+
+    def load(self, parts: Mapping[str, bytes]) -> None:
+        self.messages.load(parts)
+        for task_id, answer in self._answers.load(parts):
+            if not answer.recalled:
+                self.messages.restore(_message(task_id, answer, answer.text, is_final=False))
+
+    def is_rebuilt_from(self, source: ChannelKey) -> bool:
+        return False
+
     def redact(self, redaction: TaskRedaction) -> Callable[[Event], bool]:
-        answer = self._answers.get(redaction.task_id)
+        answer = self._answers.of(redaction.task_id)
         if answer is not None:
             answer.redact()
 
@@ -115,31 +123,31 @@ class RoomProjection:
     def _said(self, said: Said | None, timestamp: int) -> Sequence[Draft]:
         if said is None:
             return ()
-        answer = RoomAnswer(1, said.connection_id, stream=said.stream, echo=said.echo)
-        self._answers[said.exec_id] = answer
+        answer = Answer(1, said.connection_id, stream=said.stream, echo=said.echo)
+        self._answers.put(said.exec_id, answer)
         chain = plain_chain(said.content) if said.chain is None else said.chain
         return self._user_message(said.exec_id, answer, said.content, chain, said.user_id, timestamp)
 
     def _asked(self, asked: Input | None, timestamp: int) -> Sequence[Draft]:
         """Said in the room already, or by another dialect: a task, or one more turn of it."""
-        if asked is None or asked.exec_id in self._disowned:
+        if asked is None or self._answers.is_disowned(asked.exec_id):
             return ()
-        before = self._answers.get(asked.exec_id)
+        before = self._answers.of(asked.exec_id)
         if before is not None and before.turn == asked.turn:
             return ()
         drafts: list[Draft] = []
         if before is None:
-            answer = RoomAnswer(asked.turn)
+            answer = Answer(asked.turn)
         else:
             drafts += self._finish(asked.exec_id, before, timestamp)
-            answer = RoomAnswer(asked.turn, before.connection_id, stream=before.stream, echo=before.echo)
-        self._answers[asked.exec_id] = answer
+            answer = Answer(asked.turn, before.connection_id, stream=before.stream, echo=before.echo)
+        self._answers.put(asked.exec_id, answer)
         chain = plain_chain(asked.content)
         drafts += self._user_message(asked.exec_id, answer, asked.content, chain, self._owner, timestamp)
         return drafts
 
     def _user_message(
-        self, task_id: str, answer: RoomAnswer, content: str, chain: list[Json], user_id: str, timestamp: int
+        self, task_id: str, answer: Answer, content: str, chain: list[Json], user_id: str, timestamp: int
     ) -> Sequence[Draft]:
         message = RoomMessage(
             id=self.messages.next_id(),
@@ -156,7 +164,7 @@ class RoomProjection:
         return (self._message_draft("user_message", message, Merge.NEVER),)
 
     def _grow(self, output: Output | None, timestamp: int, now: float) -> Sequence[Draft]:
-        answer = None if output is None else self._answers.get(output.exec_id)
+        answer = None if output is None else self._answers.of(output.exec_id)
         if output is None or answer is None or not (output.content or output.redacted):
             return ()
         answer.text += output.content
@@ -167,13 +175,12 @@ class RoomProjection:
             self._begin(answer, timestamp)
             return self._say_so_far(output.exec_id, answer)
         if answer.due == math.inf:
-            answer.wait(now, self._options.growth_seconds)
-            self._growing[output.exec_id] = answer
+            self._answers.hold(output.exec_id, answer, answer.due_after(now, self._options.growth_seconds))
         return ()
 
     def _spoken(self, spoken: Spoken | None) -> Sequence[Draft]:
         """An answer comes whole at the end of its turn, ahead of the next one's question."""
-        answer = None if spoken is None else self._answers.get(spoken.task_id)
+        answer = None if spoken is None else self._answers.of(spoken.task_id)
         if spoken is not None and answer is not None and spoken.role == "assistant":
             answer.final_text = spoken.content
         return ()
@@ -181,63 +188,46 @@ class RoomProjection:
     def _done(self, done: Done | None, timestamp: int) -> Sequence[Draft]:
         if done is None:
             return ()
-        self._disowned.discard(done.exec_id)
-        answer = self._answers.pop(done.exec_id, None)
+        answer = self._answers.pop(done.exec_id)
         if answer is None:
             return ()
         state = None if done.state == "completed" else done.state
         return self._finish(done.exec_id, answer, timestamp, state, done.error)
 
     def _finish(
-        self, task_id: str, answer: RoomAnswer, timestamp: int, state: str | None = None, error: str | None = None
+        self, task_id: str, answer: Answer, timestamp: int, state: str | None = None, error: str | None = None
     ) -> Sequence[Draft]:
-        self._growing.pop(task_id, None)
+        self._answers.settle(task_id)
         if answer.recalled:
             return ()
         if not answer.id:
             self._begin(answer, timestamp)
         return self._say(task_id, answer, answer.whole, is_final=True, state=state, error=error)
 
-    def _begin(self, answer: RoomAnswer, timestamp: int) -> None:
+    def _begin(self, answer: Answer, timestamp: int) -> None:
         answer.id = self.messages.next_id()
         answer.timestamp = timestamp
 
-    def _say_so_far(self, task_id: str, answer: RoomAnswer) -> Sequence[Draft]:
-        answer.due = math.inf
-        self._growing.pop(task_id, None)
+    def _say_so_far(self, task_id: str, answer: Answer) -> Sequence[Draft]:
+        self._answers.settle(task_id)
         return self._say(task_id, answer, answer.text, is_final=False)
 
     def _say(
         self,
         task_id: str,
-        answer: RoomAnswer,
+        answer: Answer,
         text: str,
         *,
         is_final: bool,
         state: str | None = None,
         error: str | None = None,
     ) -> Sequence[Draft]:
-        message = RoomMessage(
-            id=answer.id,
-            role="assistant",
-            content=text,
-            chain=plain_chain(text),
-            timestamp=answer.timestamp,
-            connection_id=answer.connection_id,
-            user_id="",
-            task_id=task_id,
-            echo=answer.echo,
-            is_final=is_final,
-            state=state,
-            error=error,
-        )
+        message = _message(task_id, answer, text, is_final=is_final, state=state, error=error)
         self.messages.put(message)
         return (self._message_draft("response", message, Merge.LAST),)
 
     def _reset(self, timestamp: int) -> Sequence[Draft]:
-        self._disowned.update(self._answers)
         self._answers.clear()
-        self._growing.clear()
         self.messages.clear()
         return (self._draft("reset", {"timestamp": iso(timestamp)}, timestamp),)
 
@@ -247,10 +237,10 @@ class RoomProjection:
             return ()
         tombstone = msgspec.structs.replace(message, content="", chain=[], recalled=True, is_final=True)
         self.messages.put(tombstone)
-        answer = self._answers.get(message.task_id)
+        answer = self._answers.of(message.task_id)
         if answer is not None and answer.id == message.id:
             answer.recalled = True
-            self._growing.pop(message.task_id, None)
+            self._answers.settle(message.task_id)
         data: Json = {"id": message.id, "role": message.role, "by": recalled.by, "timestamp": iso(timestamp)}
         return (self._draft("recalled", {**recalled.echo, "data": data}, timestamp),)
 
@@ -281,3 +271,22 @@ class RoomProjection:
         """The body is the frame's members but for its `type`."""
         body: dict[str, Json] = {"session_type": self._session_type, **members}
         return draft(event_type, body, merge=merge, merge_key=merge_key, timestamp=timestamp)
+
+
+def _message(
+    task_id: str, answer: Answer, text: str, *, is_final: bool, state: str | None = None, error: str | None = None
+) -> RoomMessage:
+    return RoomMessage(
+        id=answer.id,
+        role="assistant",
+        content=text,
+        chain=plain_chain(text),
+        timestamp=answer.timestamp,
+        connection_id=answer.connection_id,
+        user_id="",
+        task_id=task_id,
+        echo=answer.echo,
+        is_final=is_final,
+        state=state,
+        error=error,
+    )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from actors.event import Draft, Event, Json
+from actors.projection import RebuiltFromTasks
 from actors.redaction import TaskRedaction
 from transport.dialects.steps_plan import step_id_of
 from transport.dialects.steps_session import session_drafts
@@ -34,7 +35,7 @@ _TOLD = _DATALESS | {
 _ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 
 
-class StepsProjection:
+class StepsProjection(RebuiltFromTasks):
     """At most one `step:progress` of a step in `interval` seconds, the last one always before its `step:complete`."""
 
     def __init__(self, interval: float) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from actors.event import Draft, Event, Merge
+from actors.projection import RebuiltFromTasks
 from actors.redaction import TaskRedaction
 from transport.dialects.wallet_fold import Change, TaskFold
 from transport.dialects.wallet_task import TextPart, WalletTask
 
 _REMEMBERED = 256
+_SINCE = "since"
+_ENDED = "ended"
 UPDATE_SECONDS = 0.2
 """At least so long lie between two updates of a task that say no more than that its content has grown."""
 
@@ -78,7 +81,7 @@ def message_id(conversation_id: str, index: int) -> str:
     return f"{conversation_id}-{index}"
 
 
-class WalletProjection:
+class WalletProjection(RebuiltFromTasks):
     """Whole messages and whole tasks: a task's update goes out when its state changes, and at intervals as it grows."""
 
     def __init__(self, since: int, waiting: Iterable[Event] = ()) -> None:
@@ -92,6 +95,8 @@ class WalletProjection:
         """When the tasks that have grown are to be told."""
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
         """The last tasks that have ended: that one was created may be read later than that it ended."""
+        self._changed = {_SINCE}
+        """What has changed since it was dumped."""
         for event in waiting:
             self._waiting.add(event.key.topic)
             self._task(event.key.topic, event.timestamp).apply(event)
@@ -135,6 +140,17 @@ class WalletProjection:
 
         return concerns
 
+    def dump(self) -> Mapping[str, bytes | None]:
+        values: dict[str, int | list[str]] = {_SINCE: self._since, _ENDED: list(self._ended)}
+        changed, self._changed = self._changed, set()
+        return {name: msgspec.msgpack.encode(values[name]) for name in changed}
+
+    def load(self, parts: Mapping[str, bytes]) -> None:
+        if (since := parts.get(_SINCE)) is not None:
+            self._since = msgspec.msgpack.decode(since, type=int)
+        if (ended := parts.get(_ENDED)) is not None:
+            self._ended.extend(msgspec.msgpack.decode(ended, type=list[str]))
+
     def _project_message(self, event: Event) -> Sequence[Draft]:
         """Published from outside, an event may have a form of its own: it is passed over."""
         if event.timestamp < self._since:
@@ -170,6 +186,7 @@ class WalletProjection:
         if task.ended:
             del self._tasks[task.id]
             self._ended.append(task.id)
+            self._changed.add(_ENDED)
             self._quiet_until.pop(task.id, None)
             self._held.pop(task.id, None)
             self._waiting.discard(task.id)

@@ -26,6 +26,12 @@ _LAST_EVENT_ID = "Last-Event-ID"
 _SINCE = "A position `<epoch>:<offset>`, after which to begin; `0` for the oldest event retained."
 
 
+_SNAPSHOT = (
+    "Of a task or session: the stream begins with an event `snapshot`, what the topic has come to, and goes on after"
+    " it; also from a position behind which events are missing, after the `gap`."
+)
+
+
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event for a topic. The same `idempotency_key` of the same user within 5 minutes publishes once."""
 
@@ -70,11 +76,12 @@ class EventJson(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GapJson(msgspec.Struct, frozen=True):
-    """Events that cannot be delivered, both offsets included, and why."""
+    """Events that cannot be delivered, both offsets included, and why. Of those that are `compacted` the discrete ones
+    are left, and follow."""
 
     first: int = msgspec.field(name="from")
     last: int = msgspec.field(name="to")
-    reason: Annotated[str, Meta(description="`retention`, `epoch` or `future`.")]
+    reason: Annotated[str, Meta(description="`retention`, `compacted`, `epoch` or `future`.")]
 
 
 class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +91,7 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 class StreamFilter(msgspec.Struct, frozen=True, kw_only=True):
     since: Annotated[str | None, Meta(description=f"{_SINCE} Without it the stream begins with what comes.")] = None
+    snapshot: Annotated[bool, Meta(description=_SNAPSHOT)] = False
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +102,33 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     position: str
     gap: GapJson | None
     more: bool
+
+
+class SnapshotJson(msgspec.Struct, frozen=True, kw_only=True):
+    """What a task's or a session's events come to, up to `position`: go on from there. `from` is the first of them:
+    above 1 where earlier ones are not in it. `timestamp` is the last one's, in Unix milliseconds."""
+
+    channel: str
+    topic: str
+    data: Annotated[msgspec.Raw, Meta(description="A TaskSnapshot or a SessionSnapshot.")]
+    first: int = msgspec.field(name="from")
+    offset: int
+    epoch: str
+    position: str
+    timestamp: int
+
+    @classmethod
+    def of(cls, event: Event) -> SnapshotJson:
+        return cls(
+            channel=event.key.channel,
+            topic=event.key.topic,
+            data=msgspec.Raw(event.body),
+            first=event.first,
+            offset=event.offset,
+            epoch=event.epoch,
+            position=str(Position(event.epoch, event.offset)),
+            timestamp=event.timestamp,
+        )
 
 
 class ChannelsApi:
@@ -111,7 +146,7 @@ class ChannelsApi:
     async def history(self, call: Call[Nothing, HistoryFilter]) -> Answer[History]:
         key = self._resolve(call.principal, call.path)
         start = _start(call.query.since)
-        page = self._router.history(call.principal, key.channel, key.topic, start, call.query.limit)
+        page = await self._router.history(call.principal, key.channel, key.topic, start, call.query.limit)
         history = History(
             events=[EventJson.of(event) for event in page.events],
             position=str(page.position),
@@ -120,6 +155,11 @@ class ChannelsApi:
         )
         return Answer(history)
 
+    async def snapshot(self, call: Call[Nothing, Nothing]) -> Answer[SnapshotJson]:
+        key = self._resolve(call.principal, call.path)
+        taken = await self._router.snapshots_of(call.principal, key.channel, (key.topic,))
+        return Answer(SnapshotJson.of(taken[key.topic]))
+
     async def events(self, call: Call[Nothing, StreamFilter]) -> Response:
         """The position of a client that reconnects goes before the one in the address, which stays what it was."""
         key = self._resolve(call.principal, call.path)
@@ -127,7 +167,10 @@ class ChannelsApi:
         start: Start = "live" if since is None else _start(since)
         if call.method == "HEAD":
             return self._streams.head()
-        return self._streams.open(call.principal, key, start)
+        snapshots: Mapping[str, Event] = {}
+        if call.query.snapshot:
+            snapshots = await self._router.snapshots_of(call.principal, key.channel, (key.topic,))
+        return self._streams.open(call.principal, key, start, snapshots)
 
     def routes(self) -> list[AnyRoute]:
         topic = "/api/v1/channels/{channel}/{topic}"
@@ -158,6 +201,17 @@ class ChannelsApi:
             ),
             Route(
                 method="GET",
+                path=f"{topic}/snapshot",
+                handler=self.snapshot,
+                tag=_TAG,
+                summary="Read what a task's or a session's events come to",
+                body=Nothing,
+                query=Nothing,
+                answer=SnapshotJson,
+                errors=(400, 403, 404, 503),
+            ),
+            Route(
+                method="GET",
                 path=f"{topic}/events",
                 handler=self.events,
                 tag=_TAG,
@@ -165,7 +219,7 @@ class ChannelsApi:
                 body=Nothing,
                 query=StreamFilter,
                 answer=str,
-                errors=(403, 404, 503),
+                errors=(400, 403, 404, 503),
                 content="text/event-stream",
                 headers={_LAST_EVENT_ID: "As `since`, and before it: a client that reconnects sends the last `id`."},
             ),

@@ -6,7 +6,7 @@ reads from as fast as its client's flow control lets it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol
@@ -19,7 +19,7 @@ from actors.commands import Start
 from actors.connection import Connection
 from actors.connections import Connections
 from actors.errors import CallboardError, CloseCode, ErrorCode
-from actors.event import ChannelKey
+from actors.event import ChannelKey, Event
 from actors.outbox import Outbox
 from actors.position import Position
 from actors.principal import Principal
@@ -55,9 +55,9 @@ class EventStreams:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, principal: Principal, key: ChannelKey, start: Start) -> Response:
+    def open(self, principal: Principal, key: ChannelKey, start: Start, snapshots: Mapping[str, Event]) -> Response:
         """A topic's. Raises CallboardError where the principal may not see it, or too many are open."""
-        return self.tell(principal, self._encoder, lambda connection: TopicTelling(connection, key, start))
+        return self.tell(principal, self._encoder, lambda connection: TopicTelling(connection, key, start, snapshots))
 
     def tell(self, principal: Principal, encoder: Encoder, telling: Callable[[Connection], Telling]) -> Response:
         """`encoder` makes blocks of events. Raises CallboardError as `telling` does, or where too many are open."""
@@ -79,9 +79,9 @@ class EventStreams:
 class TopicTelling:
     """The events of a topic."""
 
-    def __init__(self, connection: Connection, key: ChannelKey, start: Start) -> None:
+    def __init__(self, connection: Connection, key: ChannelKey, start: Start, snapshots: Mapping[str, Event]) -> None:
         self._connection = connection
-        (self._admission,) = connection.admit(key.channel, {key.topic: start}, everything=False)
+        (self._admission,) = connection.admit(key.channel, {key.topic: start}, everything=False, snapshots=snapshots)
 
     def begin(self) -> None:
         connection, admission = self._connection, self._admission

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Metric, ProcessCollector, gener
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from actors.journal import JournalStatistics
 from transport.http.services import HttpServices, Readiness
 
 
@@ -16,7 +17,12 @@ class EngineCollector(Collector):
         self._services = services
 
     def collect(self) -> Iterator[Metric]:
-        yield _gauge("ready", "1 while the engine takes work.", self._services.readiness() is Readiness.READY)
+        store = self._services.store()
+        works = store is None or store.failure is None
+        ready = self._services.readiness() is Readiness.READY and works
+        yield _gauge("ready", "1 while the engine takes work.", ready)
+        if store is not None:
+            yield from _store(store)
         yield from self._channels()
         yield from self._tasks()
         yield from self._connections()
@@ -81,6 +87,15 @@ class EngineCollector(Collector):
         for kind, count in self._services.reports().items():
             reports.add_metric([kind], count)
         yield reports
+
+
+def _store(figures: JournalStatistics) -> Iterator[Metric]:
+    yield _gauge("store_failing", "1 while nothing can be kept.", figures.failure is not None)
+    yield _gauge("store_waiting", "Events and records that wait to be kept, by entries.", figures.waiting)
+    yield _counter("store_commits", "Commits.", figures.commits)
+    yield _counter("store_events", "Events kept.", figures.events)
+    yield _counter("store_failures", "Commits refused.", figures.failures)
+    yield _gauge("store_last_commit_seconds", "How long the last commit took.", figures.last_commit_seconds)
 
 
 class Metrics:

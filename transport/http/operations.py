@@ -9,6 +9,7 @@ from quart import Quart, Response
 from actors.channels import ChannelsStatistics
 from actors.connections import ConnectionsStatistics
 from actors.errors import CallboardError, ErrorCode
+from actors.journal import JournalStatistics
 from actors.tasks import TasksStatistics
 from transport.http.bodies import as_json
 from transport.http.metrics import Metrics
@@ -37,6 +38,8 @@ class GatewayStats(msgspec.Struct, frozen=True, kw_only=True):
     channels: ChannelsStatistics
     tasks: TasksStatistics
     sessions: int
+    store: JournalStatistics | None
+    """None where nothing outlives the process."""
     listener: ListenerJson
 
 
@@ -55,6 +58,7 @@ class OperationsApi:
             channels=services.router.channels.statistics(),
             tasks=services.router.tasks.statistics(),
             sessions=len(services.router.sessions),
+            store=services.store(),
             listener=msgspec.convert(services.listener.statistics(), ListenerJson, from_attributes=True),
         )
         return Answer(stats)
@@ -86,6 +90,9 @@ def add_probes(app: Quart, services: HttpServices) -> None:
         readiness = services.readiness()
         if readiness is not Readiness.READY:
             raise CallboardError(ErrorCode.BUSY, f"the engine is {readiness}")
+        store = services.store()
+        if store is not None and store.failure is not None:
+            raise CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be kept at the moment: {store.failure}")
         return _status(readiness)
 
     async def scrape() -> Response:

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from actors.connections import Connections
+from actors.journal import JournalStatistics
 from actors.outbox import OutboxOptions
 from actors.principal import Principal, Verifier
 from actors.router import Router
@@ -103,6 +104,8 @@ class HttpServices(msgspec.Struct, frozen=True, kw_only=True):
     listener: Listener
     pipelines: Pipelines
     readiness: Callable[[], Readiness]
+    store: Callable[[], JournalStatistics | None] = lambda: None
+    """What is kept, and whether anything can be; None where nothing outlives the process."""
     steps: StepsDesk | None = None
     """Where the clients of the steps dialect are served; their posts then are, too."""
     reports: Callable[[], Mapping[str, int]] = dict

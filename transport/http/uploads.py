@@ -47,7 +47,7 @@ class UploadsApi:
 
     async def bring(self, call: Call[Nothing, UploadWish]) -> Answer[UploadAnswer]:
         room = await self._room(call, call.query.session_type)
-        upload = self._pipelines.files.keep(room, call.query.name, call.raw)
+        upload = await self._pipelines.files.keep(room, call.query.name, call.raw)
         path = address(room, upload)
         told = UploadedFile(path, upload.name, len(upload.data), upload.media_type)
         return Answer(UploadAnswer(data=told), location=path)
@@ -55,7 +55,7 @@ class UploadsApi:
     async def fetch(self, call: Call[Nothing, Nothing]) -> Response:
         """The bytes are a stranger's: no browser is to run them, or to take them for something else."""
         room = await self._room(call, call.path["session_type"])
-        upload = self._pipelines.files.find(room, call.path["upload_key"])
+        upload = await self._pipelines.files.find(room, call.path["upload_key"])
         response = Response(upload.data, mimetype=upload.media_type)
         disposition = "inline" if is_shown(upload.media_type) else "attachment"
         named = f"; filename*=UTF-8''{quote(upload.name, safe='')}" if upload.name else ""

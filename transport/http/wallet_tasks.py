@@ -93,10 +93,12 @@ class WalletTasksApi:
             if question.offset < log.first:
                 fold.apply(question)
         offset = 0
-        while events := log.read(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES):
+        while offset < log.tail:
+            events = await log.page(offset, max_events=_AT_ONCE, max_bytes=_READ_BYTES)
             for event in events:
                 fold.apply(event)
-            offset = events[-1].offset
+            # Without any the retention has gone ahead of the reader.
+            offset = events[-1].offset if events else log.first - 1
             await trio.lowlevel.checkpoint()
         return _stands(fold.snapshot(), task.view())
 

@@ -8,7 +8,7 @@ export {
   RefusedError,
   RequestTimeoutError,
 } from "./errors.js";
-export { AgentBoxGateway, type Since } from "./gateway/gateway.js";
+export { AgentBoxGateway, type Since, type SubscribeOptions } from "./gateway/gateway.js";
 export type {
   AuthResult,
   EventPayload,
@@ -16,8 +16,10 @@ export type {
   GatewayEvents,
   NewTask,
   Position,
+  SessionSnapshot,
   Subscribed,
   TaskResult,
+  TaskSnapshot,
   ToolOutcome,
   TopicStart,
   Unsubscribed,

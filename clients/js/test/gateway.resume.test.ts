@@ -297,3 +297,26 @@ describe("coming back", () => {
     client.disconnect();
   });
 });
+
+test("a snapshot that has not come is asked for again", async ({ bench }) => {
+  const [client, first] = await bench.connected();
+  const subscribing = client.subscribe("task", ["t1"], undefined, { snapshot: true });
+  const asked = await first.answer("subscribe", "subscribed", subscribed(["t1"], AT_5));
+  expect(asked.payload).toEqual({ channel: "task", topics: ["t1"], snapshot: true });
+  await subscribing;
+  first.cut();
+
+  const second = await bench.login();
+  const again = await second.answer("subscribe", "subscribed", subscribed(["t1"], AT_5));
+  expect(again.payload).toEqual({ channel: "task", topics: ["t1"], since: {}, snapshot: true });
+  second.send(event(5, "snapshot", { data: { state: "running" } }));
+  expect((await bench.events.take()).event_type).toBe("snapshot");
+  second.send(event(5));
+  second.send(event(6));
+  expect((await bench.events.take()).offset).toBe(6);
+  second.cut();
+
+  const third = await bench.login();
+  const resumed = await third.answer("subscribe", "subscribed", subscribed(["t1"], AT_5));
+  expect(resumed.payload).toMatchObject({ since: { t1: { epoch: "e1", offset: 6 } }, snapshot: true });
+});

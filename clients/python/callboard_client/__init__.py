@@ -18,8 +18,9 @@ from callboard_client.errors import (
     TaskFailed,
     Unreachable,
 )
-from callboard_client.events import Event, Gap, Position, Pushed
+from callboard_client.events import Event, Gap, Position
 from callboard_client.frames import ExecStarted, Receipt
+from callboard_client.snapshots import Pushed, SessionSnapshot, Snapshot, TaskSnapshot
 from callboard_client.subscription import Subscription
 from callboard_client.task_events import (
     Answered,
@@ -83,7 +84,9 @@ __all__ = [
     "Replaced",
     "RequestRefused",
     "RequestTimedOut",
+    "SessionSnapshot",
     "Since",
+    "Snapshot",
     "Started",
     "StepCompleted",
     "StepProgress",
@@ -94,6 +97,7 @@ __all__ = [
     "TaskEvent",
     "TaskFailed",
     "TaskRun",
+    "TaskSnapshot",
     "Text",
     "Thinking",
     "ToolCall",

@@ -66,15 +66,23 @@ class Client:
 
     @asynccontextmanager
     async def subscribe(
-        self, channel: str, *topics: str, since: Mapping[str, Since] | Since | None = None, capacity: int = CAPACITY
+        self,
+        channel: str,
+        *topics: str,
+        since: Mapping[str, Since] | Since | None = None,
+        snapshot: bool = False,
+        capacity: int = CAPACITY,
     ) -> AsyncIterator[Subscription]:
         """Events of these topics, or of the whole channel without one, until the block is left.
 
         `since` is where to begin, for all topics or for each, in place of what comes from now on. After a drop it is
-        taken up by position, a whole channel also in the topics that have begun meanwhile. `capacity` is how many
-        events may wait for the consumer.
+        taken up by position, a whole channel also in the topics that have begun meanwhile. `snapshot`, for named tasks
+        or sessions: each begins with a Snapshot, what it has come to, where it was given no position; and goes on with
+        one after a gap, instead of less than all. `capacity` is how many events may wait for the consumer.
         """
-        places = Places(channel, topics, _starts(topics, since))
+        if snapshot and not topics:
+            raise ValueError("snapshots are of topics that are named")
+        places = Places(channel, topics, _starts(topics, since), snapshot=snapshot)
         subscription = Subscription(places, capacity, self._connector.audience.make_room)
         connector = self._connector
         connector.subscriptions[subscription] = None

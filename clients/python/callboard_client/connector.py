@@ -20,11 +20,11 @@ from callboard_client.errors import (
     Stopped,
     Unreachable,
 )
-from callboard_client.events import Pushed
 from callboard_client.frames import Reply, Subscribed, Welcome, read
 from callboard_client.handshake import WatchedStream, shake_hands, told_apart
 from callboard_client.link import Link, OnReply
 from callboard_client.places import WHOLE, lowest
+from callboard_client.snapshots import Pushed
 from callboard_client.subscription import Audience, Subscription
 from callboard_client.target import Target
 
@@ -137,7 +137,8 @@ class Connector:
             topic: str(lowest(start, (each.places.position(topic) for each in self.audience.hearing(channel, topic))))
             for topic, start in subscription.places.starts().items()
         }
-        return {"channel": channel, "topics": list(subscription.topics), "since": since}
+        payload = {"channel": channel, "topics": list(subscription.topics), "since": since}
+        return {**payload, "snapshot": True} if subscription.places.snapshot else payload
 
     def confirming(self, subscription: Subscription) -> OnReply:
         """What to do at the answer, before anything behind it is read."""

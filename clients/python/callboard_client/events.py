@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -44,10 +44,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Events `first` to `last` of a topic cannot be delivered any more; what follows comes after `position`.
 
-    `reason` is `retention` (dropped by the server), `epoch` (the position was of another life of the topic: what lies
-    between is unknown), `future` (the topic never had them), `gone` (the topic is no more; `last` and `position` may be
-    None) or `forgotten` (more topics spoke than the client remembers). The topic `*` stands for any of a whole channel,
-    and the numbers are then those of events in all topics.
+    `reason` is `retention` (dropped by the server), `compacted` (of the text and progress of a task that has ended the
+    server keeps only what they came to: a snapshot has it), `epoch` (the position was of another life of the topic:
+    what lies between is unknown), `future` (the topic never had them), `gone` (the topic is no more; `last` and
+    `position` may be None) or `forgotten` (more topics spoke than the client remembers). The topic `*` stands for any
+    of a whole channel, and the numbers are then those of events in all topics.
     """
 
     channel: str
@@ -56,6 +57,3 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     last: int | None
     reason: str
     position: Position | None
-
-
-Pushed: TypeAlias = Event | Gap

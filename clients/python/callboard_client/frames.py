@@ -9,6 +9,7 @@ import msgspec
 
 from callboard_client.errors import NotUnderstood, RequestRefused
 from callboard_client.events import Event, Gap, Position
+from callboard_client.snapshots import STATES, Pushed, SessionSnapshot, Snapshot, TaskSnapshot
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -19,7 +20,7 @@ class Reply(msgspec.Struct, frozen=True):
     payload: dict[str, Any]
 
 
-ServerFrame: TypeAlias = Reply | Event | Gap
+ServerFrame: TypeAlias = Reply | Pushed
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -127,8 +128,17 @@ def refusal(payload: dict[str, Any]) -> RequestRefused:
     return RequestRefused(str(payload.get("code", "")), message, retry_after=seconds, details=known)
 
 
-def _pushed(payload: _EventPayload) -> Event | Gap:
+def _pushed(payload: _EventPayload) -> Pushed:
     position = Position(payload.epoch, payload.offset)
+    if payload.event_type == "snapshot" and payload.channel in STATES:
+        return Snapshot(
+            channel=payload.channel,
+            topic=payload.topic,
+            state=_state(payload),
+            position=position,
+            first=payload.offset if payload.from_ is None else payload.from_,
+            timestamp=payload.timestamp,
+        )
     if payload.event_type == "gap":
         try:
             told = msgspec.convert(payload.data, _GapData)
@@ -153,3 +163,10 @@ def _pushed(payload: _EventPayload) -> Event | Gap:
         first=payload.offset if payload.from_ is None else payload.from_,
         timestamp=payload.timestamp,
     )
+
+
+def _state(payload: _EventPayload) -> TaskSnapshot | SessionSnapshot:
+    try:
+        return msgspec.convert(payload.data, STATES[payload.channel])
+    except msgspec.ValidationError as error:
+        raise NotUnderstood(f"the snapshot of {payload.topic} is not as expected: {error}") from error

@@ -11,9 +11,10 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from callboard_client.errors import ConnectionLost
-from callboard_client.events import Event, Gap, Pushed
+from callboard_client.events import Event, Gap
 from callboard_client.frames import Reply, decode, encode_request
 from callboard_client.handshake import ending
+from callboard_client.snapshots import Pushed, Snapshot
 
 OnReply: TypeAlias = Callable[[Reply], None]
 """Called in the reader, before it reads on: what follows a reply on the wire must find it applied."""
@@ -76,7 +77,7 @@ class Link:
                 match frame:
                     case Reply():
                         self._settle(frame)
-                    case Event() | Gap():
+                    case Event() | Gap() | Snapshot():
                         await deliver(frame)
         except ConnectionClosed as closed:
             if self._leaving:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from callboard_client.events import Event, Gap, Position, Pushed
+from callboard_client.events import Event, Gap, Position
 from callboard_client.frames import Place
+from callboard_client.snapshots import Pushed, Snapshot
 
 Start: TypeAlias = Position | Literal["0"] | None
 """Where to begin: after a position, with the oldest event kept, or with what comes."""
@@ -31,10 +32,16 @@ class Places:
     the mark is of no use until then.
     """
 
-    def __init__(self, channel: str, topics: Iterable[str], since: Mapping[str, Start]) -> None:
+    def __init__(
+        self, channel: str, topics: Iterable[str], since: Mapping[str, Start], *, snapshot: bool = False
+    ) -> None:
+        """`snapshot`: each topic begins with one, where it does not go on without a gap."""
         self.channel = channel
         self.is_renewing = False
         """A new mark is being asked for."""
+        self.snapshot = snapshot
+        self._awaited: set[str] = set()
+        """Topics whose snapshot is to come: until then their places stay, so that it is asked for again after a cut."""
         self.topics = tuple(topics)
         self._known: dict[str, Position | Literal["0"]] = {
             topic: start for topic, start in since.items() if start is not None
@@ -75,7 +82,10 @@ class Places:
             self._known.pop(topic, None)
             first = known.offset + 1 if isinstance(known, Position) else 1
             return Gap(channel=self.channel, topic=topic, first=first, last=None, reason="gone", position=None)
-        if known is None or (known == "0" and place.recovered):
+        self._awaited.discard(topic)
+        if self.snapshot and (known is None or not place.recovered):
+            self._awaited.add(topic)
+        elif known is None or (known == "0" and place.recovered):
             self._known[topic] = Position(place.epoch, place.offset)
         return None
 
@@ -113,9 +123,12 @@ class Places:
         match pushed:
             case Gap(position=position):
                 fresh = pushed.reason == "future" or not self._is_before(pushed.topic, position, strictly=True)
+            case Snapshot(position=position):
+                fresh = self.snapshot and not self._is_before(pushed.topic, position, strictly=True)
+                self._awaited.discard(pushed.topic)
             case Event(position=position):
                 fresh = self._asks_anew(pushed) or not self._is_before(pushed.topic, position)
-        if fresh and position is not None:
+        if fresh and position is not None and pushed.topic not in self._awaited:
             self._note(pushed, position)
         return fresh
 

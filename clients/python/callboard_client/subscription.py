@@ -8,9 +8,10 @@ from collections.abc import Callable
 import trio
 
 from callboard_client.errors import ClientError
-from callboard_client.events import Position, Pushed
+from callboard_client.events import Position
 from callboard_client.frames import Place, Subscribed
 from callboard_client.places import Places
+from callboard_client.snapshots import Pushed
 
 CAPACITY = 256
 RESERVE = 4096
@@ -19,7 +20,8 @@ waiting events, so that only what is on its way lies before one."""
 
 
 class Subscription:
-    """An asynchronous iterator of events and gaps, of one topic, several, or a whole channel.
+    """An asynchronous iterator of events, gaps, and snapshots where those were asked for, of one topic, several, or a
+    whole channel.
 
     Full policy: wait. While the queue is full nothing is read from the socket, for any subscription of the client, so
     that a slow consumer costs the server a position and nothing is dropped. One that keeps a connection waiting for

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from callboard_client.events import Event, Gap, Pushed
+from callboard_client.events import Event, Gap
+from callboard_client.snapshots import Pushed, Snapshot
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -170,6 +171,7 @@ TaskEvent: TypeAlias = (
     | Failed
     | Cancellation
     | Gap
+    | Snapshot
     | Event
 )
 """`Event` itself stands for a type of the agent's own."""
@@ -201,7 +203,7 @@ _KINDS: dict[str, type[TaskEvent]] = {
 def read_task_event(pushed: Pushed) -> TaskEvent:
     """The typed form of an event of channel `task`. One whose data is not as expected stays as it is: an agent may emit
     what it likes."""
-    if isinstance(pushed, Gap):
+    if isinstance(pushed, Gap | Snapshot):
         return pushed
     kind = _KINDS.get(pushed.event_type)
     if kind is None:

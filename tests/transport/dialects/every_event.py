@@ -9,8 +9,8 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Json, draft
-from actors.feed import Projection
 from actors.log import Log, Retention
+from actors.projection import Projection
 from tests.transport.test_gateway_codec import proper_values
 from transport.dialects.agent_events import AgentEncoder
 from transport.dialects.gateway_events import GatewayPayload

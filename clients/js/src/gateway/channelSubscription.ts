@@ -13,6 +13,9 @@ const MAX_FOLLOWED = 500;
 /** After so many more topics a new mark is asked for, which stands for their positions. */
 const RENEWED = 128;
 
+/** The server takes so many snapshots in one request. */
+const MAX_SNAPSHOTS = 16;
+
 /** How many questions are remembered as asked: the newest. */
 const MAX_ASKED = 100;
 
@@ -40,12 +43,39 @@ export class ChannelSubscription {
   #renewedAt = RENEWED;
   #hasForgotten = false;
 
+  /** Topics that begin with a snapshot where they do not go on without a gap. */
+  readonly #wanted = new Set<string>();
+  /** Those whose snapshot is to come: their positions stay until then, so that a cut does not lose it. */
+  readonly #awaited = new Set<string>();
+
   get named(): readonly string[] {
     return [...this.#named];
   }
 
   get isEmpty(): boolean {
     return !this.whole && this.#named.size === 0;
+  }
+
+  wantSnapshots(topics: readonly string[], wanted: boolean): void {
+    for (const topic of topics) {
+      if (wanted) {
+        this.#wanted.add(topic);
+      } else {
+        this.#wanted.delete(topic);
+      }
+    }
+  }
+
+  /** What takes the topics that are held by name up again: those with snapshots apart, as many as the server takes. */
+  requests(): readonly { topics: readonly string[]; since: Readonly<Record<string, Position>>; snapshot?: true }[] {
+    const plain = this.named.filter((topic) => !this.#wanted.has(topic));
+    const wanted = this.named.filter((topic) => this.#wanted.has(topic));
+    const found = plain.length > 0 ? [{ topics: plain, since: this.#positionsOf(plain) }] : [];
+    const parts = Array.from({ length: Math.ceil(wanted.length / MAX_SNAPSHOTS) }, (_, place) => {
+      const topics = wanted.slice(place * MAX_SNAPSHOTS, (place + 1) * MAX_SNAPSHOTS);
+      return { topics, since: this.#positionsOf(topics), snapshot: true as const };
+    });
+    return [...found, ...parts];
   }
 
   /** The positions of the topics that are held by name, or of all, and the mark for the others. */
@@ -65,7 +95,10 @@ export class ChannelSubscription {
     const losses: Loss[] = [];
     for (const [topic, { epoch, offset, recovered }] of Object.entries(positions)) {
       const known = this.#positions.get(topic);
-      if (epoch !== undefined && offset !== undefined) {
+      this.#awaited.delete(topic);
+      if (this.#wanted.has(topic) && epoch !== undefined && (known === undefined || !recovered)) {
+        this.#awaited.add(topic);
+      } else if (epoch !== undefined && offset !== undefined) {
         if (topic === WHOLE && known !== undefined && this.#hasForgotten) {
           this.#hasForgotten = false;
           losses.push({ topic, from: known, at: { epoch, offset }, reason: "forgotten" });
@@ -116,12 +149,13 @@ export class ChannelSubscription {
 
   /** What is held through the whole channel stays; no topics are all of it. */
   unsubscribed(topics: readonly string[]): void {
-    for (const topic of topics) {
+    for (const topic of topics.length === 0 ? this.named : topics) {
       this.#named.delete(topic);
+      this.#wanted.delete(topic);
+      this.#awaited.delete(topic);
     }
     if (topics.length === 0) {
       this.whole = false;
-      this.#named.clear();
     }
     if (!this.whole) {
       for (const topic of this.#positions.keys()) {
@@ -138,15 +172,22 @@ export class ChannelSubscription {
     const isAhead = known === undefined || known.epoch !== event.epoch || event.offset > known.offset;
     // A gap stands in the place of what is lost, and an open question is asked again in the place of the newest event.
     const isAskedAgain = asksSomething(event) && known?.offset === event.offset && !this.#wasAsked(event);
-    if (!isAhead && event.event_type !== "gap" && !isAskedAgain) {
+    const isSnapshot = event.event_type === "snapshot" && this.#awaited.delete(event.topic);
+    if (!isAhead && event.event_type !== "gap" && !isAskedAgain && !isSnapshot) {
       return false;
     }
     if (asksSomething(event)) {
       this.#noteAsked(event);
     }
     this.#fresh?.add(event.topic);
-    this.#read(event.topic, { epoch: event.epoch, offset: event.offset });
+    if (!this.#awaited.has(event.topic)) {
+      this.#read(event.topic, { epoch: event.epoch, offset: event.offset });
+    }
     return true;
+  }
+
+  #positionsOf(topics: readonly string[]): Readonly<Record<string, Position>> {
+    return Object.fromEntries([...this.#positions].filter(([topic]) => topics.includes(topic)));
   }
 
   #read(topic: string, position: Position): void {

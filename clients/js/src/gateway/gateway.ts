@@ -33,6 +33,11 @@ type Handler<Data> = (data: Data, payload: EventPayload<Data>) => void;
 /** Where to start: `<epoch>:<offset>`, a position, or "0" for the oldest event that is kept. */
 export type Since = Readonly<Record<string, Position | string>>;
 
+export interface SubscribeOptions {
+  /** Whether each topic begins with its snapshot. Default: false. */
+  readonly snapshot?: boolean;
+}
+
 const PING = JSON.stringify({ type: "ping" });
 
 /** Begins the ids of the requests for a new mark, which the client makes of its own accord: the channel follows. */
@@ -93,9 +98,19 @@ export class AgentBoxGateway {
     return result;
   }
 
-  /** Without topics, all of the channel. Subscriptions outlive the connection, until `unsubscribe`. */
-  async subscribe(channel: string, topics: readonly string[] = [], since?: Since): Promise<Subscribed> {
-    const asked = { channel, topics, ...(since === undefined ? {} : { since }) };
+  /**
+   * Without topics, all of the channel. Subscriptions outlive the connection, until `unsubscribe`. With `snapshot`, for
+   * named tasks or sessions, each begins with an event `snapshot`, what it has come to, where it was given no position;
+   * and goes on with one after a gap, also on later connections.
+   */
+  async subscribe(
+    channel: string,
+    topics: readonly string[] = [],
+    since?: Since,
+    { snapshot = false }: SubscribeOptions = {},
+  ): Promise<Subscribed> {
+    const asked = { channel, topics, ...(since === undefined ? {} : { since }), ...(snapshot ? { snapshot } : {}) };
+    this.#subscriptions.wantSnapshots(channel, topics, snapshot);
     return expectReply(await this.send("subscribe", asked), isSubscribed);
   }
 

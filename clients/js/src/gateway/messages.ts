@@ -45,8 +45,38 @@ export interface GatewayEvents {
     readonly expires_at: number;
   };
   "agent.client_tool_result": { readonly call_id: string; readonly success: boolean; readonly by: string | null };
+  /** All that the topic's events come to, in place of them. */
+  snapshot: TaskSnapshot | SessionSnapshot;
   /** Events that will not come. `to` is null where the rest of the topic is gone. */
   gap: { readonly from: number; readonly to: number | null; readonly reason: string };
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** A task as its events tell it: texts by the keys of their pieces; steps, calls and open questions by their ids. */
+export interface TaskSnapshot {
+  readonly state: string;
+  readonly turn: number;
+  readonly prompt: string;
+  readonly started: Members;
+  readonly messages: Readonly<Record<string, string>>;
+  readonly thinking: Readonly<Record<string, string>>;
+  readonly plan: unknown;
+  readonly steps: Readonly<Record<string, Members>>;
+  readonly tool_calls: Readonly<Record<string, Members>>;
+  readonly confirmations: Readonly<Record<string, Members>>;
+  readonly client_tool_calls: Readonly<Record<string, Members>>;
+  readonly artifacts: readonly unknown[];
+  readonly ending: Members;
+  readonly others: Members;
+}
+
+/** A conversation: its newest messages; of the runs that go on what was asked, and the answer so far. */
+export interface SessionSnapshot {
+  readonly messages: readonly unknown[];
+  readonly asked: Members;
+  readonly answers: Readonly<Record<string, string>>;
+  readonly others: Members;
 }
 
 export interface AuthResult {

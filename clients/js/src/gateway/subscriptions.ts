@@ -7,11 +7,19 @@ export interface Resumption {
   /** Empty: the whole channel. */
   readonly topics: readonly string[];
   readonly since: Readonly<Record<string, Position>>;
+  readonly snapshot?: true;
 }
 
 /** What the client is subscribed to, as the server's replies say, and how far it has read. */
 export class Subscriptions {
   readonly #channels = new Map<string, ChannelSubscription>();
+
+  /** Whether these topics begin with snapshots, from the next reply on. */
+  wantSnapshots(channel: string, topics: readonly string[], wanted: boolean): void {
+    const held = this.#channels.get(channel) ?? new ChannelSubscription();
+    this.#channels.set(channel, held);
+    held.wantSnapshots(topics, wanted);
+  }
 
   /** Returns a `gap` for each topic that there was a position of and that cannot be taken up. */
   subscribed(reply: Subscribed): readonly EventPayload[] {
@@ -57,7 +65,7 @@ export class Subscriptions {
     const requests: Resumption[] = [];
     for (const [channel, held] of this.#channels) {
       if (held.named.length > 0) {
-        requests.push({ channel, topics: held.named, since: held.positions("named") });
+        requests.push(...held.requests().map((request) => ({ channel, ...request })));
       }
       if (held.whole) {
         requests.push({ channel, topics: [], since: held.positions("all") });

@@ -1,0 +1,242 @@
+"""The actor before the store: it gathers what is to be kept, commits it as one, and only then delivers it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import msgspec
+import trio
+
+from actors.errors import CallboardError, ErrorCode
+from actors.journal_batch import Batch
+from actors.journal_entries import Appended, Entry, Kept, Redacted
+from actors.mailbox import Reply
+from actors.pace import Pace
+from actors.store import Opened, Record, Store, StoreError
+
+_LAST_SECONDS = 5.0
+"""How long what waits may take to be kept when the engine stops."""
+
+
+class JournalOptions(msgspec.Struct, frozen=True):
+    """`waiting`: entries in the queue; who publishes beyond it waits. `batch`: entries in one commit. `retry_seconds`:
+    the wait after a failed commit, doubled from the first up to the second."""
+
+    waiting: int = 1024
+    batch: int = 4096
+    retry_seconds: tuple[float, float] = (0.05, 2.0)
+
+
+class JournalStatistics(msgspec.Struct, frozen=True):
+    waiting: int
+    commits: int
+    events: int
+    failures: int
+    """Commits that were refused."""
+    last_commit_seconds: float
+    """How long the last one took that was not."""
+    failure: str | None
+    """Why the last commit was refused; None where it was not."""
+
+
+class Journal:
+    """Group commit: all that waits while one commit is under way is the next one.
+
+    What fails to be kept is never delivered and never acknowledged. Entries keep their order, also over a failure and
+    a crash of the actor.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: JournalOptions | None = None,
+        *,
+        changed: Callable[[str | None], None] = lambda failure: None,
+    ) -> None:
+        """`changed` is told why the store fails, and None once it works again."""
+        self._store = store
+        self._options = options or JournalOptions()
+        self._changed = changed
+        self._waiting: deque[Entry] = deque()
+        self._news = trio.Event()
+        self._room = trio.Event()
+        self._gathered: list[Entry] = []
+        """Taken from the queue and not yet kept."""
+        self._commits = 0
+        self._events = 0
+        self._failures = 0
+        self._last_commit_seconds = 0.0
+        self._failure: str | None = None
+        self._pause = self._options.retry_seconds[0]
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be kept at the moment; None where it can."""
+        return self._failure
+
+    def check(self) -> None:
+        """Raises CallboardError UNAVAILABLE while nothing can be kept."""
+        if self._failure is not None:
+            raise _unavailable(self._failure)
+
+    async def wait_for_room(self, entry: Entry | None = None) -> None:
+        """Returns when the entry may be put; without one, when one may that is not refused. A checkpoint. Raises as
+        `put_nowait`: a client does not wait for a store that fails."""
+        await trio.lowlevel.checkpoint()
+        self._check(entry)
+        while len(self._waiting) >= self._options.waiting:
+            await self._room.wait()
+            self._check(entry)
+
+    def put_nowait(self, entry: Entry) -> None:
+        """In order behind all that waits. Whoever publishes waits for room first; what the engine puts of itself at a
+        bounded rate, as the end of a topic, need not. Raises CallboardError UNAVAILABLE for an entry with a reply while
+        nothing can be kept."""
+        self._check(entry)
+        self._waiting.append(entry)
+        self._news.set()
+
+    async def add(self, entry: Entry) -> None:
+        """Waits for room and puts the entry; cancelled meanwhile, nothing is kept. Raises as `put_nowait`."""
+        await self.wait_for_room(entry)
+        self.put_nowait(entry)
+
+    async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
+        """Returns once the records are kept. Raises CallboardError UNAVAILABLE where they are not."""
+        reply: Reply[None] = Reply()
+        await self.add(Kept(records=records, opened=opened, reply=reply))
+        await reply.wait()
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """The actor. Stopped, it keeps what waits before it ends."""
+        task_status.started()
+        try:
+            while True:
+                # While the store fails, clients' entries are refused: an empty commit tells when it works again.
+                if not self._gathered and self._failure is None:
+                    await self._some_news()
+                self._gather()
+                if not await self._commit():
+                    await trio.sleep(self._next_pause())
+        finally:
+            with trio.move_on_after(_LAST_SECONDS, shield=True):
+                await self._finish()
+
+    def statistics(self) -> JournalStatistics:
+        waiting = len(self._waiting) + len(self._gathered)
+        return JournalStatistics(
+            waiting, self._commits, self._events, self._failures, self._last_commit_seconds, self._failure
+        )
+
+    def _check(self, entry: Entry | None) -> None:
+        if entry is not None and entry.is_refusable:
+            self.check()
+
+    async def _finish(self) -> None:
+        """Keeps all that waits, as long as the store takes it."""
+        self._gather()
+        while self._gathered and await self._commit():
+            self._gather()
+
+    async def _some_news(self) -> None:
+        if not self._waiting:
+            self._news = trio.Event()
+            await self._news.wait()
+
+    def _gather(self) -> None:
+        # A topic that is dropped may begin anew: what follows belongs to the next commit.
+        while self._waiting and len(self._gathered) < self._options.batch:
+            if self._gathered and _drops(self._gathered[-1]):
+                break
+            self._gathered.append(self._waiting.popleft())
+        if len(self._waiting) < self._options.waiting:
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        """Those who wait for room look again."""
+        self._room.set()
+        self._room = trio.Event()
+
+    async def _commit(self) -> bool:
+        ahead = self._freeing() if self._failure is not None else []
+        batch = Batch(ahead or self._gathered)
+        began = trio.current_time()
+        try:
+            await self._store.commit(batch.write)
+        except StoreError as error:
+            self._refuse(str(error))
+            return False
+        self._commits += 1
+        self._last_commit_seconds = trio.current_time() - began
+        if ahead:
+            self._gathered = [entry for entry in self._gathered if not _frees(entry)]
+        else:
+            self._gathered = []
+            self._recover()
+        pace = Pace()
+        for topic, delivery in batch.deliveries.items():
+            self._events += len(delivery.events)
+            topic.deliver(delivery.events, delivery.entries)
+            if pace.is_due():
+                # What is kept and not delivered would be numbered again, and nobody would hear of it.
+                await pace.step_aside(cancellable=False)
+        batch.answer()
+        return True
+
+    def _freeing(self) -> list[Entry]:
+        """What makes room in a store that may be full. It can go ahead: it is about events that are kept already."""
+        return [entry for entry in self._gathered if _frees(entry)]
+
+    def _refuse(self, failure: str) -> None:
+        # Also those behind a batch that is full: it may stay so for as long as the store fails.
+        self._gathered = _refuse(self._gathered, failure)
+        self._waiting = deque(_refuse(self._waiting, failure))
+        self._failures += 1
+        was, self._failure = self._failure, failure
+        self._wake_waiting()
+        if was != failure:
+            self._changed(failure)
+
+    def _recover(self) -> None:
+        self._pause = self._options.retry_seconds[0]
+        if self._failure is not None:
+            self._failure = None
+            self._changed(None)
+
+    def _next_pause(self) -> float:
+        pause = self._pause
+        self._pause = min(2 * pause, self._options.retry_seconds[1])
+        return pause
+
+
+def _frees(entry: Entry) -> bool:
+    return isinstance(entry, Kept) and bool(entry.floors)
+
+
+def _drops(entry: Entry) -> bool:
+    return isinstance(entry, Kept) and bool(entry.dropped)
+
+
+def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:
+    """Returns those that wait for better days."""
+    left: list[Entry] = []
+    for entry in entries:
+        if entry.is_refusable:
+            _fail(entry, _unavailable(failure))
+        else:
+            left.append(entry)
+    return left
+
+
+def _fail(entry: Entry, error: CallboardError) -> None:
+    if isinstance(entry, Redacted):
+        return
+    if isinstance(entry, Appended):
+        entry.topic.give_up(1)
+    if entry.reply is not None:
+        entry.reply.fail(error)
+
+
+def _unavailable(failure: str) -> CallboardError:
+    return CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be kept at the moment: {failure}", retry_after=2.0)

@@ -1,0 +1,78 @@
+"""What is handed to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from actors.event import ChannelKey, Draft, Event
+from actors.log import Log
+from actors.mailbox import Reply
+from actors.position import Position
+from actors.redaction import Redaction
+from actors.store import Compaction, Floor, Opened, Record
+
+
+class Topic(Protocol):
+    """A topic whose events are kept before they are delivered."""
+
+    log: Log
+
+    def deliver(self, events: Sequence[Event], entries: int) -> None:
+        """So many entries are kept: adds their events to the log and hands them to the readers. Never blocks, never
+        fails."""
+        ...
+
+    def give_up(self, entries: int) -> None:
+        """So many entries were refused. Never blocks, never fails."""
+        ...
+
+
+class Appended(msgspec.Struct, frozen=True, eq=False):
+    """Events of a topic, and what else is true with them. With a `reply`, the position of the last one, it is refused
+    while the store fails; without one, or where it is `patient`, it waits for better days."""
+
+    topic: Topic
+    drafts: tuple[Draft, ...]
+    reply: Reply[Position] | None = None
+    records: tuple[Record, ...] = ()
+    located: Callable[[Position], Record] | None = None
+    """A record that holds the position of the last event."""
+    patient: bool = False
+
+    @property
+    def is_refusable(self) -> bool:
+        return self.reply is not None and not self.patient
+
+
+class Redacted(msgspec.Struct, frozen=True, eq=False):
+    """Is taken back, also from what waits ahead of it."""
+
+    topic: Topic
+    redaction: Redaction
+
+    @property
+    def is_refusable(self) -> bool:
+        return False
+
+
+class Kept(msgspec.Struct, frozen=True, eq=False):
+    """What is true beside all events. As of `Appended`, a `reply` makes it one that is refused. With floors it is none:
+    what makes room waits for better days, and goes ahead of all else while the store fails."""
+
+    records: tuple[Record, ...] = ()
+    opened: tuple[Opened, ...] = ()
+    floors: tuple[Floor, ...] = ()
+    compactions: tuple[Compaction, ...] = ()
+    dropped: tuple[ChannelKey, ...] = ()
+    reply: Reply[None] | None = None
+
+    @property
+    def is_refusable(self) -> bool:
+        # What makes room in a store that may be full is not given up.
+        return self.reply is not None and not self.floors
+
+
+Entry: TypeAlias = Appended | Redacted | Kept

@@ -1,0 +1,99 @@
+"""The actor that keeps the store within its bounds: it says what is no longer kept, a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+import msgspec
+import trio
+
+from actors.channels import Channels
+from actors.event import ChannelKey, now_ms
+from actors.journal import Journal
+from actors.journal_entries import Kept
+from actors.log import Retention
+from actors.mailbox import Reply
+from actors.store import Floor, Overfull, Record, RetainedStore, StoreError
+
+FoldBefore: TypeAlias = Callable[[ChannelKey, int], Awaitable[Record | None]]
+"""What is to be kept in place of a topic's events up to an offset, if anything."""
+
+
+class RetainerOptions(msgspec.Struct, frozen=True):
+    """`round_seconds`: the wait between two rounds over all topics. `rest`: how long it rests after each piece of one,
+    in times of what the piece took."""
+
+    round_seconds: float = 5.0
+    rest: float = 9.0
+
+
+async def keep_nothing(key: ChannelKey, offset: int) -> Record | None:
+    """What is beyond the bounds goes without a trace."""
+    await trio.lowlevel.checkpoint()
+    return None
+
+
+class Retainer:
+    """Goes round all topics of the store, and raises the floors of those that hold more than their channel's bounds.
+
+    A floor is raised in memory first, so that no reader takes what is gone for what never was; then in the store, by
+    the journal. The store deletes what is beneath at its own pace.
+    """
+
+    def __init__(
+        self,
+        store: RetainedStore,
+        journal: Journal,
+        channels: Channels,
+        bounds: Mapping[str, Retention],
+        *,
+        fold_before: FoldBefore = keep_nothing,
+        options: RetainerOptions | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        """`clock`: Unix milliseconds."""
+        self._store = store
+        self._journal = journal
+        self._channels = channels
+        self._bounds = bounds
+        self._fold_before = fold_before
+        self._options = options or RetainerOptions()
+        self._clock = clock
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        """The actor. While the store cannot be read it waits for the next round."""
+        task_status.started()
+        while True:
+            await trio.sleep(self._options.round_seconds)
+            try:
+                await self.round()
+            except StoreError:
+                # The journal says so where it matters: a commit tells the same.
+                continue
+
+    async def round(self) -> None:
+        """Looks at every topic once. Raises StoreError."""
+        place: int | None = 0
+        while place is not None:
+            began = trio.current_time()
+            excess = await self._store.excess(self._bounds, self._clock(), place)
+            place = excess.next
+            if excess.topics:
+                await self._raise(excess.topics)
+            await trio.sleep(self._options.rest * (trio.current_time() - began))
+
+    async def _raise(self, topics: tuple[Overfull, ...]) -> None:
+        records = [await self._fold_before(topic.key, topic.offset) for topic in topics]
+        await self._journal.wait_for_room()
+        # No checkpoint from here on: a topic that is forgotten later is dropped behind this in the journal.
+        floors: list[Floor] = []
+        kept: list[Record] = []
+        for topic, record in zip(topics, records, strict=True):
+            if self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
+                floors.append(Floor(topic.key, topic.offset))
+                kept += () if record is None else (record,)
+        if floors:
+            reply: Reply[None] = Reply()
+            self._journal.put_nowait(Kept(records=tuple(kept), floors=tuple(floors), reply=reply))
+            await reply.wait()

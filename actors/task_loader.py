@@ -1,0 +1,131 @@
+"""How tasks come back from the store: as they have ended, to be ended, or to go on."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from actors.agent import Agent, is_resumable
+from actors.agents import Agents, RemoteAgent
+from actors.commands import TaskState
+from actors.errors import CallboardError
+from actors.event import ChannelKey
+from actors.kept_task import POST_RECORDS, TASK_RECORDS, TURN_RECORDS, by_task, restored
+from actors.log import Log
+from actors.past_task import PastOutcome
+from actors.redaction import TaskRedaction
+from actors.remote_task import RemoteTask
+from actors.session import Session
+from actors.sessions import Sessions
+from actors.store import Store
+from actors.task import LocalTask
+from actors.task_context import TaskServices
+from actors.task_events import is_over
+from actors.task_handle import TaskHandle, failed
+from actors.task_past import Past, read_journal, read_past
+from actors.task_record import Ending, TaskRecord
+
+_INTERRUPTED = "the engine was restarted while the task ran"
+
+
+class MakeTask(Protocol):
+    def __call__(
+        self, record: TaskRecord, key: ChannelKey, session: Session | None, past: PastOutcome | None = None
+    ) -> TaskHandle:
+        """Raises CallboardError NOT_FOUND for an unknown agent."""
+        ...
+
+
+class TaskLoader:
+    """Of a task that ran, its agent decides: one elsewhere goes on, a resumable one is started again, of any other the
+    task has failed. One that did not begin to run is yet to."""
+
+    def __init__(
+        self, services: TaskServices, agents: Agents, sessions: Sessions, max_turns: int, make: MakeTask
+    ) -> None:
+        self._channels = services.channels
+        self._agents = agents
+        self._sessions = sessions
+        self._max_turns = max_turns
+        self._make = make
+        self._turns: dict[str, list[str]] = {}
+        self._posts: dict[str, list[str]] = {}
+
+    async def load(self, store: Store) -> list[TaskHandle]:
+        """All, in the order of their creation. Raises actors.store.StoreError."""
+        self._turns = by_task(await store.records(TURN_RECORDS))
+        self._posts = by_task(await store.records(POST_RECORDS))
+        records = [self._restored(body) for _, body in await store.records(TASK_RECORDS)]
+        return [await self._load(record) for record in sorted(records, key=lambda record: record.serial)]
+
+    def _restored(self, body: bytes) -> TaskRecord:
+        return restored(body, self._channels.origin, self._max_turns)
+
+    async def _load(self, record: TaskRecord) -> TaskHandle:
+        key = ChannelKey("task", record.id, record.user_id)
+        agent = self._find_agent(record.command.agent)
+        appended = self._turns.get(record.id, [])
+        if record.decided is not None and self._has_ended(key):
+            record.finish(record.decided)
+            record.turns_asked = 1 + len(appended)
+            return self._make(record, key, None, self._past(record, Past(record.id, remote=False), record.decided))
+        log = self._channels.log(key)
+        past = await read_past(log, remote=isinstance(agent, RemoteAgent))
+        record.take_up_turns(past.turn, appended)
+        session = self._rejoin(record, log)
+        return await self._unended(record, log, session, agent, past)
+
+    async def _unended(
+        self, record: TaskRecord, log: Log, session: Session | None, agent: Agent | RemoteAgent | None, past: Past
+    ) -> TaskHandle:
+        outcome = self._outcome(record, agent, past)
+        if outcome is not None:
+            return self._make(record, log.key, session, self._past(record, past, outcome))
+        task = self._make(record, log.key, session)
+        if isinstance(task, RemoteTask):
+            task.take_up(past, self._posts.get(record.id, []))
+        elif isinstance(task, LocalTask) and record.started_at is not None:
+            task.resume(past, await read_journal(log))
+        return task
+
+    def _past(self, record: TaskRecord, past: Past, outcome: Ending) -> PastOutcome:
+        return PastOutcome(past, outcome, tuple(self._posts.get(record.id, [])))
+
+    def _outcome(self, record: TaskRecord, agent: Agent | RemoteAgent | None, past: Past) -> Ending | None:
+        """How it ends at once; None for one that goes on."""
+        if record.decided is not None:
+            return record.decided
+        is_claimed = isinstance(agent, RemoteAgent) and record.claimed_by is not None
+        if record.cancel_requested and not is_claimed:
+            return Ending(TaskState.CANCELLED, reason="requested")
+        if isinstance(agent, RemoteAgent) or (agent is not None and record.started_at is None):
+            return None
+        if agent is not None and is_resumable(agent):
+            return None
+        return msgspec.structs.replace(failed("interrupted", _INTERRUPTED), text=past.text)
+
+    def _rejoin(self, record: TaskRecord, log: Log) -> Session | None:
+        """Its session, which waits for it again."""
+        session_id = record.command.session_id
+        session = None if session_id is None or record.has_left else self._sessions.named(session_id)
+        logs = [log]
+        if session is not None:
+            session.take_up_task(record.id, entered=record.started_at is not None or record.announced)
+            logs.append(self._channels.log(session.key))
+        if record.is_redacted:
+            redaction = TaskRedaction(record.id, asked=not record.command.prompt)
+            for each in logs:
+                each.redact(redaction, lasting=True)
+        return session
+
+    def _has_ended(self, key: ChannelKey) -> bool:
+        """Its last event is kept, or was."""
+        log = self._channels.peek(key)
+        return log is None or is_over(log) or log.first > log.tail > 0
+
+    def _find_agent(self, name: str) -> Agent | RemoteAgent | None:
+        try:
+            return self._agents.find(name)
+        except CallboardError:
+            return None

@@ -1,0 +1,221 @@
+"""The actor of one live topic whose events are in memory alone: it appends to the log and fans out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable
+from enum import Enum
+from typing import TypeAlias, assert_never
+
+import msgspec
+import trio
+
+from actors.channel import BATCH_BYTES, Channel, Located
+from actors.errors import CallboardError, ErrorCode
+from actors.event import Draft, Event
+from actors.log import Log
+from actors.mailbox import Mailbox, Reply
+from actors.position import Position
+from actors.redaction import Redaction
+from actors.spawner import Spawner
+from actors.store import Record
+
+
+class Append(msgspec.Struct, frozen=True, gc=False):
+    """Add the drafts in one piece. The reply is the position of the last one, once it is in the log."""
+
+    drafts: tuple[Draft, ...]
+    reply: Reply[Position] | None
+
+
+class Redact(msgspec.Struct, frozen=True, gc=False):
+    """Take back also what was appended from the messages ahead of this one."""
+
+    redaction: Redaction
+
+
+class Park(msgspec.Struct, frozen=True, gc=False):
+    """Give up the task if nothing waits behind this message. It starts again with the next event."""
+
+
+class Fail(msgspec.Struct, frozen=True, gc=False):
+    """A turn that was taken in place has crashed: crash in its stead, under the supervisor."""
+
+    error: Exception
+
+
+Message: TypeAlias = Append | Redact | Park | Fail
+
+
+class Turn(Enum):
+    """Who takes the next turn."""
+
+    FREE = 0
+    """Nothing waits and nobody is in the midst of one: whoever emits may take it in place."""
+    TAKEN = 1
+    """Taken in place just now. Who emits before that task has stepped aside is joined with its like by the actor."""
+    ACTOR = 2
+    """Messages wait, or the actor is in the midst of a turn: whoever emits queues up."""
+
+
+class VolatileChannel(Channel):
+    """Its mailbox outlives a crash, too.
+
+    Publishing goes through the mailbox. But while the turn is free and the audience small, who publishes takes the turn
+    in place: it appends, encodes and offers in its own task, and no other is woken; a topic that is only ever used so
+    has no task at all. It is the same turn. It is one synchronous step, so no other comes between and no cancellation
+    leaves half of one. It is taken only where nothing waits in the mailbox, so that it overtakes nothing. And if it
+    crashes, the actor crashes and not the publisher: the error is sent to the mailbox, and what was published while it
+    restarts queues up behind.
+    """
+
+    __slots__ = ("_mailbox", "_mailbox_size", "_turn")
+
+    def __init__(self, log: Log, mailbox_size: int, supervisor: Spawner, in_place: int) -> None:
+        super().__init__(log, supervisor, in_place)
+        self._turn = Turn.FREE
+        self._mailbox_size = mailbox_size
+        # Made when the first message is sent: where every turn is taken in place none is, and it is 1.7 KiB.
+        self._mailbox: Mailbox[Message] | None = None
+
+    @property
+    def is_deserted(self) -> bool:
+        return not self._has_readers and self._nothing_waits
+
+    @property
+    def has_work(self) -> bool:
+        return self._audiences.are_behind(self.log.tail) or not self._nothing_waits
+
+    def park_nowait(self) -> None:
+        # Where the mailbox is full it is not idle.
+        with contextlib.suppress(trio.WouldBlock):
+            self._box().ref.send_nowait(Park())
+            self._turn = Turn.ACTOR
+
+    async def submit(
+        self, *drafts: Draft, records: tuple[Record, ...] = (), located: Located | None = None, patient: bool = False
+    ) -> Reply[Position]:
+        reply: Reply[Position] = Reply()
+        await self._publish(Append(drafts, reply))
+        return reply
+
+    def emit(self, *drafts: Draft, records: tuple[Record, ...] = ()) -> Awaitable[None]:
+        return self._publish(Append(drafts, None))
+
+    async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
+        self.log.redact(redaction, lasting=lasting)
+        if self._turn is Turn.ACTOR and not lasting:
+            self.start()
+            await self._box().ref.send(Redact(redaction))
+        else:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def close(self) -> None:
+        # What waits is refused.
+        while (waiting := self._next_waiting()) is not None:
+            if waiting.reply is not None:
+                waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
+        self._turn = Turn.ACTOR
+        self._box().close()
+        self._audiences.dissolve()
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None:
+        self._audiences.wake_behind(self.log.tail)
+        task_status.started()
+        self._yield_turn()
+        async for message in self._box():
+            match message:
+                case Append():
+                    await self._audiences.deliver(*self._append_waiting(message))
+                case Redact():
+                    self.log.redact(message.redaction)
+                case Park():
+                    if self._nothing_waits:
+                        self._turn = Turn.FREE
+                        break
+                case Fail(error):
+                    raise error
+                case _:
+                    assert_never(message)
+            self._yield_turn()
+        self.running = False
+
+    @property
+    def _nothing_waits(self) -> bool:
+        return self._mailbox is None or self._mailbox.statistics().waiting == 0
+
+    def _box(self) -> Mailbox[Message]:
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self._mailbox_size)
+        return self._mailbox
+
+    def _yield_turn(self) -> None:
+        # No checkpoint lies between this and the wait for the next message.
+        if self._nothing_waits:
+            self._turn = Turn.FREE
+
+    async def _publish(self, append: Append) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._turn is Turn.FREE and self._audiences.subscribers <= self._in_place:
+            self._take_turn(append)
+            # Not a point of cancellation: it has been published.
+            await trio.lowlevel.cancel_shielded_checkpoint()
+            self._step_aside()
+        else:
+            self.start()
+            self._turn = Turn.ACTOR
+            await self._box().ref.send(append)
+
+    def _step_aside(self) -> None:
+        if self._turn is Turn.TAKEN:
+            self._turn = Turn.FREE
+
+    def _take_turn(self, append: Append) -> None:
+        """The whole turn, in the publisher's task."""
+        self._turn = Turn.TAKEN
+        self.last_active = trio.current_time()
+        try:
+            before = self.log.tail
+            events = self._append(append)
+            self._audiences.deliver_at_once(before, events)
+        except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
+            # The mailbox is empty, so there is room.
+            self._turn = Turn.ACTOR
+            self._box().ref.send_nowait(Fail(error))
+            # Refused now, it crashes when it is started next, by whoever publishes next.
+            with contextlib.suppress(CallboardError):
+                self.start()
+
+    def _append(self, append: Append) -> list[Event]:
+        events = [self.log.append(draft) for draft in append.drafts]
+        self._notify_watchers()
+        if append.reply is not None:
+            append.reply.answer(self.log.position)
+        return events
+
+    def _append_waiting(self, first: Append) -> tuple[int, list[Event]]:
+        """Appends `first` and all that waits behind it, and returns the tail from before with what was appended."""
+        before = self.log.tail
+        events: list[Event] = []
+        size = 0
+        message: Append | None = first
+        while message is not None:
+            appended = self._append(message)
+            events += appended
+            size += sum(len(event.body) for event in appended)
+            message = self._next_waiting() if size < BATCH_BYTES else None
+        self.last_active = trio.current_time()
+        return before, events
+
+    def _next_waiting(self) -> Append | None:
+        if self._mailbox is None:
+            return None
+        # A request to park that has a message before it or behind it was overtaken by events.
+        with contextlib.suppress(trio.WouldBlock, trio.ClosedResourceError):
+            while True:
+                message = self._mailbox.receive_nowait()
+                if isinstance(message, Append):
+                    return message
+                if isinstance(message, Redact):
+                    self.log.redact(message.redaction)
+        return None

@@ -1,0 +1,138 @@
+"""What is kept in SQLite before it is delivered: events a second, and how long one producer waits for its commit.
+
+    python -m benchmarks.store [--quick] [--publish]
+
+The floor is Python's sqlite3 alone, which writes rows of the same form into a file of the same settings (WAL,
+`synchronous=FULL`): one in a transaction, or as many as the engine had in one on average.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from actors.event import ChannelKey
+from benchmarks.callboard_server import ROOT
+from benchmarks.machine import median, percentile
+from benchmarks.peers.catalogue import Peer
+from benchmarks.picture import Panel, bars
+from benchmarks.report import Reading, Report
+from benchmarks.rig import CALLBOARD, say
+from benchmarks.settings import Benchmark, Settings, main
+from benchmarks.store_producers import WORD, Kept
+from engine.database import open_database
+
+BARE = "sqlite3"
+RATE = "{x} producers"
+WAIT = "one producer, until its event is kept"
+PRODUCERS = 50
+_ROW = "INSERT INTO event VALUES (?, ?, 'agent.message', ?, 1, 'm', 1700000000000)"
+
+
+def engine(producers: int, seconds: float, how: str) -> Kept:
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+        command = [sys.executable, "-m", "benchmarks.store_producers", folder, str(producers), str(seconds), how]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return msgspec.json.decode(done.stdout, type=Kept)
+
+
+def bare(seconds: float, batch: int) -> tuple[float, list[float]]:
+    """Rows a second, and the milliseconds of each transaction of `batch` rows."""
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+        db = open_database(Path(folder) / "bench.db")
+        body = msgspec.json.encode(WORD)
+        for topic in range(PRODUCERS):
+            key = ChannelKey("task", f"task-{topic}", "bench")
+            db.execute("INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, 'e')", tuple(_named(key)))
+        waits, rows, began = list[float](), 0, time.perf_counter()
+        while (start := time.perf_counter()) < began + seconds:
+            _write(db, [(1 + row % PRODUCERS, row, body) for row in range(rows, rows + batch)])
+            rows += batch
+            waits.append(1e3 * (time.perf_counter() - start))
+        took = time.perf_counter() - began
+        db.close()
+    return rows / took, waits
+
+
+def _named(key: ChannelKey) -> Sequence[str]:
+    return key.channel, key.topic, key.owner
+
+
+def _write(db: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany(_ROW, rows)
+    db.execute("COMMIT")
+
+
+def rates(settings: Settings) -> list[Reading]:
+    kept = engine(PRODUCERS, settings.seconds, "each")
+    per_second = kept.events / kept.seconds
+    batch = max(1, round(kept.events / kept.commits))
+    floor, _ = bare(settings.seconds, batch)
+    return [
+        Reading(RATE, BARE, "durable events/s", floor, PRODUCERS),
+        Reading(RATE, CALLBOARD, "durable events/s", per_second, PRODUCERS),
+        Reading(RATE, CALLBOARD, "events a commit", batch, PRODUCERS),
+        Reading(RATE, CALLBOARD, "CPU µs an event", 1e6 * kept.cpu_seconds / kept.events, PRODUCERS),
+    ]
+
+
+def waits(settings: Settings) -> list[Reading]:
+    _, floor = bare(settings.seconds, 1)
+    kept = engine(1, settings.seconds, "one")
+    return [
+        Reading(WAIT, BARE, "p50 ms", median(floor)),
+        Reading(WAIT, BARE, "p99 ms", percentile(floor, 0.99)),
+        Reading(WAIT, CALLBOARD, "p50 ms", kept.p50_ms),
+        Reading(WAIT, CALLBOARD, "p99 ms", kept.p99_ms),
+    ]
+
+
+def measure(settings: Settings, _: Sequence[Peer]) -> list[Reading]:
+    (ROOT / "build").mkdir(exist_ok=True)
+    found: list[Reading] = []
+    parts: tuple[tuple[str, Callable[[Settings], list[Reading]]], ...] = (
+        (f"{PRODUCERS} producers", rates),
+        ("one producer", waits),
+    )
+    for repetition in range(settings.repetitions):
+        for name, part in parts:
+            say(f"[{repetition + 1}/{settings.repetitions}] store: {name}")
+            readings = part(settings)
+            found += readings
+            say("    " + ", ".join(f"{reading.server} {reading.value:,.2f} {reading.unit}" for reading in readings))
+    return found
+
+
+def panels(report: Report) -> list[Panel]:
+    rate = [line for line in report.lines if line.unit == "durable events/s"]
+    wait = [line for line in report.lines if line.unit.endswith("ms")]
+    return [
+        bars(f"Durable events a second, {PRODUCERS} producers", rate),
+        bars("Until one producer's event is kept, p50 and p99, ms", wait),
+    ]
+
+
+def duration(settings: Settings, _: Sequence[str]) -> float:
+    return settings.repetitions * (4 * settings.seconds + 4)
+
+
+STORE = Benchmark(
+    name="store",
+    about=(__doc__ or "").partition("\n")[0],
+    measure=measure,
+    panels=panels,
+    floor=BARE,
+    has_peers=False,
+    duration=duration,
+)
+
+if __name__ == "__main__":
+    main([STORE], None, "benchmarks.store")

@@ -1,0 +1,353 @@
+"""Logs and records in SQLite: what is written in one transaction, and read in pages. Every method blocks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from actors.event import ChannelKey, Event, Merge
+from actors.log import EVENT_OVERHEAD, Retention, new_epoch
+from actors.snapshot_base import BASE, base_id, redact_base
+from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write
+from engine.database import open_database, transaction
+from engine.database_file import DatabaseFile
+from engine.exporter import records_of
+from engine.sqlite_excess import find_excess
+from engine.sqlite_waste import drop_topic, purge, raise_floor
+from engine.store_mark import Mark, MarkFile
+
+_ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
+_FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
+_FIND_PLACE = f"""
+SELECT id, coalesce(
+    (SELECT start + length(body) + {EVENT_OVERHEAD} FROM event WHERE event.topic = topic.id
+     ORDER BY offset DESC LIMIT 1), 0)
+FROM topic WHERE channel = ? AND topic = ? AND owner = ?
+"""  # noqa: S608  # a constant
+_ADD_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
+_PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
+_FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
+_DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
+_PAGE = """
+SELECT offset, type, body, merge, merge_key, timestamp
+FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
+"""
+_TOPICS = """
+SELECT channel, topic, owner, epoch, floor, holes,
+    (SELECT min(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
+    (SELECT max(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
+    (SELECT type FROM event WHERE event.topic = topic.id AND offset > floor ORDER BY offset DESC LIMIT 1)
+FROM topic ORDER BY id
+"""
+_REWRITE_EVENTS = 512
+_PRIMARY = 0xFF
+"""Of SQLite's result codes, the part that is not detail."""
+_AUTOCHECKPOINT_PAGES = 16_384
+"""64 MB: a commit puts the log into the file by itself only where nobody else has done it for that long."""
+
+
+class _Place(NamedTuple):
+    """A topic's id, and the size of all events that it has had."""
+
+    topic: int
+    size: int
+
+
+_Places: TypeAlias = dict[ChannelKey, _Place | None]
+"""None for a topic that is dropped."""
+
+
+class SqliteLog:
+    """A connection that writes, one that reads and one for checkpoints, each for one thread at a time.
+
+    Topics that are kept come back with the epochs that they had, if nothing can have been lost; else with new ones.
+    """
+
+    def __init__(self, path: Path, *, wait_seconds: float = 5.0) -> None:
+        """Raises engine.database.SchemaError, sqlite3.Error and OSError."""
+        self._path = path
+        self._places: dict[ChannelKey, _Place] = {}
+        self._mark_is_late = False
+        self._damaged = False
+        """SQLite has said so. Nothing is added before all of the file has been looked through and found sound."""
+        with ExitStack() as opened:
+            self._mark = opened.enter_context(closing(MarkFile(path.with_name(path.name + "-mark"))))
+            self._file = opened.enter_context(closing(DatabaseFile(path)))
+            self._db = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._reader = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._checkpointer = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
+            life = self._db.execute("SELECT database, inode, commits FROM life").fetchone()
+            self._database, known_file, self._commits = life
+            self.is_whole = self._is_whole(known_file)
+            """Whether the database is the one that was left, with all that was acknowledged."""
+            self._settle()
+            self._file.know_log()
+            self._opened = opened.pop_all()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._opened.close()
+
+    def limit_pages(self, pages: int) -> None:
+        """The file grows no further than that, or than it is: commits that need more are refused."""
+        self._db.execute(f"PRAGMA max_page_count = {int(pages)}")
+
+    def limit_bytes(self, most: int) -> None:
+        """As `limit_pages`. The write-ahead log is beside that."""
+        (page,) = self._db.execute("PRAGMA page_size").fetchone()
+        self.limit_pages(max(1, most // page))
+
+    def commit(self, write: Write) -> None:
+        """Raises StoreError; nothing of it is kept then."""
+        self.commit_all((write,))
+
+    def commit_all(self, writes: Iterable[Write]) -> None:
+        """Many as one: what `writes` itself raises, too, leaves nothing of them kept. Raises StoreError."""
+        fresh: _Places = {}
+        try:
+            self._check()
+            self._db.execute("BEGIN IMMEDIATE")
+            for write in writes:
+                self._write(write, fresh)
+            self._db.execute("UPDATE life SET commits = commits + 1")
+            self._db.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            self._roll_back()
+            self._damaged |= _is_damage(error)
+            raise StoreError(str(error)) from error
+        except BaseException:
+            # Whatever the writes came from has failed: the write lock must not outlive it.
+            self._roll_back()
+            raise
+        self._commits += 1
+        self._write_mark()
+        for key, place in fresh.items():
+            if place is None:
+                self._places.pop(key, None)
+            else:
+                self._places[key] = place
+
+    def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
+        """As actors.store.Store.read."""
+        try:
+            found = self._reader.execute(_FIND_TOPIC, _named(key)).fetchone()
+            if found is None:
+                return []
+            topic, epoch, floor = found
+            return self._page(key, topic, epoch, max(after, floor), max_events=max_events, max_bytes=max_bytes)
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+
+    def holdings(self, channel: str, name: str) -> tuple[list[ChannelKey], list[tuple[str, str]]]:
+        """The topics of that name, whoever owns them, and kind and id of what is recorded of it. With the reader's
+        connection. Raises sqlite3.Error."""
+        found = self._reader.execute("SELECT owner FROM topic WHERE channel = ? AND topic = ?", (channel, name))
+        keys = [ChannelKey(channel, name, owner) for (owner,) in found]
+        return keys, [(kind, record_id) for kind, record_id, _ in records_of(self._reader, name)]
+
+    def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
+        """As actors.store.RetainedStore.excess. With the reader's connection."""
+        try:
+            return find_excess(self._reader, bounds, now, after)
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+
+    def purge(self) -> bool:
+        """Deletes a piece of what is no longer kept, or gives a piece of free room back. Returns whether there may be
+        more. With the writer's connection. Raises StoreError."""
+        try:
+            return purge(self._db)
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise StoreError(str(error)) from error
+
+    def checkpoint(self) -> tuple[int, int]:
+        """Moves what is in the write-ahead log into the file, beside all commits and reads.
+
+        Returns how many pages are in the log, and how many of them could not be moved. Raises StoreError."""
+        try:
+            _, pages, moved = self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+        return pages, pages - moved
+
+    def topics(self) -> list[StoredTopic]:
+        try:
+            rows = self._reader.execute(_TOPICS).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+        return [_stored(*row) for row in rows]
+
+    def records(self, kind: str) -> list[tuple[str, bytes]]:
+        try:
+            return self._reader.execute("SELECT id, body FROM record WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+
+    def record(self, kind: str, name: str) -> bytes | None:
+        try:
+            found = self._reader.execute(_FIND_RECORD, (kind, name)).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(str(error)) from error
+        return None if found is None else found[0]
+
+    def _check(self) -> None:
+        """Raises sqlite3.Error and OSError where what is added now would not be found again."""
+        self._file.check()
+        if self._mark_is_late:
+            self._mark.write(Mark(self._database, self._commits))
+            self._mark_is_late = False
+        if self._damaged:
+            # A connection of its own: it sees the file, and not what the others hold of it in memory.
+            with closing(sqlite3.connect(self._path)) as db:
+                (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+            self._damaged = False
+
+    def _write_mark(self) -> None:
+        # The commit has taken place: to refuse it now would be a lie. The next one waits until the mark can be written.
+        try:
+            self._mark.write(Mark(self._database, self._commits))
+        except OSError:
+            self._mark_is_late = True
+
+    def _is_whole(self, known_file: int) -> bool:
+        mark = self._mark.read()
+        if mark is None and known_file == 0:
+            return True  # used for the first time
+        was_left_so = mark is not None and mark.database == self._database and mark.commits <= self._commits
+        return was_left_so and self._file.inode == known_file
+
+    def _settle(self) -> None:
+        """From now on this is the database. Where something may be lost, no old position is taken for a new one."""
+
+        def settle(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE life SET inode = ?", (self._file.inode,))
+            if not self.is_whole:
+                topics = db.execute("SELECT id FROM topic").fetchall()
+                db.executemany("UPDATE topic SET epoch = ? WHERE id = ?", [(new_epoch(), *topic) for topic in topics])
+
+        transaction(self._db, settle)
+        self._mark.write(Mark(self._database, self._commits))
+
+    def _write(self, write: Write, fresh: _Places) -> None:
+        db = self._db
+        for opened in write.opened:
+            self._place(opened.key, opened.epoch, fresh)
+        if write.events:
+            db.executemany(_ADD_EVENT, [self._row(event, fresh) for event in write.events])
+        for record in write.records:
+            if record.body is None:
+                db.execute(_DROP_RECORD, (record.kind, record.id))
+            else:
+                db.execute(_PUT_RECORD, (record.kind, record.id, record.body))
+        for rewrite in write.rewrites:
+            self._rewrite(rewrite, fresh)
+        for floor in write.floors:
+            if (place := self._find_place(floor.key, fresh)) is not None:
+                raise_floor(db, place.topic, floor.offset)
+        for compaction in write.compactions:
+            if (place := self._find_place(compaction.key, fresh)) is not None:
+                _compact(db, place.topic, compaction.offset)
+        for key in write.dropped:
+            if (place := self._find_place(key, fresh)) is not None:
+                drop_topic(db, place.topic)
+            fresh[key] = None
+
+    def _row(self, event: Event, fresh: _Places) -> tuple[int, int, int, int, int, str, str, bytes]:
+        topic, start = self._place(event.key, event.epoch, fresh)
+        fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
+        merge = event.merge.value
+        return topic, event.offset, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
+
+    def _place(self, key: ChannelKey, epoch: str, fresh: _Places) -> _Place:
+        place = self._find_place(key, fresh)
+        if place is None:
+            topic = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
+            place = fresh[key] = _Place(topic, 0)
+        return place
+
+    def _find_place(self, key: ChannelKey, fresh: _Places) -> _Place | None:
+        if key in fresh:
+            return fresh[key]
+        place = self._places.get(key)
+        if place is None and (found := self._db.execute(_FIND_PLACE, _named(key)).fetchone()) is not None:
+            place = fresh[key] = _Place(*found)
+        return place
+
+    def _rewrite(self, rewrite: Rewrite, fresh: _Places) -> None:
+        place = self._find_place(rewrite.key, fresh)
+        after = 0
+        while place is not None and (rows := self._db.execute(_PAGE, (place.topic, after, _REWRITE_EVENTS)).fetchall()):
+            for event in (_event(rewrite.key, "", row) for row in rows):
+                left = rewrite.redaction.apply(event)
+                if left is not event:
+                    changed = (left.event_type, left.body, left.merge.value, left.merge_key)
+                    self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
+                after = event.offset
+        base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
+        if base is not None:
+            body = redact_base(rewrite.key, base[0], rewrite.redaction)
+            self._db.execute(_PUT_RECORD, (BASE, base_id(rewrite.key), body))
+
+    def _page(
+        self, key: ChannelKey, topic: int, epoch: str, after: int, *, max_events: int, max_bytes: int
+    ) -> list[Event]:
+        events: list[Event] = []
+        size = 0
+        for row in self._reader.execute(_PAGE, (topic, after, max_events)):
+            event = _event(key, epoch, row)
+            size += len(event.body) + EVENT_OVERHEAD
+            if size > max_bytes and events:
+                break
+            events.append(event)
+        return events
+
+    def _roll_back(self) -> None:
+        # SQLite has done it already where the disk was full. What fails here has failed in the commit as well.
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def _is_damage(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _named(key: ChannelKey) -> tuple[str, str, str]:
+    return key.channel, key.topic, key.owner
+
+
+def _event(key: ChannelKey, epoch: str, row: tuple[int, str, bytes, int, str, int]) -> Event:
+    offset, event_type, body, merge, merge_key, timestamp = row
+    return Event(key, epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
+
+
+def _stored(
+    channel: str,
+    topic: str,
+    owner: str,
+    epoch: str,
+    floor: int,
+    holes: int,
+    first: int | None,
+    last: int | None,
+    last_type: str | None,
+) -> StoredTopic:
+    tail = max(floor, last or 0)
+    # What is missing before the first event that is left is a hole, where there are such.
+    begin = floor + 1 if holes > floor else first or tail + 1
+    return StoredTopic(ChannelKey(channel, topic, owner), epoch, begin, tail, last_type or "", holes)
+
+
+def _compact(db: sqlite3.Connection, topic: int, offset: int) -> None:
+    passing = (topic, offset, Merge.NEVER.value)
+    db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
+    db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))

@@ -1,0 +1,264 @@
+"""Logs and records in SQLite: what is committed is there afterwards, and nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.event import ChannelKey, Event, Merge
+from actors.redaction import Drop, TaskRedaction
+from actors.snapshot_base import Base, base_record
+from actors.store import Compaction, Floor, Opened, Record, Rewrite, StoredTopic, StoreError, Write
+from actors.task_fold import TaskFold
+from engine.sqlite_log import SqliteLog
+
+TASK = ChannelKey("task", "task-1", "alice")
+SESSION = ChannelKey("session", "session-1", "alice")
+
+
+def event(key: ChannelKey, offset: int, body: bytes = b"{}", epoch: str = "one") -> Event:
+    return Event(key, epoch, offset, offset, "word", body, Merge.TEXT, "message-1", 1000 + offset)
+
+
+def page(log: SqliteLog, key: ChannelKey, after: int = 0, *, events: int = 100, size: int = 10**6) -> list[Event]:
+    return log.read(key, after, max_events=events, max_bytes=size)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "callboard.db"
+
+
+@pytest.fixture
+def log(path: Path) -> Iterator[SqliteLog]:
+    log = SqliteLog(path)
+    yield log
+    log.close()
+
+
+def test_reads_back_what_was_committed(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, 1, b'"a"'), event(SESSION, 1), event(TASK, 2, b'"b"')]))
+    assert page(log, TASK) == [event(TASK, 1, b'"a"'), event(TASK, 2, b'"b"')]
+    assert page(log, SESSION) == [event(SESSION, 1)]
+    assert page(log, ChannelKey("task", "task-1", "bob")) == []
+
+
+def test_pages_are_bounded_by_count_and_bytes_and_never_empty_before_the_end(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, offset, b"x" * 1000) for offset in range(1, 11)]))
+    assert [each.offset for each in page(log, TASK, 3, events=2)] == [4, 5]
+    assert [each.offset for each in page(log, TASK, 3, size=3000)] == [4, 5]
+    assert [each.offset for each in page(log, TASK, 3, size=1)] == [4]
+    assert page(log, TASK, 10) == []
+
+
+def test_topics_keep_epoch_and_tail_when_all_their_events_are_dropped(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(opened=[Opened(SESSION, "two")], events=[event(TASK, offset) for offset in (1, 2, 3)]))
+    log.commit(Write(floors=[Floor(TASK, 2)]))
+    assert set(log.topics()) == {StoredTopic(TASK, "one", 3, 3, "word"), StoredTopic(SESSION, "two", 1, 0, "")}
+    log.commit(Write(floors=[Floor(TASK, 3)]))
+    log.close()
+    again = SqliteLog(path)
+    assert again.is_whole
+    assert set(again.topics()) == {StoredTopic(TASK, "one", 4, 3, ""), StoredTopic(SESSION, "two", 1, 0, "")}
+    again.commit(Write(events=[event(TASK, 4)]))
+    assert page(again, TASK) == [event(TASK, 4)]
+    again.close()
+
+
+def test_records_are_put_replaced_and_dropped(log: SqliteLog) -> None:
+    log.commit(Write(records=[Record("task", "b", b"1"), Record("task", "a", b"2"), Record("session", "a", b"3")]))
+    log.commit(Write(records=[Record("task", "b", b"4"), Record("session", "a", None)]))
+    assert log.records("task") == [("a", b"2"), ("b", b"4")]
+    assert log.records("session") == []
+
+
+def test_a_dropped_topic_is_gone_with_its_events(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, 1), event(SESSION, 1)]))
+    log.commit(Write(dropped=[TASK]))
+    assert page(log, TASK) == []
+    assert [topic.key for topic in log.topics()] == [SESSION]
+    log.commit(Write(events=[event(TASK, 1, epoch="two")]))
+    assert page(log, TASK) == [event(TASK, 1, epoch="two")]
+
+
+def test_a_write_is_kept_whole_or_not_at_all(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    with pytest.raises(StoreError, match="UNIQUE"):
+        log.commit(Write(events=[event(SESSION, 1), event(TASK, 1)], records=[Record("task", "a", b"")]))
+    assert page(log, SESSION) == []
+    assert log.records("task") == []
+    # The rolled back topic is made again by the next one.
+    log.commit(Write(events=[event(SESSION, 1)]))
+    assert page(log, SESSION) == [event(SESSION, 1)]
+
+
+def test_a_locked_database_refuses_and_goes_on_later(path: Path) -> None:
+    log = SqliteLog(path, wait_seconds=0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        log.commit(Write(events=[event(TASK, 1)]))
+    other.execute("ROLLBACK")
+    log.commit(Write(events=[event(TASK, 1)]))
+    assert page(log, TASK) == [event(TASK, 1)]
+    other.close()
+    log.close()
+
+
+def test_a_full_disk_refuses_and_goes_on_later(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.limit_pages(1)
+    with pytest.raises(StoreError, match="full"):
+        log.commit(Write(events=[event(TASK, 2, b"x" * 10**6)]))
+    assert page(log, TASK) == [event(TASK, 1)]
+    log.limit_pages(10**6)
+    log.commit(Write(events=[event(TASK, 2)]))
+    assert page(log, TASK, 1) == [event(TASK, 2)]
+
+
+def test_an_engine_that_was_killed_keeps_its_epochs(log: SqliteLog, path: Path, tmp_path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    # Nothing is closed: the files are as a process leaves them that is killed.
+    kept = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    log.close()
+    for name, content in kept.items():
+        with (tmp_path / name).open("r+b" if (tmp_path / name).exists() else "wb") as file:
+            file.truncate()
+            file.write(content)
+    again = SqliteLog(path)
+    assert again.is_whole
+    assert again.topics() == [StoredTopic(TASK, "one", 1, 1, "word")]
+    again.close()
+
+
+def test_a_database_put_back_from_a_copy_gets_new_epochs(path: Path, tmp_path: Path) -> None:
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.close()
+    copy = path.read_bytes()
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 2)]))
+    log.close()
+    # Into the same file, so that only the number of commits tells.
+    with path.open("r+b") as file:
+        file.truncate()
+        file.write(copy)
+    again = SqliteLog(path)
+    assert not again.is_whole
+    [topic] = again.topics()
+    assert topic.epoch != "one"
+    assert topic.tail == 1
+    again.close()
+    settled = SqliteLog(path)
+    assert settled.is_whole
+    assert settled.topics() == [topic]
+    settled.close()
+
+
+def test_a_database_that_was_moved_with_its_mark_gets_new_epochs(path: Path, tmp_path: Path) -> None:
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.close()
+    elsewhere = tmp_path / "copy"
+    elsewhere.mkdir()
+    for file in (path, path.with_name("callboard.db-mark")):
+        shutil.copy(file, elsewhere)
+    again = SqliteLog(elsewhere / "callboard.db")
+    assert not again.is_whole
+    assert again.topics()[0].epoch != "one"
+    again.close()
+
+
+def test_a_write_ahead_log_that_is_lost_is_noticed(path: Path) -> None:
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 1)]))
+    log.close()
+    log = SqliteLog(path)
+    log.commit(Write(events=[event(TASK, 2)]))
+    kept = path.read_bytes()
+    log.close()
+    with path.open("r+b") as file:
+        file.truncate()
+        file.write(kept)
+    again = SqliteLog(path)
+    assert not again.is_whole
+    again.close()
+
+
+def test_two_engines_do_not_share_a_database(log: SqliteLog, path: Path) -> None:
+    with pytest.raises(BlockingIOError, match="in use"):
+        SqliteLog(path)
+
+
+def test_a_damaged_database_is_not_added_to_before_it_is_sound_again(log: SqliteLog, path: Path) -> None:
+    for start in range(1, 2001, 500):
+        log.commit(Write(events=[event(TASK, offset, b"x" * 500) for offset in range(start, start + 500)]))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    kept = path.read_bytes()
+    # All but the first pages: the header is what it was.
+    with path.open("r+b") as file:
+        file.seek(len(kept) // 2)
+        file.write(b"garbage!" * (len(kept) // 32))
+    with pytest.raises(StoreError, match="malformed"):
+        log.commit(Write(rewrites=[Rewrite(TASK, Drop(lambda event: False))]))
+    with pytest.raises(StoreError, match="damaged"):
+        log.commit(Write(events=[event(SESSION, 1)]))
+    with path.open("r+b") as file:
+        file.write(kept)
+    log.commit(Write(events=[event(SESSION, 1)]))
+    assert page(log, SESSION) == [event(SESSION, 1)]
+
+
+def test_a_file_that_was_put_in_the_place_of_ours_is_not_ours(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    ours = path.rename(path.with_name("ours"))
+    path.write_bytes(ours.read_bytes())
+    with pytest.raises(StoreError, match="is not the file that was opened"):
+        log.commit(Write(events=[event(TASK, 2)]))
+    ours.rename(path)
+    log.commit(Write(events=[event(TASK, 2)]))
+    assert page(log, TASK) == [event(TASK, 1), event(TASK, 2)]
+
+
+def test_the_file_grows_no_further_than_allowed(log: SqliteLog) -> None:
+    log.limit_bytes(200_000)
+    with pytest.raises(StoreError, match="full"):
+        log.commit(Write(events=[event(TASK, 1, b"x" * 300_000)]))
+    log.commit(Write(events=[event(TASK, 1, b"x" * 50_000)]))
+
+
+def test_compaction_leaves_discrete_events_positions_and_where_the_holes_end(log: SqliteLog, path: Path) -> None:
+    facts = [msgspec.structs.replace(event(TASK, offset), merge=Merge.NEVER) for offset in (1, 4, 6)]
+    texts = [event(TASK, offset) for offset in (2, 3, 5)]
+    log.commit(Write(events=sorted([*facts, *texts], key=lambda each: each.offset)))
+    log.commit(Write(compactions=[Compaction(TASK, 5)], records=[Record("snapshot", "task/task-1", b"1")]))
+    assert page(log, TASK) == facts
+    assert page(log, TASK, 2, events=1) == facts[1:2]
+    assert log.record("snapshot", "task/task-1") == b"1"
+    assert log.record("snapshot", "task/other") is None
+    log.close()
+    again = SqliteLog(path)
+    assert again.topics() == [StoredTopic(TASK, "one", 1, 6, "word", 5)]
+    again.commit(Write(events=[event(TASK, 7)]))
+    assert page(again, TASK, 5)[-1].offset == 7
+    again.close()
+
+
+def test_what_is_taken_back_is_taken_out_of_the_base_too(log: SqliteLog) -> None:
+    fold = TaskFold()
+    fold.apply(Event(TASK, "one", 1, 1, "agent.message", b'{"content":"psst"}', Merge.TEXT, "m", 1))
+    record = base_record(TASK, Base(1, 1, 1, msgspec.Raw(fold.dump())))
+    log.commit(Write(events=[event(TASK, 1), event(TASK, 2)], records=[record], floors=[Floor(TASK, 1)]))
+    log.commit(Write(rewrites=[Rewrite(TASK, TaskRedaction("task-1", asked=False))]))
+    body = log.record(record.kind, record.id)
+    assert body is not None
+    assert b"psst" not in body
+    fold.load(bytes(msgspec.json.decode(body, type=Base).state))
+    assert fold.snapshot().messages == {"m": ""}

@@ -1,0 +1,288 @@
+"""A schedule carried out: the engine's lives one after the other, those who publish, and those who follow."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import assert_never
+
+import trio
+
+from actors.channels import Channels
+from actors.event import ChannelKey
+from actors.journal_entries import Kept
+from actors.spawner import CannotSpawn
+from actors.store import Floor
+from callboard_client.places import Start
+from tests.simulation.auditor import Auditor
+from tests.simulation.device import CHANNEL, Device, Frames
+from tests.simulation.disk import Disk, Mount
+from tests.simulation.ledger import Violation
+from tests.simulation.life import Life
+from tests.simulation.publisher import Publisher
+from tests.simulation.schedule import Do, Schedule, Step
+from tests.simulation.verdict import check, unsettled
+from tests.simulation.wire import Wire
+from tests.simulation.witness import Witness
+
+_PATIENCE = 60
+"""Seconds, of the simulated clock, in which all must be well again once nothing disturbs it."""
+_RETRY_SECONDS = 0.1
+_SLOW = 0.4
+"""A disk that slow may take longer than an engine that stops gives it."""
+
+
+class World:
+    """Everything of one schedule. `run` raises Violation; what happens is written to `trace`."""
+
+    def __init__(self, schedule: Schedule, nursery: trio.Nursery, trace: list[str]) -> None:
+        self.schedule = schedule
+        shape = schedule.shape
+        topics = [f"t{number}" for number in range(shape.topics)]
+        self.keys = [ChannelKey(CHANNEL, topic) for topic in topics]
+        self._chance = Random(schedule.seed + 1)
+        self._epochs = 0
+        self._last_epochs: dict[str, str] = {}
+        self.disk = Disk(self._chance, self.new_epoch, self._fail)
+        self._witness = Witness(topics[: shape.kept], self.disk, trace, self._fail)
+        self.disk.written = self._witness.written
+        self.ledger = self._witness.ledger
+        self.life: Life | None = None
+        self._running = trio.Event()
+        self._nursery = nursery
+        self._fault: Violation | None = None
+        self._course = trio.CancelScope()
+        self.devices = [self._make_device(number, topics) for number in range(shape.devices)]
+        self._clients = [Publisher(key, "client", self.engine, self._witness) for key in self.keys]
+        self._agents = [Publisher(key, "engine", self.engine, self._witness) for key in self.keys]
+        self.auditor = Auditor(self.keys)
+
+    async def run(self) -> None:
+        with self._course:
+            await self._carry_out()
+        self._check_fault()
+
+    async def _carry_out(self) -> None:
+        await self._begin_life()
+        for device in self.devices:
+            self._nursery.start_soon(device.run)
+        for publisher in (*self._clients, *self._agents):
+            self._nursery.start_soon(publisher.run)
+        for step in self.schedule.steps:
+            self._witness.note(f"{step.do.value} {step.which} {step.amount}")
+            await self._do(step)
+            await trio.sleep(step.after)
+        await self._settle()
+        check(self)
+        await self._stop_life()
+        await self._begin_life()
+        await self._settle()
+        check(self)
+
+    async def discard(self) -> None:
+        """Ends the engine, whatever its state."""
+        if self.life is not None:
+            await self._kill(kept=False)
+
+    def new_epoch(self) -> str:
+        self._epochs += 1
+        return f"e{self._epochs}"
+
+    async def engine(self) -> Channels:
+        await trio.lowlevel.checkpoint()
+        while self.life is None:
+            await self._running.wait()
+        return self.life.channels
+
+    @property
+    def is_all_kept(self) -> bool:
+        return self._require_life().journal.statistics().waiting == 0
+
+    @property
+    def channels(self) -> Channels:
+        return self._require_life().channels
+
+    @property
+    def publishers_are_idle(self) -> bool:
+        return all(publisher.is_idle for publisher in (*self._clients, *self._agents))
+
+    async def _do(self, step: Step) -> None:
+        number = step.which % len(self.keys)
+        key, device = self.keys[number], self.devices[step.which % len(self.devices)]
+        match step.do:
+            case Do.PUBLISH:
+                self._clients[number].add(step.amount)
+            case Do.EMIT:
+                self._agents[number].add(step.amount)
+            case Do.GIVE_UP:
+                self._clients[number].give_up()
+                self._agents[number].give_up()
+            case Do.CUT:
+                device.cut()
+            case Do.STALL:
+                device.stall()
+            case Do.FLOW:
+                device.flow()
+            case Do.SLOW:
+                self.disk.slowness = step.amount / 1000
+            case Do.FAIL:
+                self.disk.fail("disk full")
+            case Do.HEAL:
+                self.disk.recover()
+            case Do.CRASH_JOURNAL:
+                self.disk.crashes += 1
+            case Do.CRASH_CHANNEL:
+                self._require_life().encoder.crashes += 1
+            case Do.INTERRUPT_READER:
+                self.auditor.interrupt()
+            case Do.RETAIN:
+                self._retain(key, step.amount)
+            case Do.SWEEP:
+                await self._require_life().channels.sweep()
+            case Do.FORGET:
+                self._forget(key)
+            case Do.BACK_UP:
+                self.disk.back_up()
+            case Do.STOP:
+                await self._stop_life()
+                await self._begin_life()
+            case Do.KILL | Do.RESTORE:
+                await self._kill(kept=step.amount % 2 == 1)
+                if step.do is Do.RESTORE:
+                    self.disk.restore()
+                await self._begin_life()
+            case _:
+                assert_never(step.do)
+
+    def _retain(self, key: ChannelKey, events: int) -> None:
+        life = self._require_life()
+        log = life.channels.log(key)
+        offset = log.tail - events
+        if offset > 0 and key.topic in self.ledger.kept:
+            self.ledger.raise_floor((key.topic, log.epoch), offset)
+            log.raise_floor(offset)
+            life.journal.put_nowait(Kept(floors=(Floor(key, offset),)))
+
+    def _forget(self, key: ChannelKey) -> None:
+        """Who follows it hears nothing more: all come back."""
+        channels = self._require_life().channels
+        self.ledger.end((key.topic, channels.log(key).epoch))
+        self.ledger.forgive(key.topic)
+        channels.forget(key)
+        self.auditor.begin_anew(key)
+        for device in self.devices:
+            device.cut()
+
+    async def _settle(self) -> None:
+        """Nothing disturbs the engine any more: everybody gets everything."""
+        self.disk.recover()
+        self.disk.slowness = 0
+        self.disk.crashes = 0
+        self._require_life().encoder.crashes = 0
+        for device in self.devices:
+            device.flow()
+        waited = 0
+        while what := unsettled(self):
+            if waited >= _PATIENCE:
+                raise Violation("all is well again", what)
+            await trio.sleep(1)
+            waited += 1
+
+    async def _begin_life(self) -> None:
+        for topic, epoch in self._last_epochs.items():
+            if self.disk.epoch(ChannelKey(CHANNEL, topic)) != epoch:
+                self.ledger.end((topic, epoch))
+        life = Life(Mount(self.disk), self.schedule.shape, self.ledger.kept)
+        for key in self.disk.kept_topics():
+            self.ledger.raise_floor((key.topic, self.disk.epoch(key) or ""), self.disk.floor(key))
+        self._nursery.start_soon(self._see_through, life)
+        with trio.move_on_after(_PATIENCE):
+            await life.ready.wait()
+        if not life.ready.is_set():
+            raise Violation("the engine runs", "it does not start")
+        self.life = life
+        self._witness.channels = life.channels
+        self.auditor.begin(life.channels)
+        life.audit(self.auditor.run)
+        self._running.set()
+
+    async def _see_through(self, life: Life) -> None:
+        try:
+            await life.run()
+        except Exception as error:  # noqa: BLE001  whatever ends the engine by itself is the finding
+            self._fail(Violation("the engine runs", repr(error)))
+        if self.life is life:
+            self._fail(Violation("the engine runs", "it has ended by itself"))
+
+    async def _stop_life(self) -> None:
+        life = self._require_life()
+        excused = self.disk.failing or self.disk.crashes > 0 or self.disk.slowness >= _SLOW
+        excused = excused or not life.is_keeping
+        self._leave()
+        life.stop()
+        await self._see_end(life)
+        if self.ledger.owed and not excused:
+            raise Violation("stopped, it keeps what waits", str(list(self.ledger.owed)))
+        self.ledger.forgive()
+
+    async def _kill(self, *, kept: bool) -> None:
+        life = self._require_life()
+        self._leave()
+        life.mount.kill(kept=kept)
+        for device in self.devices:
+            device.cut()
+        life.scope.cancel()
+        self._give_up_all()
+        await self._see_end(life)
+        self.ledger.forgive()
+
+    async def _see_end(self, life: Life) -> None:
+        with trio.move_on_after(_PATIENCE):
+            await life.ended.wait()
+        if not life.ended.is_set():
+            raise Violation("the engine stops", "it does not")
+        self._give_up_all()
+        self._last_epochs = {key.topic: life.channels.log(key).epoch for key in self.keys}
+
+    def _leave(self) -> None:
+        """From now on the engine that ran is not asked any more."""
+        self.life = None
+        self._witness.channels = None
+        self._running = trio.Event()
+
+    def _make_device(self, number: int, topics: list[str]) -> Device:
+        starts: dict[str, Start] = {topic: "0" if self._chance.random() < 0.7 else None for topic in topics}
+        return Device(f"device-{number}", starts, self._connect, self._chance)
+
+    async def _connect(self) -> Wire:
+        frames = Frames()
+
+        def sent(data: bytes) -> None:
+            for text in frames.feed(data):
+                self._witness.sent(text)
+
+        wire = Wire(self._chance, self.schedule.shape.buffer, sent)
+        while True:
+            await self.engine()
+            try:
+                self._require_life().serve(wire)
+            except CannotSpawn:
+                # Its supervisor is being restarted.
+                await trio.sleep(_RETRY_SECONDS)
+            else:
+                return wire
+
+    def _give_up_all(self) -> None:
+        for publisher in (*self._clients, *self._agents):
+            publisher.give_up()
+
+    def _require_life(self) -> Life:
+        assert self.life is not None
+        return self.life
+
+    def _fail(self, violation: Violation) -> None:
+        self._fault = self._fault or violation
+        self._course.cancel()
+
+    def _check_fault(self) -> None:
+        if self._fault is not None:
+            raise self._fault

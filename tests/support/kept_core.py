@@ -1,0 +1,50 @@
+"""Topics and feeds over a store that outlives them: begun again on it they are what a restarted engine is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.event import ChannelKey
+from actors.feeds import Feeds, FeedsOptions
+from actors.journal import Journal
+from actors.log import Retention
+from tests.support.memory_store import MemoryStore
+from tests.support.world import NurserySpawner
+
+_KEPT = frozenset({"task", "session", "system", "feed"})
+_QUICK = (0.01, 0.02)
+
+
+class KeptCore:
+    """One life of it."""
+
+    def __init__(self, nursery: trio.Nursery, store: MemoryStore, feeds: int = 100) -> None:
+        self.store = store
+        self.journal = Journal(store)
+        window = Retention(events=8)
+        keeping = Keeping(self.journal, store, lambda key: key.channel in _KEPT, window)
+        options = ChannelsOptions(idle_seconds=1)
+        self.channels = Channels(NurserySpawner(nursery), {}, options, keeping)
+        self.feeds = Feeds(NurserySpawner(nursery), self.channels, FeedsOptions(feeds), store)
+
+    def tail(self, key: ChannelKey) -> int:
+        log = self.channels.peek(key)
+        return 0 if log is None else log.tail
+
+
+@asynccontextmanager
+async def kept_core(store: MemoryStore, feeds: int = 100) -> AsyncIterator[KeptCore]:
+    """Leaving it is a kill: what is not in the store by then will never be."""
+    async with trio.open_nursery() as nursery:
+        core = KeptCore(nursery, store, feeds)
+        for topic in await store.topics():
+            core.channels.take_up(topic)
+        await nursery.start(core.journal.run)
+        yield core
+        store.fail("killed")
+        nursery.cancel_scope.cancel()
+    store.recover()
