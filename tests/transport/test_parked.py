@@ -99,6 +99,18 @@ async def test_an_idle_client_of_any_dialect_has_no_task(name: str) -> None:
         assert len(gateway.world.connections) == 1
 
 
+@pytest.mark.parametrize(
+    # Somebody who comes into a room is announced there, and that waits.
+    ("name", "given"),
+    [("gateway", 0), ("agent", 0), ("steps", 0), ("wallet", 0), ("pipeline", 1)],
+)
+async def test_one_who_is_known_comes_in_without_a_task(name: str, given: int) -> None:
+    async with running_gateway(AGENTS) as gateway, dialect_client(gateway, name, "alice"):
+        gateway.verifier.known.add("alice")
+        async with counting() as tasks, dialect_client(gateway, name, "alice"):
+            assert tasks.given == given
+
+
 async def test_who_is_idle_in_a_room_is_still_in_it() -> None:
     async with running_gateway(AGENTS) as gateway:
         async with pipeline_client(gateway, "group", query="&access_token=alice"):
