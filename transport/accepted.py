@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transport.berth import Work
+from transport.byte_stream import ByteStream
 from transport.client_socket import ClientSocket
 
 
@@ -18,7 +19,8 @@ class Accepted:
     async def __call__(self) -> None:
         await self.client.serve(self._answer)
 
-    def begin(self) -> Work | None:
-        """What has come behind the head is handled. What is returned goes on where something has to wait."""
+    def begin(self, stream: ByteStream) -> Work | None:
+        """What has come with the head is handled. What is returned goes on where something has to wait."""
         self.client.begin(self._answer)
-        return self.client.ready()
+        # What comes later is told of: to look for it now would mostly find nothing.
+        return self.client.ready() if stream.has_unread else self.client.rest()

@@ -79,9 +79,9 @@ class Berth:
             self.parked = True
         return self.parked
 
-    def call_after(self, seconds: float) -> None:
-        """If it is parked then, and its guest is overdue, the guest attends to it."""
-        self._poller.call_after(seconds, self)
+    def call_after(self, seconds: float, now: float) -> None:
+        """If it is parked so long after `now`, and its guest is overdue, the guest attends to it."""
+        self._poller.call_after(seconds, now, self)
 
     def call_off(self, seconds: float) -> None:
         """Nobody looks then. Idempotent."""

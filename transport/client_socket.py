@@ -80,7 +80,7 @@ class ClientSocket:
         self._options = services.options
         self.outbox = Outbox(stream, services.spawn_writer, self._options.outbox)
         # What asks for nothing, or for too much, has a rate of its own, as high as that of commands.
-        spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, trio.current_time())
+        spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, stream.last_received)
         self._socket = WebSocket(stream, self.outbox, self._options.message_bytes, spare)
         self.connection = Connection(services.router, self.outbox, encoder, self.close, self._options.subscriptions)
         self._reading: trio.CancelScope | None = None
@@ -137,7 +137,7 @@ class ClientSocket:
     def ready(self) -> Work | None:
         """Handles what has come to an idle client. What is returned goes on where something has to wait."""
         if not self._socket.read_nowait():
-            return None if self._begin_wait() else self.attend
+            return self.rest()
         self._end_wait()
         work = self._answer()
         # Before anything else runs: no event overtakes a reply.
@@ -147,6 +147,10 @@ class ClientSocket:
         # Nor does one follow a close frame.
         self._begun = self.connection.wind_up() if work is None and self._socket.ended else work
         return self.attend
+
+    def rest(self) -> Work | None:
+        """As `ready`, of one of whom nothing has come."""
+        return None if self._begin_wait() else self.attend
 
     async def attend(self) -> None:
         """Goes on until the client is gone, with everything of it cleared away, or parked."""
@@ -212,16 +216,17 @@ class ClientSocket:
 
     def await_identity(self) -> None:
         """From now on the client has some seconds to say who it is."""
-        self._auth_deadline = trio.current_time() + self._options.auth_seconds
+        now = trio.current_time()
+        self._auth_deadline = now + self._options.auth_seconds
         if self._stream.berth is not None:
-            self._stream.berth.call_after(self._options.auth_seconds)
+            self._stream.berth.call_after(self._options.auth_seconds, now)
 
     def identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
         another one starts with nothing subscribed."""
         connection = self.connection
         same_user = connection.principal is not None and connection.principal.user_id == principal.user_id
-        if not same_user:
+        if not same_user and connection.principal is not None:
             connection.detach()
         device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
         self.services.connections.identify(connection, principal, device)

@@ -22,7 +22,7 @@ from transport.listener_options import ListenerOptions
 class Newcomer:
     """Waits for the first request without a task. An upgrade whose client needs none to begin with goes on so."""
 
-    __slots__ = ("_asked", "_berth", "_deadline", "_drain", "_options", "_serve", "_stream", "_upgrade")
+    __slots__ = ("_asked", "_berth", "_drain", "_options", "_serve", "_stream", "_upgrade")
 
     def __init__(
         self,
@@ -39,9 +39,8 @@ class Newcomer:
         self._drain = drain
         self._serve = serve
         self._upgrade = upgrade
-        self._deadline = trio.current_time() + options.head_seconds
         self._asked = False
-        berth.call_after(options.head_seconds)
+        berth.call_after(options.head_seconds, stream.last_received)
         drain.add(self)
 
     def cancel(self) -> None:
@@ -50,7 +49,7 @@ class Newcomer:
 
     @property
     def is_overdue(self) -> bool:
-        return self._deadline <= trio.current_time()
+        return True
 
     def ready(self) -> Work | None:
         try:
@@ -73,7 +72,7 @@ class Newcomer:
         if not isinstance(serving, Accepted):
             return serving
         self._berth.park(serving.client)
-        return serving.begin()
+        return serving.begin(self._stream)
 
     async def attend(self) -> None:
         """Closes it: it has said nothing for too long, or nobody would listen any more."""

@@ -68,9 +68,9 @@ class Poller:
             with suppress(OSError):
                 self._epoll.unregister(fileno)
 
-    def call_after(self, seconds: float, resident: Resident) -> None:
-        """Has `overdue` called then, whether the resident waits here or not, unless it is called off."""
-        at = self._deadlines.add(resident, seconds, trio.current_time())
+    def call_after(self, seconds: float, now: float, resident: Resident) -> None:
+        """Has `overdue` called so long after `now`, whether the resident waits here or not, unless it is called off."""
+        at = self._deadlines.add(resident, seconds, now)
         # To set it costs more than all the rest of this.
         if at < self._sleep.deadline:
             self._sleep.deadline = at

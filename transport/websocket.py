@@ -64,7 +64,8 @@ class WebSocket:
         self._outbox = outbox
         self._message_bytes = message_bytes
         self._spare = spare
-        self._frames = FrameProtocol(client=False, extensions=[])
+        self._frames: FrameProtocol | None = None
+        """Made when something comes: many a client only listens."""
         self._message: StringIO | None = None
         """The fragments of a message that is not complete."""
         self._size = 0
@@ -217,6 +218,8 @@ class WebSocket:
 
     def _take(self, data: bytes) -> None:
         if data:
+            if self._frames is None:
+                self._frames = FrameProtocol(client=False, extensions=[])
             self._frames.receive_bytes(data)
             self._behind = True
         else:
@@ -225,6 +228,8 @@ class WebSocket:
 
     def _next_frame(self) -> Frame | None:
         """The next frame that has come, or a piece of a long one."""
+        if self._frames is None:
+            return None
         try:
             frame = next(self._frames.received_frames(), None)
         except ParseFailed as error:

@@ -122,8 +122,8 @@ async def test_alarms_come_in_time_whatever_their_order(
 ) -> None:
     poller, (late, soon) = Poller(), pair
     await nursery.start(poller.run)
-    poller.call_after(20, late)
-    poller.call_after(10, soon)
+    poller.call_after(20, trio.current_time(), late)
+    poller.call_after(10, trio.current_time(), soon)
     await trio.sleep(15)
     assert (soon.late, late.late) == (1, 0)
     await trio.sleep(10)
@@ -135,7 +135,7 @@ async def test_what_was_asked_for_while_it_did_not_run_comes_too(
 ) -> None:
     poller, (one, other) = Poller(), pair
     for each in pair:
-        poller.call_after(10, each)
+        poller.call_after(10, trio.current_time(), each)
     poller.call_off(10, other)
     await nursery.start(poller.run)
     await trio.sleep(11)
