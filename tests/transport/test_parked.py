@@ -14,7 +14,8 @@ import trio.testing
 
 from actors.errors import CloseCode
 from tests.support.credentials import PRINCIPALS
-from tests.support.gateway import running_gateway
+from tests.support.event_stream import StreamClient
+from tests.support.gateway import Gateway, running_gateway
 from tests.support.pipeline import PIPELINE, pipeline_client
 from tests.support.raw_websocket import RawWebSocket, text_frame
 from tests.transport.agents import AGENTS
@@ -93,9 +94,7 @@ async def test_an_idle_client_of_any_dialect_has_no_task(name: str) -> None:
     async with running_gateway(AGENTS) as gateway, dialect_client(gateway, name, "alice") as client:
         for _ in range(2):
             await client.before_pong()
-            with trio.fail_after(10):
-                while not len(gateway.poller):
-                    await trio.testing.wait_all_tasks_blocked()
+            await _until_parked(gateway)
         assert len(gateway.world.connections) == 1
 
 
@@ -111,12 +110,33 @@ async def test_one_who_is_known_comes_in_without_a_task(name: str, given: int) -
             assert tasks.given == given
 
 
+async def test_a_reader_of_an_event_stream_has_no_task_and_goes_when_told() -> None:
+    async with counting() as tasks, running_gateway({}) as gateway:
+        async with StreamClient(await trio.open_tcp_stream("127.0.0.1", gateway.port)) as reader:
+            await reader.get("/api/v1/channels/app/t/events?access_token=alice")
+            assert (await reader.event()).event == "subscribed"
+            await _until_parked(gateway)
+            given = tasks.given
+            # What it says goes nowhere, and it stays.
+            await reader.stream.send_all(b"hello")
+            async with await RawWebSocket.open(gateway.port) as other:
+                assert (await other.request(PING))["type"] == "pong"
+                assert tasks.given == given
+            gateway.world.connections.close_all(CloseCode.RESTARTING, "the server restarts")
+            assert await reader.block() is None
+        await gateway.settled()
+
+
+async def _until_parked(gateway: Gateway) -> None:
+    with trio.fail_after(10):
+        while not len(gateway.poller):
+            await trio.testing.wait_all_tasks_blocked()
+
+
 async def test_who_is_idle_in_a_room_is_still_in_it() -> None:
     async with running_gateway(AGENTS) as gateway:
         async with pipeline_client(gateway, "group", query="&access_token=alice"):
-            with trio.fail_after(10):
-                while not len(gateway.poller):
-                    await trio.testing.wait_all_tasks_blocked()
+            await _until_parked(gateway)
             room = await gateway.pipelines.room(PRINCIPALS["alice"], PIPELINE, "group")
             # Past the grace of one who was lost.
             await gateway.pipelines.round(trio.current_time() + 3600)
