@@ -26,7 +26,7 @@ from transport.connection_edge import Serving
 from transport.credentials import Authenticator, Credentials
 from transport.dialects import agent, agent_replies
 from transport.dialects.agent_events import AgentEncoder
-from transport.door import serve_identified
+from transport.door import open_identified
 from transport.head import RequestHead
 from transport.http_error import error_reply, http_status
 from transport.roster import Attendance, Roster
@@ -72,9 +72,9 @@ class AgentDoor:
             speaks = partial(AgentConversation, own=self._own, principal=principal)
             return ClientSocket(stream, self._services, self._encoder, speaks, beat_seconds=self._own.beat_seconds)
 
-        return partial(
-            serve_identified,
+        return open_identified(
             stream,
+            self._authenticator.recall(shown),
             # A page can send no header with an upgrade: a ticket, which lives for a minute, is what it has.
             partial(self._authenticator.identify, shown, reads=True),
             _refusal,
