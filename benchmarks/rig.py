@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import reduce
+from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 import httpx2
@@ -173,10 +174,15 @@ class Rig:
 
     @contextmanager
     def callboard(
-        self, auth: bool = False, more: Mapping[str, str] | None = None, /, **limits: int
+        self,
+        auth: bool = False,
+        more: Mapping[str, str] | None = None,
+        fill: Callable[[Path], None] | None = None,
+        /,
+        **limits: int,
     ) -> Iterator[CallboardServer]:
         """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration, `more`
-        is other settings of it, as `SECTION__KEY`.
+        is other settings of it, as `SECTION__KEY`, `fill` writes its database first.
 
         `auth`: nobody is let in without a credential.
         """
@@ -184,7 +190,7 @@ class Rig:
         settings = {f"CALLBOARD_LIMITS__{name.upper()}": str(value) for name, value in chosen.items()}
         settings["CALLBOARD_AUTH__REQUIRED"] = str(auth).lower()
         settings.update({f"CALLBOARD_{name}": value for name, value in (more or {}).items()})
-        with self.on_server_core(lambda: CallboardServer(settings)) as server:
+        with self.on_server_core(lambda: CallboardServer(settings, fill)) as server:
             server.wait_ready()
             yield server
 

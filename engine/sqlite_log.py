@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple, TypeAlias
 
 from actors.event import ChannelKey, Event, Merge
@@ -14,6 +15,7 @@ from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write, own_kind
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
+from engine.page_reads import Page, PageRequest
 from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
 from engine.sqlite_waste import drop_topic, purge, raise_floor
@@ -151,6 +153,16 @@ class SqliteLog:
             return self._page(key, topic, epoch, max(after, floor), max_events=max_events, max_bytes=max_bytes)
         except sqlite3.Error as error:
             raise self._failed(error) from error
+
+    def read_all(self, requests: Sequence[PageRequest]) -> list[Page]:
+        """As `read`, one after the other."""
+        return [self._try_read(request) for request in requests]
+
+    def _try_read(self, asked: PageRequest) -> Page:
+        try:
+            return self.read(asked.key, asked.after, max_events=asked.max_events, max_bytes=asked.max_bytes)
+        except StoreError as error:
+            return error
 
     def holdings(self, channel: str, name: str) -> tuple[list[ChannelKey], list[tuple[str, str]]]:
         """The topics of that name, whoever owns them, and kind and id of what is recorded of it. With the reader's
@@ -367,4 +379,6 @@ def _stored(
     tail = max(floor, last or 0)
     # What is missing before the first event that is left is a hole, where there are such.
     begin = floor + 1 if holes > floor else first or tail + 1
-    return StoredTopic(ChannelKey(channel, topic, owner), epoch, begin, tail, last_type or "", holes)
+    # Names that very many topics share are held once.
+    key = ChannelKey(intern(channel), topic, intern(owner))
+    return StoredTopic(key, epoch, begin, tail, intern(last_type or ""), holes)

@@ -157,8 +157,8 @@ class GatewayConversation:
         # One step: a topic that is forgotten in between would be followed from a place in its former log.
         admissions = connection.admit(asked.channel, asked.starts(), everything=everything, snapshots=snapshots)
         self._client.reply(gateway_replies.subscribed(request.id, asked, admissions))
-        if everything or any(admission.first for admission in admissions):
-            # The reply goes first. Events wait for the outbox's writer, an open question and a snapshot do not.
+        if everything or any(admission.first or not admission.live for admission in admissions):
+            # The reply goes first: what is written at once, as that which was missed, would overtake it.
             self._client.flush()
         return connection.enter(asked.channel, admissions, everything=everything)
 
