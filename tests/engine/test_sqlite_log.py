@@ -275,3 +275,18 @@ def test_what_is_taken_back_is_taken_out_of_the_base_too(log: SqliteLog) -> None
     assert b"psst" not in body
     fold.load(bytes(msgspec.json.decode(body, type=Base).state))
     assert fold.snapshot().messages == {"m": ""}
+
+
+def test_a_link_to_the_file_is_the_file(log: SqliteLog, path: Path, tmp_path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    link = tmp_path / "elsewhere" / "linked.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with pytest.raises(BlockingIOError, match="in use"):
+        SqliteLog(link)
+    log.close()
+    again = SqliteLog(link)
+    assert again.is_whole
+    again.commit(Write(events=[event(TASK, 2)]))
+    assert page(again, TASK) == [event(TASK, 1), event(TASK, 2)]
+    again.close()
