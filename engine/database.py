@@ -183,7 +183,8 @@ def _make_private(path: Path) -> None:
     process has to it, and another process would then take itself for the last user and delete the log beneath us.
     """
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # A link to where nothing is yet would be taken for a file.
+        os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]) -> None:

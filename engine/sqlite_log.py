@@ -81,7 +81,8 @@ class SqliteLog:
     def __init__(self, path: Path, *, wait_seconds: float = 2.0) -> None:
         """`wait_seconds` is how long a commit waits for another process's lock. Raises engine.database.SchemaError,
         sqlite3.Error and OSError."""
-        self._path = path
+        # As SQLite does: its write-ahead log stands beside the file, and so must the mark that holds it.
+        self._path = path = path.resolve()
         self._places: dict[ChannelKey, _Place] = {}
         self._mark_is_late = False
         self._damaged = False
