@@ -159,7 +159,7 @@ def test_a_copy_put_back_beside_the_log_of_the_former_file(tmp_path: Path) -> No
     log = tmp_path / "callboard.db-wal"
     (tmp_path / "copy.db").rename(tmp_path / "callboard.db")
     kept = (tmp_path / "callboard.db").read_bytes(), log.read_bytes()
-    for command in (("store",), ("serve", "--port", "0")):
+    for command in (("store",), ("token", "list"), ("serve", "--port", "0")):
         refused = callboard(tmp_path, *command, check=False)
         assert refused.returncode == 1
         assert "callboard.db-wal is of a former callboard.db: delete it" in refused.stderr
