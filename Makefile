@@ -106,7 +106,7 @@ endif
 bench: $(VENV)/.test ## All benchmarks beside a bare send loop and the peers, on two cores (ARGS="--quick" is handed on)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-BENCHES := fanout latency connections inbound tokens growth dialects late
+BENCHES := fanout latency connections inbound tokens growth dialects store resume late
 .PHONY: $(BENCHES:%=bench-%)
 $(BENCHES:%=bench-%): bench-%: $(VENV)/.test
 	$(BIN)/python -m benchmarks.$* $(ARGS)

@@ -8,17 +8,20 @@ import trio
 
 from actors.audience import Audience
 from actors.event import Event
+from actors.joined_frames import JoinedFrames
 from actors.subscription import Encoder, Subscription
 
 
 class Audiences:
     """An event is encoded once for each audience, however many belong to it."""
 
-    __slots__ = ("_by_encoder", "subscribers")
+    __slots__ = ("_by_encoder", "_joined", "subscribers")
 
     def __init__(self) -> None:
         self.subscribers = 0
         self._by_encoder: dict[Encoder, Audience] = {}
+        self._joined: dict[Encoder, JoinedFrames] | None = None
+        """What newcomers are sent, until something new comes. Made when there are several."""
 
     def __bool__(self) -> bool:
         return bool(self._by_encoder)
@@ -36,7 +39,7 @@ class Audiences:
         audience.add(subscription)
         self.subscribers += 1
         if subscription.gap is not None or subscription.offset < tail:
-            subscription.outbox.wake(subscription)
+            subscription.outbox.begin(subscription, self._frames_for(subscription, len(audience)))
 
     def remove(self, subscription: Subscription) -> bool:
         """Whether it was here. Not one more event reaches the connection, also from a fan-out under way."""
@@ -45,6 +48,7 @@ class Audiences:
         self.subscribers -= was_there
         if audience is not None and not audience:
             del self._by_encoder[subscription.encoder]
+            self._joined = None
         subscription.outbox.forget(subscription)
         return was_there
 
@@ -65,6 +69,7 @@ class Audiences:
     def deliver_at_once(self, before: int, events: Sequence[Event]) -> None:
         """Hands everybody the events, which begin after `before`, in one step: for those who are few."""
         tail = before + len(events)
+        self._joined = None
         for encoder, audience in self._by_encoder.items():
             frames = encoder.encode(events[0]) if len(events) == 1 else b"".join(map(encoder.encode, events))
             audience.deliver_at_once(before, tail, frames)
@@ -74,6 +79,7 @@ class Audiences:
         if not events:
             return
         tail = before + len(events)
+        self._joined = None
         for encoder in tuple(self._by_encoder):
             # Looked up in its turn: at a checkpoint the last one may leave, and another be the first.
             audience = self._by_encoder.get(encoder)
@@ -81,3 +87,14 @@ class Audiences:
                 frames = b"".join(map(encoder.encode, events))
                 for _ in audience.deliver(before, tail, frames):
                     await trio.lowlevel.checkpoint()
+
+    def _frames_for(self, newcomer: Subscription, there: int) -> JoinedFrames:
+        """`there`: how many belong to its audience. What is for one alone is not held."""
+        if there < 2:
+            return JoinedFrames(newcomer.log, newcomer.encoder)
+        if self._joined is None:
+            self._joined = {}
+        frames = self._joined.get(newcomer.encoder)
+        if frames is None:
+            frames = self._joined[newcomer.encoder] = JoinedFrames(newcomer.log, newcomer.encoder)
+        return frames

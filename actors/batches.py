@@ -27,8 +27,8 @@ class KeptBatch(msgspec.Struct, frozen=True):
     task_ids: tuple[str, ...]
 
 
-class ForgottenTask(msgspec.Struct, frozen=True):
-    """What a batch knows of a task that was forgotten in an earlier life of the engine."""
+class EndedTask(msgspec.Struct, frozen=True):
+    """What a batch knows of a task that ended in an earlier life of the engine."""
 
     id: str
     state: TaskState
@@ -41,7 +41,7 @@ class Batch(msgspec.Struct, frozen=True):
     id: str
     user_id: str
     created_at: int
-    records: tuple[TaskRecord | ForgottenTask, ...]
+    records: tuple[TaskRecord | EndedTask, ...]
 
     def view(self) -> BatchView:
         counts = Counter(record.state for record in self.records)
@@ -120,9 +120,11 @@ class Batches:
                     record.is_counted = False
             self._tasks.keeper.note(*oldest.gone)
 
-    def _record(self, batch_id: str, task_id: str, parts: dict[str, TaskState]) -> TaskRecord | ForgottenTask:
+    def _record(self, batch_id: str, task_id: str, parts: dict[str, TaskState]) -> TaskRecord | EndedTask:
+        if (state := self._tasks.ended_state(task_id)) is not None:
+            return EndedTask(task_id, state)
         task = self._tasks.named(task_id)
         if task is not None:
             task.record.is_counted = True
             return task.record
-        return ForgottenTask(task_id, parts.get(batch_part_id(batch_id, task_id), TaskState.FAILED))
+        return EndedTask(task_id, parts.get(batch_part_id(batch_id, task_id), TaskState.FAILED))

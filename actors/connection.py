@@ -308,7 +308,10 @@ class Connection:
         begin = log.resume_at(number)
         subscription = self._subscriptions.get(key)
         if subscription is None or (not live and subscription.offset > begin.offset):
-            self._subscribe(admit_at(self._router, key, begin, named=False, live=False))
+            admission = admit_at(self._router, key, begin, named=False, live=False)
+            # Taken off the shelf for that, it was attached as every topic that opens.
+            if key not in following.placed:
+                self._subscribe(admission)
 
     def _sees(self, key: ChannelKey) -> bool:
         return self.principal is not None and self._router.sees(self.principal, key)

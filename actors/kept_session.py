@@ -11,6 +11,7 @@ from actors.store import Record
 
 SESSION_RECORDS = "session"
 MESSAGE_RECORDS = "message"
+_MESSAGE = msgspec.json.Decoder(Message)
 
 
 class KeptSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,13 +55,18 @@ def messages_gone(session_id: str, first: int, end: int) -> tuple[Record, ...]:
     return tuple(Record(MESSAGE_RECORDS, _message_id(session_id, place), None) for place in range(first, end))
 
 
-def by_session(records: Iterable[tuple[str, bytes]]) -> dict[str, list[Message]]:
-    """The messages of each session, oldest first; `records` are in the order of their ids."""
-    messages: dict[str, list[Message]] = {}
+def by_session(records: Iterable[tuple[str, bytes]]) -> dict[str, list[bytes]]:
+    """The messages of each session as they are kept, oldest first; `records` are in the order of their ids."""
+    messages: dict[str, list[bytes]] = {}
     for name, body in records:
         session_id, _, _ = name.rpartition("/")
-        messages.setdefault(session_id, []).append(msgspec.json.decode(body, type=Message))
+        messages.setdefault(session_id, []).append(body)
     return messages
+
+
+def messages_of(bodies: Iterable[bytes]) -> list[Message]:
+    """Raises msgspec.DecodeError."""
+    return [_MESSAGE.decode(body) for body in bodies]
 
 
 def _message_id(session_id: str, place: int) -> str:

@@ -335,6 +335,22 @@ class Log:
                 return list(self.masked(events))
         return self.read(after, max_events=max_events, max_bytes=max_bytes)
 
+    def recall(self, page: Sequence[Event]) -> None:
+        """What was read behind the memory is wanted by many, as after a restart: it is in memory again, if it leads up
+        to what is there, and as far as the window has room."""
+        oldest = self.tail - (len(self._events) - self._head)
+        if not page or page[-1].offset != oldest or len(page) != 1 + oldest - page[0].offset:
+            return
+        room, size = self._retention.events - (len(self._events) - self._head), 0
+        taken: list[Event] = []
+        for event in reversed(page[-room:] if room > 0 else ()):
+            size += len(event.body) + EVENT_OVERHEAD
+            if event.offset <= self.holes or self._bytes + size > self._retention.bytes:
+                break
+            taken.append(event)
+        if taken:
+            self._put_in_front(taken[::-1])
+
     def with_gaps(self, after: int, events: Sequence[Event]) -> Sequence[Event]:
         """A page that was read after that offset, and in it, as events, what is missing before and between."""
         if not events or events[-1].offset - after == len(events):
@@ -382,6 +398,15 @@ class Log:
 
     def statistics(self) -> LogStatistics:
         return LogStatistics(self.epoch, self.first, self.tail, len(self._events) - self._head, self._bytes)
+
+    def _put_in_front(self, events: list[Event]) -> None:
+        size = sum(len(event.body) + EVENT_OVERHEAD for event in events)
+        self._events[: self._head] = events
+        # Their own numbers are not known any more: who has seen as far as the last that was dropped has seen them all.
+        self._numbers[: self._head] = array("q", [self._dropped] * len(events))
+        self._head = 0
+        self._bytes += size
+        self._totals.bytes += size
 
     def _resume_after(self, offset: int) -> Resumption:
         gap = self.missed(offset)

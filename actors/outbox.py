@@ -9,13 +9,12 @@ import msgspec
 import trio
 
 from actors.event import Event
-from actors.merge import merge_events
+from actors.joined_frames import READ_EVENTS, JoinedFrames, join_frames
 from actors.sink import BrokenSink, Sink
 from actors.spawner import CannotSpawn, SpawnTask
 from actors.store import StoreError
 from actors.subscription import Subscription
 
-_READ_EVENTS = 512
 _LEFT = -1
 """The cursor of a subscription that was given up: no fan-out stands there, and nothing wakes it."""
 _STORE_PAUSE = 0.5
@@ -115,6 +114,19 @@ class Outbox:
         if not self._closing and subscription.offset != _LEFT:
             self._lagging[subscription] = None
             self._start_writer()
+
+    def begin(self, subscription: Subscription, frames: JoinedFrames) -> None:
+        """Hands a newcomer at once what it has yet to get, as far as that is in memory and goes into one piece that the
+        socket takes; the rest is the writer's."""
+        log, offset = subscription.log, subscription.offset
+        if subscription.gap is None and not (self.busy or log.missed(offset) or log.is_cold(offset)):
+            try:
+                end, joined = frames.after(offset, self._options.batch_bytes)
+            except Exception:  # noqa: BLE001  supervision: the crash is the writer's, which comes to it as well
+                end, joined = offset, b""
+            self.offer(subscription, offset, end, joined)
+        if subscription.is_behind:
+            self.wake(subscription)
 
     def forget(self, subscription: Subscription) -> None:
         """Nothing more of this subscription is sent, except what is being written already."""
@@ -261,13 +273,13 @@ class Outbox:
             return subscription.encoder.encode(log.gap_event(gap, subscription.offset))
         if log.is_cold(subscription.offset):
             return subscription
-        events = log.read(subscription.offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
+        events = log.read(subscription.offset, max_events=READ_EVENTS, max_bytes=self._options.batch_bytes)
         return self._advance(subscription, events)
 
     async def _next_page(self, subscription: Subscription) -> bytes:
         offset = subscription.offset
         try:
-            events = await subscription.log.page(offset, max_events=_READ_EVENTS, max_bytes=self._options.batch_bytes)
+            events = await subscription.log.page(offset, max_events=READ_EVENTS, max_bytes=self._options.batch_bytes)
         except StoreError:
             # It will be back, and the client with it: nothing is lost by waiting.
             await trio.sleep(_STORE_PAUSE)
@@ -277,6 +289,7 @@ class Outbox:
             return b""
         if not events:
             self.wake(subscription)
+        subscription.log.recall(events)
         return self._advance(subscription, subscription.log.with_gaps(offset, events))
 
     def _advance(self, subscription: Subscription, events: Sequence[Event]) -> bytes:
@@ -285,7 +298,7 @@ class Outbox:
         subscription.offset = events[-1].offset
         if subscription.offset < subscription.log.tail:
             self._lagging[subscription] = None
-        return b"".join(map(subscription.encoder.encode, merge_events(events)))
+        return join_frames(subscription.encoder, events)
 
     async def _some_room(self) -> None:
         if self._room is None:

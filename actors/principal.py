@@ -67,6 +67,10 @@ class Verifier(Protocol):
         """The principal of an API key or a JWT. Raises CallboardError UNAUTHORIZED with a reason fit for the client."""
         ...
 
+    def recall(self, token: str) -> Principal | None:
+        """As `verify`, where that need not wait and the credential stands. None: `verify` says. Never blocks."""
+        ...
+
     def is_valid(self, principal: Principal) -> bool:
         """Whether a principal verified earlier still stands: False once its key is revoked. Never blocks."""
         ...

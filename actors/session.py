@@ -21,6 +21,7 @@ from actors.kept_session import (
     Recalled,
     message_records,
     messages_gone,
+    messages_of,
     session_record,
 )
 from actors.mailbox import Mailbox, Reply
@@ -83,7 +84,9 @@ class Session:
         self.user_id = user_id
         self.key = ChannelKey("session", session_id, user_id)
         self.caller_key = command.key
-        self.messages: list[Message] = []
+        self._messages: list[Message] = []
+        self._kept: Sequence[bytes] = ()
+        """The messages of an earlier life of the engine, until somebody wants to see them."""
         self.serial = 0
         """Counts up over the engine's conversations in the order of their creation."""
         self.alone = Alone()
@@ -152,16 +155,28 @@ class Session:
     @property
     def gone(self) -> tuple[Record, ...]:
         """The conversation is forgotten."""
-        end = self.forgotten + len(self.messages)
+        end = self.forgotten + self._held
         empty = msgspec.structs.replace(self.record, body=None)
         return (empty, *messages_gone(self.id, self.forgotten, end))
 
-    def take_up(self, kept: KeptSession, messages: list[Message]) -> None:
-        """Goes on as it was kept. For a session that is new."""
+    @property
+    def messages(self) -> list[Message]:
+        """Those that are kept, oldest first."""
+        if self._kept:
+            self._messages, self._kept = messages_of(self._kept), ()
+        return self._messages
+
+    def take_up(self, kept: KeptSession, messages: Sequence[bytes]) -> None:
+        """Goes on as it was kept, `messages` too. For a session that is new."""
         self._created_at, self._updated_at = kept.created_at, kept.updated_at
-        self.forgotten, self.messages, self._heard = kept.forgotten, messages, kept.heard
+        self.forgotten, self._kept, self._heard = kept.forgotten, messages, kept.heard
         self._disowned = set(kept.disowned)
         self._redactions = {one.task_id: TaskRedaction(one.task_id, one.asked) for one in kept.recalled}
+
+    @property
+    def _held(self) -> int:
+        """How many messages are kept."""
+        return len(self._kept) or len(self._messages)
 
     def take_up_task(self, task_id: str, *, entered: bool) -> None:
         """A task that had not left; called in the order of the tasks. `entered`: it was at its turn."""
@@ -251,7 +266,7 @@ class Session:
             self._redactions[redaction.task_id] = redaction
         left = [_unsaid(message, redaction) for message in self.messages]
         changed = [place for place, message in enumerate(left) if message is not self.messages[place]]
-        self.messages = left
+        self._messages = left
         records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
         self._note(self.record, *records)
 
@@ -273,7 +288,7 @@ class Session:
             agent=self._agent,
             created_at=self._created_at,
             updated_at=self._updated_at,
-            messages=self.forgotten + len(self.messages),
+            messages=self.forgotten + self._held,
             position=self._origin,
         )
 

@@ -14,12 +14,14 @@ from actors.errors import CallboardError
 from actors.event import ChannelKey
 from actors.kept_questions import KeptQuestion
 from actors.kept_task import POST_RECORDS, TASK_RECORDS, TURN_RECORDS, by_task, restored
-from actors.log import Log
+from actors.log import Log, new_epoch
 from actors.past_task import PastOutcome
+from actors.position import Position
 from actors.redaction import TaskRedaction
 from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
+from actors.shelved_task import ShelvedTask, shelved
 from actors.store import Store
 from actors.task import LocalTask
 from actors.task_context import TaskServices
@@ -52,31 +54,51 @@ class TaskLoader:
         self._sessions = sessions
         self._max_turns = max_turns
         self._make = make
-        self._turns: dict[str, list[str]] = {}
+        self._turns: dict[str, int] = {}
+        """How many were appended."""
         self._posts: dict[str, list[str]] = {}
         self._questions: dict[str, list[KeptQuestion]] = {}
 
-    async def load(self, store: Store) -> list[TaskHandle]:
+    async def load(self, store: Store) -> list[TaskHandle | ShelvedTask]:
         """All, in the order of their creation. Raises actors.store.StoreError."""
-        self._turns = by_task(await store.records(TURN_RECORDS))
+        turns = by_task(await store.records(TURN_RECORDS))
+        self._turns = {task_id: len(prompts) for task_id, prompts in turns.items()}
         self._posts = by_task(await store.records(POST_RECORDS))
         self._questions = kept_questions.by_task(await store.records(kept_questions.QUESTION_RECORDS))
-        records = [self._restored(body) for _, body in await store.records(TASK_RECORDS)]
-        return [await self._load(record) for record in sorted(records, key=lambda record: record.serial)]
+        found = [self._shelved(body) or self._restored(body) for _, body in await store.records(TASK_RECORDS)]
+        return [
+            one if isinstance(one, ShelvedTask) else await self._load(one, turns.get(one.id, []))
+            for one in sorted(found, key=lambda one: one.serial)
+        ]
+
+    def take_off(self, shelved: ShelvedTask) -> TaskHandle:
+        """The task, of which something is wanted now."""
+        record = restored(shelved.body, self._beginning, self._max_turns)
+        kept_questions.take_up(record, self._questions.get(record.id, ()), self._client_tool_bytes)
+        outcome = record.decided or Ending(shelved.state)
+        record.finish(outcome)
+        record.turns_asked = 1 + self._turns.get(record.id, 0)
+        key = ChannelKey("task", record.id, record.user_id)
+        return self._make(record, key, None, self._past(record, Past(record.id, remote=False), outcome))
+
+    def _shelved(self, body: bytes) -> ShelvedTask | None:
+        """None for one that has not ended."""
+        found = shelved(body)
+        return found if found is not None and self._has_ended(ChannelKey("task", found.id, found.user_id)) else None
 
     def _restored(self, body: bytes) -> TaskRecord:
         record = restored(body, self._channels.origin, self._max_turns)
         kept_questions.take_up(record, self._questions.get(record.id, ()), self._client_tool_bytes)
         return record
 
-    async def _load(self, record: TaskRecord) -> TaskHandle:
+    def _beginning(self, key: ChannelKey) -> Position:
+        """Also of a topic that is no more, which is not opened again."""
+        log = self._channels.peek(key)
+        return Position(new_epoch() if log is None else log.epoch, 0)
+
+    async def _load(self, record: TaskRecord, appended: list[str]) -> TaskHandle:
         key = ChannelKey("task", record.id, record.user_id)
         agent = self._find_agent(record.command.agent)
-        appended = self._turns.get(record.id, [])
-        if record.decided is not None and self._has_ended(key):
-            record.finish(record.decided)
-            record.turns_asked = 1 + len(appended)
-            return self._make(record, key, None, self._past(record, Past(record.id, remote=False), record.decided))
         log = self._channels.log(key)
         past = await read_past(log, remote=isinstance(agent, RemoteAgent))
         record.take_up_turns(past.turn, appended)

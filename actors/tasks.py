@@ -40,6 +40,7 @@ from actors.redaction import TaskRedaction
 from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
+from actors.shelved_task import ShelvedTask
 from actors.spawner import Spawner, spawn
 from actors.store import Opened, Record, Store
 from actors.task import LocalTask
@@ -96,9 +97,10 @@ class Tasks:
         self._reporter = reporter
         self._options = options or TasksOptions()
         self._running: dict[str, TaskHandle] = {}
-        self._ended: OrderedDict[str, TaskHandle] = OrderedDict()
-        self._all: dict[str, TaskHandle] = {}
-        self._of_user: Groups[str, TaskHandle] = Groups()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._all: dict[str, TaskHandle | ShelvedTask] = {}
+        self._of_user: Groups[str, str] = Groups()
+        self._loader = TaskLoader(services, agents, sessions, self._options.turns, self._make)
         self._pending = 0
         """Admitted, and not kept yet."""
         self._serial = 0
@@ -161,16 +163,20 @@ class Tasks:
     async def take_up(self, store: Store) -> None:
         """All tasks that are kept, as they are to go on. Called before anything runs, behind the sessions' and the
         agents'. Raises actors.store.StoreError."""
-        loader = TaskLoader(self._services, self._agents, self._sessions, self._options.turns, self._make)
-        for task in await loader.load(store):
-            self._enter(task)
-            self._serial = task.record.serial
-            if not task.record.is_ended:
+        ended: list[ShelvedTask] = []
+        for task in await self._loader.load(store):
+            if isinstance(task, ShelvedTask):
+                self._all[task.id] = task
+                self._of_user.add(task.user_id, task.id)
+                self._serial = task.serial
+                ended.append(task)
+            else:
+                self._enter(task)
+                self._serial = task.record.serial
                 self._running[task.record.id] = task
                 self._taken_up.append(task)
-        ended = [task for task in self._all.values() if task.record.is_ended]
-        for task in sorted(ended, key=lambda task: (task.record.ended_at or 0, task.record.serial)):
-            self._ended[task.record.id] = task
+        for one in sorted(ended, key=lambda one: (one.ended_at, one.serial)):
+            self._ended[one.id] = None
 
     def _prepare(
         self, principal: Principal, commands: Mapping[str, CreateTask], batch_id: str | None = None
@@ -268,7 +274,13 @@ class Tasks:
 
     def _enter(self, task: TaskHandle) -> None:
         self._all[task.record.id] = task
-        self._of_user.add(task.record.user_id, task)
+        self._of_user.add(task.record.user_id, task.record.id)
+
+    def _known(self, task_id: str) -> TaskHandle | None:
+        task = self._all.get(task_id)
+        if isinstance(task, ShelvedTask):
+            task = self._all[task_id] = self._loader.take_off(task)
+        return task
 
     def _next_serial(self) -> int:
         self._serial += 1
@@ -276,14 +288,21 @@ class Tasks:
 
     def find(self, principal: Principal, task_id: str) -> TaskHandle:
         """Raises CallboardError NOT_FOUND, also for somebody else's task: that it exists is not told."""
-        task = self._all.get(task_id)
+        task = self._known(task_id)
         if task is None or not principal.sees(task.record.user_id):
             raise task_not_found(task_id)
         return task
 
     def named(self, task_id: str) -> TaskHandle | None:
         """Whoever's it is; None for one that is forgotten or never was."""
-        return self._all.get(task_id)
+        return self._known(task_id)
+
+    def ended_state(self, task_id: str) -> TaskState | None:
+        """How a task has ended; None for one that has not, or is not known."""
+        task = self._all.get(task_id)
+        if isinstance(task, ShelvedTask):
+            return task.state
+        return task.record.state if task is not None and task.record.is_ended else None
 
     def open_questions(self, key: ChannelKey) -> tuple[Event, ...]:
         """What the task of this topic waits to be told, as the events that ask for it."""
@@ -304,7 +323,8 @@ class Tasks:
 
     def running_of(self, user_id: str) -> tuple[TaskHandle, ...]:
         """The user's tasks that have not ended, newest first."""
-        return tuple(task for task in self._of_user.newest_first(user_id) if task.record.id in self._running)
+        ids = self._of_user.newest_first(user_id)
+        return tuple(self._running[task_id] for task_id in ids if task_id in self._running)
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         """Has the task carry out a command at once; None where it has to wait for its turn: `ask` does.
@@ -322,14 +342,8 @@ class Tasks:
     def page(self, principal: Principal, query: TaskQuery) -> TaskPage:
         """Newest first."""
         serial = self._serial_of(query.after)
-        visible = (
-            task
-            for task in self._newest_first(principal)
-            if task.record.serial < serial
-            and (query.state is None or task.record.state is query.state)
-            and (query.session_id is None or task.record.command.session_id == query.session_id)
-        )
-        chosen = list(islice(visible, query.limit + 1))
+        ids = (task_id for task_id in self._newest_first(principal) if _matches(self._all[task_id], query, serial))
+        chosen = [task for task_id in islice(ids, query.limit + 1) if (task := self._known(task_id)) is not None]
         page = tuple(task.view() for task in chosen[: query.limit])
         return TaskPage(page, page[-1].id if len(chosen) > query.limit else None)
 
@@ -343,10 +357,10 @@ class Tasks:
     def statistics(self) -> TasksStatistics:
         return TasksStatistics(len(self._running), len(self._ended), self._started_total, dict(self._ended_total))
 
-    def _newest_first(self, principal: Principal) -> Iterable[TaskHandle]:
-        """Those the principal sees."""
+    def _newest_first(self, principal: Principal) -> Iterable[str]:
+        """The ids of those the principal sees."""
         if principal.is_admin:
-            return reversed(self._all.values())
+            return reversed(self._all)
         return self._of_user.newest_first(principal.user_id)
 
     def _find_for(self, principal: Principal, command: TaskCommand) -> TaskHandle:
@@ -358,7 +372,7 @@ class Tasks:
 
     def _find_as_agent(self, principal: Principal, task_id: str) -> TaskHandle:
         """A task for the one whose agent is to run it: nobody else claims it or speaks for it."""
-        task = self._all.get(task_id)
+        task = self._known(task_id)
         if task is not None:
             registrant = self._agents.registrant(task.record.command.agent)
             if registrant == principal.user_id:
@@ -386,7 +400,7 @@ class Tasks:
 
     def _note_end(self, task_id: str) -> None:
         task = self._running.pop(task_id)
-        self._ended[task_id] = task
+        self._ended[task_id] = None
         self._ended_total[task.record.state] += 1
         if not self._running:
             self._quiet.set()
@@ -394,17 +408,27 @@ class Tasks:
 
     def _forget_oldest(self) -> None:
         while len(self._ended) > self._options.ended:
-            oldest, forgotten = self._ended.popitem(last=False)
-            self._services.channels.forget(forgotten.key, *task_gone(forgotten.record))
-            del self._all[oldest]
-            self._of_user.discard(forgotten.record.user_id, forgotten)
+            oldest, _ = self._ended.popitem(last=False)
+            if (forgotten := self._known(oldest)) is not None:
+                self._services.channels.forget(forgotten.key, *task_gone(forgotten.record))
+                del self._all[oldest]
+                self._of_user.discard(forgotten.record.user_id, oldest)
 
     def _serial_of(self, task_id: str | None) -> float:
         """Where a page begins. What was forgotten since has nothing older behind it."""
         if task_id is None:
             return math.inf
-        task = self._all.get(task_id)
+        task = self._known(task_id)
         return 0 if task is None else task.record.serial
+
+
+def _matches(task: TaskHandle | ShelvedTask, query: TaskQuery, serial: float) -> bool:
+    """Whether a page of what came before `serial` holds it."""
+    if isinstance(task, ShelvedTask):
+        number, state, session_id = task.serial, task.state, task.session_id
+    else:
+        number, state, session_id = task.record.serial, task.record.state, task.record.command.session_id
+    return number < serial and query.state in (None, state) and query.session_id in (None, session_id)
 
 
 def new_task_id() -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,10 +58,15 @@ class CallboardServer:
     """`callboard serve` with the benchmarks' agents, on loopback, in a directory of its own.
 
     Without credentials, unless `environment`, which goes before the defaults of the configuration, says otherwise.
+    `fill` is handed the path of its database before it starts.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, fill: Callable[[Path], None] | None = None
+    ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="callboard-bench-")
+        if fill is not None:
+            fill(Path(self._directory.name) / "callboard.db")
         self._log = Path(self._directory.name) / "server.log"
         self.port = _free_port()
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
@@ -85,7 +90,7 @@ class CallboardServer:
                     return
             except httpx2.TransportError:
                 pass
-            time.sleep(0.05)
+            time.sleep(0.01)
         raise RuntimeError(f"callboard did not start:\n{self._log.read_text()[-2000:]}")
 
     def publish(self, topic: str, data: object) -> str:

@@ -4,6 +4,9 @@
 
 The server is pinned to one core, the load generator to another. Each measurement starts its server anew; the servers
 take turns, and each figure is the median of the repetitions. Everybody's messages are as large as Callboard's.
+
+What is sent one event a write is in the memory of each of them: at full speed a log on the disk joins what waits for a
+commit. What durability costs is measured apart, with a publisher that waits for each event's commit before it goes on.
 """
 
 from __future__ import annotations
@@ -22,12 +25,14 @@ MANY = 1000
 JOINED = 16
 ONE_A_WRITE = "WebSocket, {x} subscribers"
 SUBJECTS = {
-    ("ws", 1): ONE_A_WRITE,
-    ("sse", 1): "SSE, {x} subscribers",
-    ("mixed", 1): "half WebSocket, half SSE, {x} subscribers",
-    ("ws", JOINED): "WebSocket, 16 events a write, {x} subscribers",
-    ("sse", JOINED): "SSE, 16 events a write, {x} subscribers",
+    Load("ws"): ONE_A_WRITE,
+    Load("sse"): "SSE, {x} subscribers",
+    Load("mixed"): "half WebSocket, half SSE, {x} subscribers",
+    Load("ws", batch=JOINED): "WebSocket, 16 events a write, {x} subscribers",
+    Load("sse", batch=JOINED): "SSE, 16 events a write, {x} subscribers",
+    Load("ws", kept=True): "WebSocket, each event committed before it is sent, {x} subscribers",
 }
+"""By load, whatever the number of subscribers."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -46,12 +51,16 @@ def jobs(settings: Settings, servers: Sequence[str]) -> list[Job]:
     """What is measured in one repetition: the curve of every server, and what only Callboard and the floor do."""
     many = audiences(settings)[-1] if settings.quick else MANY
     found = [Job(server, Load("ws", count)) for count in audiences(settings) for server in servers]
-    for transport, batch in SUBJECTS:
-        if (transport, batch) == ("ws", 1):
+    for load in SUBJECTS:
+        if SUBJECTS[load] == ONE_A_WRITE:
             continue
-        owned = (CALLBOARD,) if transport == "mixed" else (FLOOR, CALLBOARD)
-        found += [Job(server, Load(transport, many, batch=batch)) for server in owned if server in servers]
+        owned = (CALLBOARD,) if load.transport == "mixed" else (FLOOR, CALLBOARD)
+        found += [Job(server, msgspec.structs.replace(load, connections=many)) for server in owned if server in servers]
     return found
+
+
+def subject(load: Load) -> str:
+    return SUBJECTS[msgspec.structs.replace(load, connections=Load().connections)]
 
 
 def readings(job: Job, watched: Watched) -> list[Reading]:
@@ -59,17 +68,17 @@ def readings(job: Job, watched: Watched) -> list[Reading]:
     doubts, filled = list(watched.doubts), watched.counted.events_per_write / job.load.batch
     if not 0.8 <= filled <= 1.25:
         doubts.append(f"{watched.counted.events_per_write:.1f} events a write")
-    subject = SUBJECTS[job.load.transport, job.load.batch]
     found = []
     for suffix, value in (("/s", watched.counted.per_second), ("/CPU s", per_cpu_second(watched))):
-        found.append(Reading(subject, job.server, f"deliveries{suffix}", value, job.load.connections, tuple(doubts)))
+        found.append(
+            Reading(subject(job.load), job.server, f"deliveries{suffix}", value, job.load.connections, tuple(doubts))
+        )
     return found
 
 
 def failures(job: Job, failed: Failed) -> list[Reading]:
-    subject = SUBJECTS[job.load.transport, job.load.batch]
     return [
-        Reading(subject, job.server, f"deliveries{suffix}", 0, job.load.connections, failed=failed.reason)
+        Reading(subject(job.load), job.server, f"deliveries{suffix}", 0, job.load.connections, failed=failed.reason)
         for suffix in ("/s", "/CPU s")
     ]
 
@@ -83,7 +92,7 @@ def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
     rig, found = Rig(settings.window, fit=CALLBOARD in servers), list[Reading]()
     todo = [job for _ in range(settings.repetitions) for job in jobs(settings, servers)]
     for place, job in enumerate(todo, 1):
-        about = SUBJECTS[job.load.transport, job.load.batch].format(x=job.load.connections)
+        about = subject(job.load).format(x=job.load.connections)
         say(f"[{place}/{len(todo)}] fanout: {job.server}, {about}")
         watched = rig.try_watch(job.server, job.load)
         if isinstance(watched, Failed):

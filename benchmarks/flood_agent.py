@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from actors.agent import Result, TaskContext
+from actors.event import Json
 
 
 class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,6 +19,7 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     as often as a fan-out does or more, and each burst is one write to each subscriber. `fill`: events of FILLER_BYTES
     and without a time stamp that come first, so that a subscriber who reads nothing has stalled by then. `due`: at a
     rate the time stamp is when the event was due, so that an engine which was busy elsewhere meanwhile is told by it.
+    `kept`: each event, a `task.once` then, is committed before the next one is emitted; without bursts.
     """
 
     events: int = 0
@@ -27,6 +29,7 @@ class Flood(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pause: int = 0
     fill: int = 0
     due: bool = False
+    kept: bool = False
 
 
 FILLER_BYTES = 16 << 10
@@ -38,8 +41,17 @@ async def flood(task: TaskContext) -> Result:
     pad = "x" * order.pad
     await task.next_turn()
 
+    def told(late: float) -> Json:
+        return {"t": time.monotonic_ns() - int(late * 1e9), "pad": pad}
+
     async def tick(late: float = 0.0) -> None:
-        await task.emit("bench.tick", {"t": time.monotonic_ns() - int(late * 1e9), "pad": pad})
+        await task.emit("bench.tick", told(late))
+
+    async def keep(number: int, late: float) -> None:
+        async def result() -> Json:
+            return told(late)
+
+        await task.once(str(number), result)
 
     for _ in range(order.fill):
         await task.emit("bench.fill", {"pad": "x" * FILLER_BYTES})
@@ -51,7 +63,9 @@ async def flood(task: TaskContext) -> Result:
             await trio.sleep_until(began + sent / order.rate)
             late = trio.current_time() - began - sent / order.rate if order.due else 0.0
         burst = min(order.window, order.events - sent) if order.events else order.window
-        if burst == 1:
+        if order.kept:
+            await keep(sent, late)
+        elif burst == 1:
             await tick(late)
         else:
             # Each emit steps aside for the channel: only side by side do all of a burst wait in its mailbox at once.

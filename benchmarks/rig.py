@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import reduce
+from pathlib import Path
 from typing import TypedDict, TypeVar, Unpack
 
 import httpx2
@@ -31,11 +32,16 @@ GENERATOR_SATURATED, OTHERS_RAN = "the load generator was saturated", "other pro
 NAP_US = 10
 """How long the generator naps at full speed, for each connection: a few events wait in every socket by then."""
 LONGEST_NAP_US = 10_000
+_IN_MEMORY = {"STORE__PATH": ":memory:"}
 
 
 class Load(msgspec.Struct, frozen=True):
     """What a server is to send: `batch` events joined in one write, `rate` a second (0 = full speed), to
-    `connections` that read and `stalled` that do not; `fill` large events come first."""
+    `connections` that read and `stalled` that do not; `fill` large events come first.
+
+    At full speed Callboard's log is in memory, as that of the peers: a commit would join events. With `kept` it is on
+    the disk, and each event is committed before the next one is published.
+    """
 
     transport: str = "ws"
     connections: int = 1000
@@ -43,6 +49,7 @@ class Load(msgspec.Struct, frozen=True):
     batch: int = 1
     stalled: int = 0
     fill: int = 0
+    kept: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -119,7 +126,8 @@ class Rig:
         self.server_core, self.load_core = two_cores()
         self._window = window
         self._peers = {peer.name: peer for peer in PEERS}
-        self._pads: dict[str, tuple[int, int]] = {} if fit else dict.fromkeys(("ws", "sse"), (0, EVENT_BYTES))
+        self._fits = fit
+        self._pads: dict[tuple[str, bool], tuple[int, int]] = {}
 
     def watch(self, server: str, load: Load) -> Watched:
         """One measurement. Raises RuntimeError where the server fails or not one event arrives."""
@@ -149,7 +157,7 @@ class Rig:
     @contextmanager
     def sending(self, server: str, load: Load) -> Iterator[Target]:
         """A server that sends what `load` says once it is started; the floor as soon as all are there."""
-        pad, size = self._fit(load.transport)
+        pad, size = self._fit(load.transport, kept=load.kept)
         if server == FLOOR:
             with self.on_server_core(
                 lambda: Floor(
@@ -160,8 +168,8 @@ class Rig:
         elif server == CALLBOARD:
             # To a small audience each emit is a fan-out of its own, after which nothing is left to wait for.
             pause = 4 + load.connections // 128 if load.connections > ChannelsOptions().in_place else 0
-            order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill)
-            with self.callboard() as callboard:
+            order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill, kept=load.kept)
+            with self.callboard(False, {} if load.rate or load.kept else _IN_MEMORY) as callboard:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
                 scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}
@@ -173,10 +181,15 @@ class Rig:
 
     @contextmanager
     def callboard(
-        self, auth: bool = False, more: Mapping[str, str] | None = None, /, **limits: int
+        self,
+        auth: bool = False,
+        more: Mapping[str, str] | None = None,
+        fill: Callable[[Path], None] | None = None,
+        /,
+        **limits: int,
     ) -> Iterator[CallboardServer]:
         """Callboard, ready, with room for every client of a benchmark; `limits` are those of its configuration, `more`
-        is other settings of it, as `SECTION__KEY`.
+        is other settings of it, as `SECTION__KEY`, `fill` writes its database first.
 
         `auth`: nobody is let in without a credential.
         """
@@ -184,7 +197,7 @@ class Rig:
         settings = {f"CALLBOARD_LIMITS__{name.upper()}": str(value) for name, value in chosen.items()}
         settings["CALLBOARD_AUTH__REQUIRED"] = str(auth).lower()
         settings.update({f"CALLBOARD_{name}": value for name, value in (more or {}).items()})
-        with self.on_server_core(lambda: CallboardServer(settings)) as server:
+        with self.on_server_core(lambda: CallboardServer(settings, fill)) as server:
             server.wait_ready()
             yield server
 
@@ -223,12 +236,14 @@ class Rig:
             stalled=load.stalled,
         )
 
-    def _fit(self, transport: str) -> tuple[int, int]:
+    def _fit(self, transport: str, *, kept: bool) -> tuple[int, int]:
         """The padding with which Callboard's message has EVENT_BYTES, and the bytes it then has: more if it must."""
+        if not self._fits:
+            return 0, EVENT_BYTES
         kind = "ws" if transport == "mixed" else transport
-        if kind not in self._pads:
-            self._pads[kind] = (0, 0)
-            with self.sending(CALLBOARD, Load(kind, 1, rate=100)) as target:
+        if (kind, kept) not in self._pads:
+            self._pads[kind, kept] = (0, 0)
+            with self.sending(CALLBOARD, Load(kind, 1, rate=100, kept=kept)) as target:
                 script = target.scripts[kind]
                 with self.generator(
                     target.port, target.paths[kind], 1, sse=kind == "sse", script=script, total=20
@@ -237,8 +252,8 @@ class Rig:
                     target.start()
                     counted = one.result()
             bare = round(counted.message_bytes / max(1, counted.deliveries))
-            self._pads[kind] = max(0, EVENT_BYTES - bare), max(EVENT_BYTES, bare)
-        return self._pads[kind]
+            self._pads[kind, kept] = max(0, EVENT_BYTES - bare), max(EVENT_BYTES, bare)
+        return self._pads[kind, kept]
 
 
 def attempt(server: str, measure: Callable[[], T]) -> T | Failed:

@@ -74,11 +74,14 @@ def child(node: Node, name: str) -> Node | None:
 
 
 def suggestion(node: Node, path: KeyPath) -> str:
-    """`; did you mean …?` for an unknown key inside `node`, or nothing."""
+    """`; did you mean …?` or `; there are …` for an unknown key inside `node`, or nothing."""
     name = path[-1].lower().replace("-", "_")
     siblings = list(children(node)) if isinstance(node, Table) else []
     if close := difflib.get_close_matches(name, siblings, 1):
         return f"; did you mean `{dotted((*path[:-1], close[0]))}`?"
+    if len(path) > 1 and isinstance(node, Table) and all(isinstance(one, Table) for one in children(node).values()):
+        # Its keys are the kinds of something.
+        return f"; there are {', '.join(siblings)}"
     leaves = list(_leaves(ROOT, ()))
     elsewhere = [leaf for leaf in leaves if leaf[-1] == name]
     if not elsewhere:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from engine.database_file import DatabaseFile
+
 _API_KEYS = """
 CREATE TABLE api_key (
     id TEXT PRIMARY KEY,
@@ -127,10 +129,12 @@ def open_database(path: Path, *, wait_seconds: float = 5.0) -> sqlite3.Connectio
 def open_existing(path: Path) -> sqlite3.Connection:
     """Opens the file to read it, beside an engine or without one, and changes nothing of it.
 
-    Blocks. Raises SchemaError, also for an older schema, sqlite3.Error and FileNotFoundError.
+    Not in a process that has opened it already. Blocks. Raises SchemaError, also for an older schema, sqlite3.Error,
+    FileNotFoundError, and OSError where the write-ahead log is a former file's.
     """
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    DatabaseFile(path).close()
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
         db.execute("PRAGMA query_only = ON")
@@ -138,9 +142,13 @@ def open_existing(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         db.close()
         raise SchemaError(f"{path} is not usable as Callboard's database: {error}") from error
-    if version != len(MIGRATIONS):
+    if version > len(MIGRATIONS):
         db.close()
-        raise SchemaError(f"{path}: schema version {version} is not this Callboard's, {len(MIGRATIONS)}")
+        raise SchemaError(f"{path}: {_newer(version)}")
+    if version < len(MIGRATIONS):
+        db.close()
+        message = f"schema version {version} is older than this Callboard's, {len(MIGRATIONS)}: a start of the server"
+        raise SchemaError(f"{path}: {message} brings it up to date")
     return db
 
 
@@ -152,6 +160,10 @@ def _check_ours(db: sqlite3.Connection) -> None:
     version, tables = db.execute(seen).fetchone()
     if tables and not version:
         raise SchemaError("this is another program's database")
+
+
+def _newer(version: int) -> str:
+    return f"schema version {version} is newer than this Callboard's, {len(MIGRATIONS)}"
 
 
 def _make_shrinkable(db: sqlite3.Connection) -> None:
@@ -171,7 +183,8 @@ def _make_private(path: Path) -> None:
     process has to it, and another process would then take itself for the last user and delete the log beneath us.
     """
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        # A link to where nothing is yet would be taken for a file.
+        os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], None]) -> None:
@@ -205,7 +218,7 @@ def _migrate(db: sqlite3.Connection) -> None:
     if _version(db) < len(MIGRATIONS):
         transaction(db, _apply_missing)
     if _version(db) > len(MIGRATIONS):
-        raise SchemaError(f"schema version {_version(db)} is newer than this Callboard's, {len(MIGRATIONS)}")
+        raise SchemaError(_newer(_version(db)))
 
 
 def _apply_missing(db: sqlite3.Connection) -> None:

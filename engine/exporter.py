@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import orjson
 
 from actors.event import ChannelKey, Event, Merge, now_ms
+from actors.kept_session import SESSION_RECORDS, KeptSession
+from actors.kept_task import TASK_RECORDS, KeptTask
 from engine.database import open_existing
-from engine.export_lines import VERSION, Channel, End, Head, Line, Topic, event_line, record_line
+from engine.export_lines import VERSION, Channel, End, FileLine, Head, Line, Topic, event_line, record_line
+from engine.topic_records import records_of
 
 _PAGE_EVENTS = 512
-_FIND = """
-SELECT id, channel, topic, owner, epoch, floor FROM topic
-WHERE channel IN ('task', 'session') AND topic = ? ORDER BY channel, owner
-"""
+_FIND = "SELECT id, epoch, floor, holes FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
+_ENDS = "SELECT min(offset), max(offset) FROM event WHERE topic = ? AND offset > ?"
 _PAGE = """
 SELECT offset, type, body, merge, merge_key, timestamp
 FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
 """
-_NAMES_TASK = ("task_id", "exec_id")
-"""Members of a conversation's events that name a task of it."""
+_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
+_FILES = "SELECT key, name, media_type, data FROM upload WHERE owner = ? AND scope = ? ORDER BY number"
 
 
 class NothingToExport(Exception):
@@ -32,104 +33,85 @@ class NothingToExport(Exception):
 
 
 class _Stored(NamedTuple):
-    id: int
-    channel: str
-    topic: str
-    owner: str
-    epoch: str
-    floor: int
+    """A topic's row. One that was never said anything in, or is forgotten, has none."""
 
-
-class _OfSession(msgspec.Struct):
-    """What matters of a task's record."""
-
-    session_id: str | None = None
+    id: int = 0
+    epoch: str = ""
+    floor: int = 0
+    holes: int = 0
 
 
 def export(path: Path, name: str) -> Generator[bytes, None, None]:
     """The lines, each with its end, all as of one moment. Blocks.
 
-    Raises NothingToExport, engine.database.SchemaError, sqlite3.Error and OSError."""
+    Raises NothingToExport, engine.database.SchemaError, msgspec.DecodeError for records of another version,
+    sqlite3.Error and OSError."""
     db = open_existing(path)
+    digest = hashlib.sha256()
+    lines = 0
     try:
         # One read transaction: what is written meanwhile is not seen.
         db.execute("BEGIN")
-        lines = 0
         for line in _lines(db, name):
-            yield msgspec.json.encode(line) + b"\n"
+            text = msgspec.json.encode(line) + b"\n"
+            digest.update(text)
             lines += 1
-        yield msgspec.json.encode(End(lines)) + b"\n"
+            yield text
+        yield msgspec.json.encode(End(lines, digest.hexdigest())) + b"\n"
     finally:
         db.close()
 
 
-def records_of(db: sqlite3.Connection, name: str) -> list[tuple[str, str, bytes]]:
-    """Kind, id and body of what is true of a task or conversation: records of its own id, and of parts of it, whose ids
-    begin with that and a slash. Raises sqlite3.Error."""
-    kinds = [kind for (kind,) in db.execute("SELECT DISTINCT kind FROM record ORDER BY kind")]
-    query = "SELECT kind, id, body FROM record WHERE kind = ? AND (id = ? OR (id > ? AND id < ?)) ORDER BY id"
-    # "0" comes right behind "/".
-    return [row for kind in kinds for row in db.execute(query, (kind, name, f"{name}/", f"{name}0"))]
-
-
 def _lines(db: sqlite3.Connection, name: str) -> Iterator[Line]:
-    found = _find(db, name)
-    if not found:
+    session = _session(db, name)
+    tasks = _tasks_of(db, name) if session is not None else _task(db, name)
+    if session is None and not tasks:
         raise NothingToExport(f"there is no task and no session {name!r}")
-    yield Head(VERSION, name, now_ms())
-    for stored in found:
-        tasks: dict[str, None] = {}
-        yield from _topic(db, stored, tasks)
-        if stored.channel == "session":
-            tasks |= dict.fromkeys(_recorded_tasks(db, name))
-            for task in tasks:
-                for each in _find(db, task):
-                    if each.channel == "task" and each.owner == stored.owner:
-                        yield from _topic(db, each, {})
+    yield Head(VERSION, name, now_ms(), unfinished=tuple(task.id for task in tasks if task.ending is None))
+    if session is not None:
+        yield from _topic(db, "session", name, session.user_id, session.key)
+    for task in tasks:
+        yield from _topic(db, "task", task.id, task.user_id)
 
 
-def _find(db: sqlite3.Connection, name: str) -> list[_Stored]:
-    return [_Stored(*row) for row in db.execute(_FIND, (name,))]
+def _session(db: sqlite3.Connection, name: str) -> KeptSession | None:
+    found = db.execute(_RECORD, (SESSION_RECORDS, name)).fetchone()
+    return None if found is None else msgspec.json.decode(found[0], type=KeptSession)
 
 
-def _topic(db: sqlite3.Connection, stored: _Stored, tasks: dict[str, None]) -> Iterator[Line]:
-    """`tasks` collects those that its events name."""
-    first, tail = db.execute(
-        "SELECT min(offset), max(offset) FROM event WHERE topic = ? AND offset > ?", (stored.id, stored.floor)
-    ).fetchone()
-    channel: Channel = "session" if stored.channel == "session" else "task"
-    tail = tail or stored.floor
-    yield Topic(channel, stored.topic, stored.owner, stored.epoch, first or tail + 1, tail)
-    for record in records_of(db, stored.topic):
+def _task(db: sqlite3.Connection, name: str) -> list[KeptTask]:
+    found = db.execute(_RECORD, (TASK_RECORDS, name)).fetchall()
+    return [msgspec.json.decode(body, type=KeptTask) for (body,) in found]
+
+
+def _tasks_of(db: sqlite3.Connection, session: str) -> list[KeptTask]:
+    """In the order of their creation."""
+    rows = db.execute("SELECT body FROM record WHERE kind = ?", (TASK_RECORDS,))
+    tasks = (msgspec.json.decode(body, type=KeptTask) for (body,) in rows)
+    return sorted((task for task in tasks if task.session_id == session), key=lambda task: task.serial)
+
+
+def _topic(db: sqlite3.Connection, channel: Channel, name: str, owner: str, files: str = "") -> Iterator[Line]:
+    """`files`: what those of the session are kept under; empty where there are none."""
+    row = db.execute(_FIND, (channel, name, owner)).fetchone()
+    stored = _Stored() if row is None else _Stored(*row)
+    first, last = db.execute(_ENDS, (stored.id, stored.floor)).fetchone()
+    tail = last or stored.floor
+    holes = stored.holes if stored.holes > stored.floor else 0
+    # What is missing before the first event that is left is a hole, where there are such.
+    yield Topic(channel, name, owner, stored.epoch, stored.floor + 1 if holes else first or tail + 1, tail, holes)
+    for record in records_of(db, channel, name):
         yield record_line(*record)
-    for event in _events(db, stored):
-        if stored.channel == "session":
-            tasks |= dict.fromkeys(_named_tasks(event))
+    if files:
+        for file in db.execute(_FILES, (owner, files)):
+            yield FileLine(*file)
+    for event in _events(db, ChannelKey(channel, name, owner), stored):
         yield event_line(event)
 
 
-def _events(db: sqlite3.Connection, stored: _Stored) -> Iterator[Event]:
-    key, after = ChannelKey(stored.channel, stored.topic, stored.owner), stored.floor
+def _events(db: sqlite3.Connection, key: ChannelKey, stored: _Stored) -> Iterator[Event]:
+    after = stored.floor
     while rows := db.execute(_PAGE, (stored.id, after, _PAGE_EVENTS)).fetchall():
         for offset, event_type, body, merge, merge_key, timestamp in rows:
             yield Event(key, stored.epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
             after = offset
-
-
-def _named_tasks(event: Event) -> list[str]:
-    data = orjson.loads(event.body)
-    members = data if isinstance(data, dict) else {}
-    return [name for member in _NAMES_TASK if isinstance(name := members.get(member), str)]
-
-
-def _recorded_tasks(db: sqlite3.Connection, session: str) -> list[str]:
-    """Also those that have said nothing yet."""
-    found: list[str] = []
-    for task, body in db.execute("SELECT id, body FROM record WHERE kind = 'task' ORDER BY id"):
-        try:
-            if msgspec.json.decode(body, type=_OfSession).session_id == session:
-                found.append(task)
-        except msgspec.DecodeError:
-            # A record of another form: the events name its task all the same, once it has said something.
-            continue
-    return found

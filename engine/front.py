@@ -28,13 +28,14 @@ from transport.http.app import create_app
 from transport.http.origins import Origins
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
-from transport.listener import Listener
+from transport.listener import Listener, Lounge
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.loopback import is_loopback
 from transport.pipeline_door import PipelineDoor
 from transport.pipeline_groups import KnownPipeline
 from transport.pipelines import Pipelines, PipelinesOptions
+from transport.poller import Poller
 from transport.realtime_agent import RealtimeAgent, RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
@@ -71,8 +72,13 @@ class Front:
         self._wallets = Wallets(core.router, core.feeds, identity, config.timeouts.heartbeat_seconds)
         self.pipelines = Pipelines(core.router, core.feeds, core.uploads, _pipelines_options(config), core.members)
         tally = Tally()
+        self.poller = Poller()
         self.listener = Listener(
-            options, lambda stream: self._edge.serve(stream), core.connection_actors.start_nowait, tally
+            options,
+            lambda stream: self._edge.serve(stream),
+            core.connection_actors.start_nowait,
+            tally,
+            lounge=Lounge(self.poller, lambda stream, berth: self._edge.welcome(stream, berth)),
         )
         self._steps = _steps_desk(config, core, services)
         app = create_app(self._http_services(config, services, tickets))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -11,12 +13,30 @@ import msgspec
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Event, Merge, check_event_type, check_topic
 from actors.log import new_epoch
-from actors.store import Floor, Opened, Record, Write
-from engine.export_lines import VERSION, BinaryLine, End, EventLine, Head, Line, RecordLine, Topic
-from engine.sqlite_log import SqliteLog
+from actors.store import Compaction, Floor, Opened, Record, Write
+from actors.uploads import Upload, upload_key
+from engine.export_lines import VERSION, BinaryLine, End, EventLine, FileLine, Head, Line, RecordLine, Topic
+from engine.newcomers import Newcomers
+from engine.sqlite_log import SqliteLog, Work
+from engine.sqlite_uploads import put_upload
+
+
+class _Version(msgspec.Struct, tag_field="line", tag="export"):
+    """What the first line has in every version."""
+
+    version: int
+
+
+class _Text(msgspec.Struct):
+    """What an event of a text that streams must hold."""
+
+    content: str
+
 
 _PIECE_LINES = 512
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+_VERSION: msgspec.json.Decoder[_Version] = msgspec.json.Decoder(_Version)
+_TEXT: msgspec.json.Decoder[_Text] = msgspec.json.Decoder(_Text)
 _MERGES = {"never": Merge.NEVER, "text": Merge.TEXT, "last": Merge.LAST}
 
 
@@ -30,14 +50,17 @@ class ImportMistake(Exception):
 class Imported(msgspec.Struct):
     topics: int = 0
     records: int = 0
+    files: int = 0
     events: int = 0
 
 
 def import_lines(path: Path, lines: Iterable[bytes], *, replace: bool = False) -> Imported:
-    """`replace`: what is there under the same names goes. Every topic begins a new life, with its offsets. Blocks.
+    """`replace`: what is there under the same names goes. Every topic begins a new life, with its offsets; its task or
+    session becomes the newest one. Blocks.
 
-    Raises ImportMistake, BlockingIOError where an engine has the file, actors.store.StoreError,
-    engine.database.SchemaError, sqlite3.Error and OSError; nothing is imported then."""
+    Raises ImportMistake, BlockingIOError where an engine has the file, actors.store.StoreError, msgspec.DecodeError for
+    records of another version in the store, engine.database.SchemaError, sqlite3.Error and OSError; nothing is
+    imported then."""
     log = SqliteLog(path)
     try:
         reading = _Reading(log, replace)
@@ -54,6 +77,8 @@ class _Reading:
         self.imported = Imported()
         self._log = log
         self._replace = replace
+        self._newcomers = Newcomers(log)
+        self._digest = hashlib.sha256()
         self._number = 0
         self._topic: Topic | None = None
         self._epoch = ""
@@ -63,13 +88,15 @@ class _Reading:
         self._events: list[Event] = []
         self._records: list[Record] = []
 
-    def writes(self, lines: Iterable[bytes]) -> Iterator[Write]:
+    def writes(self, lines: Iterable[bytes]) -> Iterator[Write | Work]:
         for text in lines:
             self._number += 1
             line = self._decode(text)
+            if not isinstance(line, End):
+                self._digest.update(text)
             match line:
                 case Head():
-                    self._take_head(line)
+                    pass
                 case Topic():
                     yield self._piece()
                     yield from self._begin(line)
@@ -77,6 +104,8 @@ class _Reading:
                     self._take_record(line.kind, line.id, bytes(line.data))
                 case BinaryLine():
                     self._take_record(line.kind, line.id, line.base64)
+                case FileLine():
+                    yield self._file(line)
                 case EventLine():
                     self._take_event(line)
                 case End():
@@ -93,6 +122,8 @@ class _Reading:
         if self._ended:
             raise self._mistake("something follows the end")
         try:
+            if self._number == 1:
+                self._check_version(_VERSION.decode(text).version)
             line = _LINE.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise self._mistake(str(error)) from error
@@ -100,9 +131,11 @@ class _Reading:
             raise self._mistake("the first line, and no other, is the head of an export")
         return line
 
-    def _take_head(self, line: Head) -> None:
-        if line.version != VERSION:
-            raise self._mistake(f"version {line.version} of the form is not known, only {VERSION}")
+    def _check_version(self, version: int) -> None:
+        if version > VERSION:
+            raise self._mistake(f"a newer Callboard wrote it: version {version} of the form, here is {VERSION}")
+        if version < VERSION:
+            raise self._mistake(f"there is no version {version} of the form")
 
     def _begin(self, line: Topic) -> tuple[Write, Write]:
         self._finish_topic()
@@ -115,6 +148,8 @@ class _Reading:
             raise self._mistake(f"the {line.channel} {line.topic} comes a second time")
         if not 1 <= line.first <= line.tail + 1 or line.tail < 0:
             raise self._mistake(f"there are no offsets from {line.first} to {line.tail}")
+        if line.holes and not line.first <= line.holes < line.tail:
+            raise self._mistake(f"there is no hole at {line.holes} between {line.first} and {line.tail}")
         there, records = self._log.holdings(*name)
         if (there or records) and not self._replace:
             raise self._mistake(f"the {line.channel} {line.topic} is there already")
@@ -123,28 +158,45 @@ class _Reading:
         self.imported.topics += 1
         key = self._key(line)
         former = Write(dropped=there, records=[Record(kind, record_id, None) for kind, record_id in records])
-        return former, Write(opened=[Opened(key, self._epoch)], floors=[Floor(key, line.first - 1)])
+        holes = [Compaction(key, line.holes)] if line.holes else []
+        begun = Write(opened=[Opened(key, self._epoch)], floors=[Floor(key, line.first - 1)], compactions=holes)
+        return former, begun
 
     def _take_record(self, kind: str, record_id: str, body: bytes) -> None:
-        topic = self._current()
-        if record_id != topic.topic and not record_id.startswith(f"{topic.topic}/"):
-            raise self._mistake(f"the record {record_id} is not of the {topic.channel} {topic.topic}")
-        self._records.append(Record(kind, record_id, body))
+        try:
+            self._records.append(self._newcomers.take(self._current(), kind, record_id, body))
+        except (ValueError, msgspec.DecodeError) as error:
+            raise self._mistake(f"the record {kind} {record_id}: {error}") from error
         self.imported.records += 1
 
+    def _file(self, line: FileLine) -> Work:
+        owner, scope = self._current().owner, self._newcomers.session_key
+        if not scope or line.key != upload_key(owner, scope, line.name, line.base64):
+            raise self._mistake(f"the file {line.key} is not one of the session")
+        self.imported.files += 1
+        return partial(put_upload, owner=owner, upload=Upload(line.key, scope, line.name, line.media_type, line.base64))
+
     def _take_event(self, line: EventLine) -> None:
-        topic = self._current()
-        if not self._offset < line.offset <= topic.tail:
-            raise self._mistake(f"offset {line.offset} is not between {self._offset + 1} and {topic.tail}")
+        topic, body = self._current(), bytes(line.data)
+        is_next = line.offset == self._offset + 1
+        if not is_next and not self._offset < line.offset - 1 <= topic.holes:
+            raise self._mistake(f"offset {line.offset} does not come behind {self._offset}")
+        if line.offset > topic.tail:
+            raise self._mistake(f"offset {line.offset} is behind the last one, {topic.tail}")
+        if line.offset <= topic.holes and (line.merge != "never" or line.offset == topic.holes):
+            raise self._mistake(f"offset {line.offset} cannot be there: it was taken out")
         try:
             check_event_type(line.type)
+            if line.merge == "text":
+                _TEXT.decode(body)
         except CallboardError as error:
             raise self._mistake(error.message) from error
+        except msgspec.DecodeError as error:
+            raise self._mistake(f"a text that streams needs its content: {error}") from error
         self._offset = line.offset
-        merge = _MERGES[line.merge]
         self._events.append(
             Event(
-                self._key(topic), self._epoch, line.offset, line.offset, line.type, bytes(line.data), merge,
+                self._key(topic), self._epoch, line.offset, line.offset, line.type, body, _MERGES[line.merge],
                 line.merge_key, line.timestamp,
             )
         )  # fmt: skip
@@ -154,6 +206,8 @@ class _Reading:
         self._finish_topic()
         if line.lines != self._number - 1:
             raise self._mistake(f"{line.lines} lines were exported, and {self._number - 1} are here")
+        if line.sha256 and line.sha256 != self._digest.hexdigest():
+            raise self._mistake("what is above is not what was exported: the file is damaged")
         self._ended = True
 
     def _finish_topic(self) -> None:

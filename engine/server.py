@@ -91,7 +91,8 @@ class Engine:
         return self._front.realtime_agent(user_id)
 
     async def _run_tree(self, started: Callable[[], None]) -> None:
-        await self._core.take_up()
+        with garbage.paused():
+            await self._core.take_up()
         async with trio.open_nursery() as tree:
             await tree.start(self._tree.run)
             started()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from sys import intern
 from typing import NamedTuple, TypeAlias
 
 from actors.event import ChannelKey, Event, Merge
@@ -14,10 +15,12 @@ from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write, own_kind
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
-from engine.exporter import records_of
+from engine.page_reads import Page, PageRequest
+from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
 from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
+from engine.topic_records import records_of
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
 _FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
@@ -65,6 +68,8 @@ class _Place(NamedTuple):
 
 _Places: TypeAlias = dict[ChannelKey, _Place | None]
 """None for a topic that is dropped."""
+Work: TypeAlias = Callable[[sqlite3.Connection], None]
+"""Within a transaction that it neither begins nor ends."""
 
 
 class SqliteLog:
@@ -76,7 +81,8 @@ class SqliteLog:
     def __init__(self, path: Path, *, wait_seconds: float = 2.0) -> None:
         """`wait_seconds` is how long a commit waits for another process's lock. Raises engine.database.SchemaError,
         sqlite3.Error and OSError."""
-        self._path = path
+        # As SQLite does: its write-ahead log stands beside the file, and so must the mark that holds it.
+        self._path = path = path.resolve()
         self._places: dict[ChannelKey, _Place] = {}
         self._mark_is_late = False
         self._damaged = False
@@ -108,14 +114,18 @@ class SqliteLog:
         """Raises StoreError; nothing of it is kept then."""
         self.commit_all((write,))
 
-    def commit_all(self, writes: Iterable[Write]) -> None:
-        """Many as one: what `writes` itself raises, too, leaves nothing of them kept. Raises StoreError."""
+    def commit_all(self, writes: Iterable[Write | Work]) -> None:
+        """Many as one, with what else is written beside them: what `writes` itself raises, too, leaves nothing of them
+        kept. Raises StoreError."""
         fresh: _Places = {}
         try:
             self.check()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
-                self._write(write, fresh)
+                if isinstance(write, Write):
+                    self._write(write, fresh)
+                else:
+                    write(self._db)
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
@@ -145,12 +155,22 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
+    def read_all(self, requests: Sequence[PageRequest]) -> list[Page]:
+        """As `read`, one after the other."""
+        return [self._try_read(request) for request in requests]
+
+    def _try_read(self, asked: PageRequest) -> Page:
+        try:
+            return self.read(asked.key, asked.after, max_events=asked.max_events, max_bytes=asked.max_bytes)
+        except StoreError as error:
+            return error
+
     def holdings(self, channel: str, name: str) -> tuple[list[ChannelKey], list[tuple[str, str]]]:
         """The topics of that name, whoever owns them, and kind and id of what is recorded of it. With the reader's
         connection. Raises sqlite3.Error."""
         found = self._reader.execute("SELECT owner FROM topic WHERE channel = ? AND topic = ?", (channel, name))
         keys = [ChannelKey(channel, name, owner) for (owner,) in found]
-        return keys, [(kind, record_id) for kind, record_id, _ in records_of(self._reader, name)]
+        return keys, [(kind, record_id) for kind, record_id, _ in records_of(self._reader, channel, name)]
 
     def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
         """As actors.store.RetainedStore.excess. With the reader's connection."""
@@ -263,7 +283,7 @@ class SqliteLog:
                 raise_floor(db, place.topic, floor.offset)
         for compaction in write.compactions:
             if (place := self._find_place(compaction.key, fresh)) is not None:
-                _compact(db, place.topic, compaction.offset)
+                fresh[compaction.key] = _Place(place.topic, compact(db, place.topic, compaction.offset))
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
                 drop_topic(db, place.topic)
@@ -309,6 +329,8 @@ class SqliteLog:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
                     self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
                 after = event.offset
+        if place is not None:
+            fresh[rewrite.key] = _Place(place.topic, measure(self._db, place.topic))
 
     def _rewrite_base(self, rewrite: Rewrite) -> None:
         base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
@@ -358,10 +380,6 @@ def _stored(
     tail = max(floor, last or 0)
     # What is missing before the first event that is left is a hole, where there are such.
     begin = floor + 1 if holes > floor else first or tail + 1
-    return StoredTopic(ChannelKey(channel, topic, owner), epoch, begin, tail, last_type or "", holes)
-
-
-def _compact(db: sqlite3.Connection, topic: int, offset: int) -> None:
-    passing = (topic, offset, Merge.NEVER.value)
-    db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
-    db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))
+    # Names that very many topics share are held once.
+    key = ChannelKey(intern(channel), topic, intern(owner))
+    return StoredTopic(key, epoch, begin, tail, intern(last_type or ""), holes)

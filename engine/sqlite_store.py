@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import trio
 
 from actors.event import ChannelKey, Event
 from actors.log import Retention
 from actors.store import Excess, StoredTopic, StoreError, Write
+from engine.page_reads import PageReads, PageRequest
 from engine.sqlite_log import SqliteLog
 
 _LONG_PAGES = 8_192
@@ -27,6 +27,7 @@ class SqliteStore:
         self.writing = trio.CapacityLimiter(1)
         """Of all who write to the file: one waits for another here, and not for SQLite's lock."""
         self._reading = trio.CapacityLimiter(1)
+        self._pages = PageReads(log.read_all, self._reading)
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
         self.refusals = 0
@@ -46,8 +47,7 @@ class SqliteStore:
         self.commits += 1
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
-        page = partial(self._log.read, key, after, max_events=max_events, max_bytes=max_bytes)
-        return await trio.to_thread.run_sync(page, limiter=self._reading)
+        return await self._pages.read(PageRequest(key, after, max_events, max_bytes))
 
     async def topics(self) -> list[StoredTopic]:
         return await trio.to_thread.run_sync(self._log.topics, limiter=self._reading)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import trio
 
 from actors.errors import CallboardError, ErrorCode
-from actors.uploads import Upload, UploadsOptions, no_such_file, upload_key
+from actors.uploads import FILE_OVERHEAD, Upload, UploadsOptions, no_such_file, upload_key
 from engine.database import limit_bytes, open_database, transaction
 
 _PUT = "INSERT INTO upload (owner, key, scope, name, media_type, size, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -88,14 +88,23 @@ class SqliteUploads:
         await _in_thread(partial(self._run, _FORGET_ALL, (owner, scope)), self._writing)
 
     def _put(self, db: sqlite3.Connection, owner: str, upload: Upload, size: int) -> None:
+        # Brought again, it needs no room beside itself.
         db.execute(_FORGET_KEY, (owner, upload.key))
         _make_room(db, _BYTES_OF_OWNER, _OLDEST_OF_OWNER, (owner,), self._options.owner_bytes - size)
         _make_room(db, _BYTES_OF_ALL, _OLDEST_OF_ALL, (), self._options.total_bytes - size)
-        db.execute(_PUT, (owner, upload.key, upload.scope, upload.name, upload.media_type, size, upload.data))
+        put_upload(db, owner, upload)
 
     def _run(self, statement: str, values: tuple[str, ...]) -> None:
         self._check()
         self._writer.execute(statement, values)
+
+
+def put_upload(db: sqlite3.Connection, owner: str, upload: Upload) -> None:
+    """As the newest of all files, whether or not the owner has it already. Within the caller's transaction. Raises
+    sqlite3.Error."""
+    size = len(upload.data) + FILE_OVERHEAD
+    db.execute(_FORGET_KEY, (owner, upload.key))
+    db.execute(_PUT, (owner, upload.key, upload.scope, upload.name, upload.media_type, size, upload.data))
 
 
 def _make_room(db: sqlite3.Connection, total: str, oldest: str, whose: tuple[str, ...], most: int) -> None:

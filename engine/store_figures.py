@@ -53,6 +53,7 @@ def _figures(db: sqlite3.Connection, path: Path) -> StoreFigures:
     def number(query: str) -> int:
         return int(db.execute(query).fetchone()[0])
 
+    path = path.resolve()
     log = path.with_name(path.name + "-wal")
     return StoreFigures(
         size=path.stat().st_size,

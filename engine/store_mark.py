@@ -66,4 +66,4 @@ def _lock(file: int, path: Path) -> None:
         # On the open file, not the process: closing another descriptor of it gives nothing up.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise BlockingIOError(error.errno, f"in use by another engine: {path}") from None
+        raise BlockingIOError(error.errno, f"in use by another engine: {str(path).removesuffix('-mark')}") from None

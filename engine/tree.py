@@ -8,6 +8,7 @@
     ├── sessions      dynamic, transient    one per conversation in use
     ├── tasks         dynamic, temporary    one per run of an agent
     ├── connections   crowd, temporary      one per accepted connection, and its writer while it lags
+    ├── poller        permanent             waits for the connections that are idle
     ├── retention     permanent             says what the store is not to keep any longer
     ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
     ├── http          permanent             the application behind Hypercorn, and its lifespan
@@ -44,6 +45,7 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
         core.session_actors.as_child(),
         core.task_actors.as_child(),
         core.connection_actors.as_child(),
+        ChildSpec("poller", front.poller.run),
         *retention,
         ChildSpec("rounds", rounds.run),
         ChildSpec("http", front.http.run, start_deadline=15.0, stop_deadline=15.0),

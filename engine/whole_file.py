@@ -16,6 +16,10 @@ def whole_file(target: Path, *, replace: bool) -> Iterator[Path]:
     if target.exists() and not replace:
         raise FileExistsError(f"{target} is there already")
     folder = target.absolute().parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"the directory {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"the directory {folder} cannot be written to")
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=folder)
     os.close(descriptor)
     try:

@@ -81,6 +81,7 @@ def test_only_callboard_and_the_floor_are_measured_on_what_peers_do_not_do() -> 
     ]
     assert {job.server for job in found if job.load.transport == "mixed"} == {CALLBOARD}
     assert {job.server for job in found if job.load.batch == 16} == {FLOOR, CALLBOARD}
+    assert {job.server for job in found if job.load.kept} == {FLOOR, CALLBOARD}
     assert max(job.load.connections for job in jobs(Settings(full=True), [FLOOR])) == 15_000
 
 
@@ -102,4 +103,4 @@ def test_measures_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert (tmp_path / "fanout.svg").read_text().startswith("<svg")
     printed = capsys.readouterr()
     assert "| WebSocket, 100 subscribers, deliveries/s |" in printed.out
-    assert "[5/5]" in printed.err
+    assert "[6/6]" in printed.err

@@ -10,15 +10,18 @@ import trio
 from trio.testing import MockClock
 
 from actors.agent import Result
-from actors.channels import Channels
+from actors.channels import Channels, Keeping
 from actors.childspec import ChildSpec
 from actors.commands import CreateTask
 from actors.event import ChannelKey, Event
+from actors.journal import Journal
+from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.task_context import RunningContext, TaskServices
 from actors.task_record import TaskRecord
 from benchmarks.flood_agent import Flood, flood
+from tests.support.memory_store import MemoryStore
 
 KEY = ChannelKey("task", "task-1")
 SUBSCRIBERS = 1000
@@ -126,3 +129,20 @@ async def test_stops_at_the_last_event_in_the_middle_of_a_burst(channels: Channe
     assert result.text == "20 events"
     for each in await written(sinks, 20):
         assert sum(write.count(b'"pad"') for write in each) == 20
+
+
+async def test_what_is_kept_is_in_the_log_before_the_next_event(
+    nursery: trio.Nursery, autojump_clock: MockClock
+) -> None:
+    store = MemoryStore(seconds=0.01)
+    journal = Journal(store)
+    await nursery.start(journal.run)
+    keeping = Keeping(journal, store, lambda key: True, Retention())
+    channels = Channels(NurserySpawner(nursery), {}, keeping=keeping)
+    sinks = attach(channels, nursery, SUBSCRIBERS)
+    began = trio.current_time()
+    await run_flood(channels, Flood(events=8, kept=True, pad=1, pause=4 + SUBSCRIBERS // 128))
+    assert trio.current_time() - began == pytest.approx(0.09, abs=0.01)
+    for each in await written(sinks, 8):
+        assert [write.count(b'"pad"') for write in each] == [1] * 8
+    channels.close()

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.commands import AnswerToolCall, CancelTask, ConfirmStep, QuestionAnswer
 from actors.errors import CallboardError, CloseCode, ErrorCode
-from actors.event import ChannelKey, Json
+from actors.event import ChannelKey, Event, Json
 from actors.principal import Principal
 from actors.rooms import Rooms
 from actors.subscription import Encoder
@@ -26,7 +26,7 @@ from transport.connection_edge import Serving
 from transport.credentials import Authenticator, Credentials
 from transport.dialects import agent, agent_replies
 from transport.dialects.agent_events import AgentEncoder
-from transport.door import serve_identified
+from transport.door import open_identified
 from transport.head import RequestHead
 from transport.http_error import error_reply, http_status
 from transport.roster import Attendance, Roster
@@ -72,9 +72,9 @@ class AgentDoor:
             speaks = partial(AgentConversation, own=self._own, principal=principal)
             return ClientSocket(stream, self._services, self._encoder, speaks, beat_seconds=self._own.beat_seconds)
 
-        return partial(
-            serve_identified,
+        return open_identified(
             stream,
+            self._authenticator.recall(shown),
             # A page can send no header with an upgrade: a ticket, which lives for a minute, is what it has.
             partial(self._authenticator.identify, shown, reads=True),
             _refusal,
@@ -148,6 +148,8 @@ class AgentConversation:
                 self._work.add(request, request.command)
             case ConfirmStep() | AnswerToolCall():
                 return self._reply_to(request, self._answer_question(request.echo, request.command))
+            case agent.Watch(snapshot=True):
+                return self._reply_to(request, self._watch_with_snapshot(request, request.command))
             case agent.Watch():
                 self._watch(request, request.command)
             case agent.WatchAll():
@@ -196,12 +198,20 @@ class AgentConversation:
             return self._own.rooms.key(principal, topic.name)
         return self._client.services.router.resolve(principal, topic.channel, topic.name)
 
-    def _watch(self, request: agent.Request, asked: agent.Watch) -> None:
+    async def _watch_with_snapshot(self, request: agent.Request, asked: agent.Watch) -> None:
+        client, topic = self._client, asked.topic
+        # What was answered before does not wait for this, nor does this add to replies that are not read.
+        client.flush()
+        await client.outbox.wait_for_room()
+        snapshots = await client.services.router.snapshots_of(client.principal, topic.channel, (topic.name,))
+        self._watch(request, asked, snapshots[topic.name])
+
+    def _watch(self, request: agent.Request, asked: agent.Watch, snapshot: Event | None = None) -> None:
         connection, most = self._client.connection, self._client.services.options.subscriptions
         key = self._key(asked.topic)
         if connection.subscriptions >= most:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection watches at most {most} topics")
-        admission = connection.admission(key, asked.start)
+        admission = connection.admission(key, asked.start, snapshot)
         self._client.reply(agent_replies.watching(request.echo, asked.topic, admission))
         # The reply goes first: what is written at once would overtake it.
         self._client.flush()

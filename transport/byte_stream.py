@@ -8,6 +8,7 @@ from typing import TypeAlias
 import trio
 
 from actors.sink import BrokenSink
+from transport.berth import Berth
 
 Address: TypeAlias = tuple[str, int]
 """Host and port."""
@@ -46,6 +47,11 @@ class ByteStream(trio.abc.Stream):
     @abstractmethod
     def application_protocol(self) -> str | None:
         """What TLS agreed on: `h2`, `http/1.1`, or None where nothing was negotiated."""
+
+    @property
+    def berth(self) -> Berth | None:
+        """Where whoever serves it may leave it while nothing comes; None where that takes a task."""
+        return None
 
     @property
     @abstractmethod

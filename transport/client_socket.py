@@ -15,8 +15,10 @@ from actors.outbox import Outbox
 from actors.principal import Principal
 from actors.rate import TokenBucket
 from actors.subscription import Encoder
+from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
+from transport.unbegun import drop
 from transport.websocket import PING, WebSocket
 
 
@@ -47,6 +49,7 @@ class ClientSocket:
     __slots__ = (
         "_auth_deadline",
         "_beat_seconds",
+        "_begun",
         "_bucket",
         "_closing",
         "_conversation",
@@ -77,13 +80,15 @@ class ClientSocket:
         self._options = services.options
         self.outbox = Outbox(stream, services.spawn_writer, self._options.outbox)
         # What asks for nothing, or for too much, has a rate of its own, as high as that of commands.
-        spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, trio.current_time())
+        spare = TokenBucket(self._options.commands_per_second, self._options.commands_burst, stream.last_received)
         self._socket = WebSocket(stream, self.outbox, self._options.message_bytes, spare)
         self.connection = Connection(services.router, self.outbox, encoder, self.close, self._options.subscriptions)
-        # One scope for all that may end the reading: an idle connection holds few objects.
-        self._reading = trio.CancelScope()
+        self._reading: trio.CancelScope | None = None
+        """All that may end the reading, in a task: an idle connection holds few objects."""
         self._idle = False
         """Waits for a request, and carries none out."""
+        self._begun: Awaitable[None] | None = None
+        """What has to wait of what has come, until there is a task."""
         self._auth_deadline = math.inf
         self._closing: tuple[CloseCode, str] | None = None
         self._bucket: TokenBucket | None = None
@@ -106,27 +111,71 @@ class ClientSocket:
         counts."""
         if self._closing is None:
             self._closing = (code, reason)
-            self._reading.deadline = trio.current_time() + self._options.close_seconds
-            if self._idle:
-                self._reading.cancel()
+            if self._reading is not None:
+                self._reading.deadline = trio.current_time() + self._options.close_seconds
+                if self._idle:
+                    self._reading.cancel()
+            elif self._idle and self._stream.berth is not None:
+                self._stream.berth.wake()
+
+    def begin(self, answer: bytes) -> None:
+        """Sends the answer to the upgrade, and the greeting. `ready` or `attend` goes on."""
+        self.outbox.put_nowait(answer)
+        self.services.connections.add(self.connection, self, trio.current_time(), beat_seconds=self._beat_seconds)
+        self._conversation.greet()
 
     async def serve(self, answer: bytes) -> None:
         """Sends the answer to the upgrade and returns when the client is gone, with everything of it cleared away; the
-        socket itself is the caller's."""
-        connections = self.services.connections
+        socket itself is the caller's. Also returns when the client is idle and parked on its stream's berth."""
         try:
-            self.outbox.put_nowait(answer)
-            connections.add(self.connection, self, trio.current_time(), beat_seconds=self._beat_seconds)
-            self._conversation.greet()
-            await self._converse()
+            self.begin(answer)
+        except BaseException:
+            self.abandon()
+            raise
+        await self.attend()
+
+    def ready(self) -> Work | None:
+        """Handles what has come to an idle client. What is returned goes on where something has to wait."""
+        if not self._socket.read_nowait():
+            return self.rest()
+        self._end_wait()
+        work = self._answer()
+        # Before anything else runs: no event overtakes a reply.
+        self._socket.flush()
+        if work is None and self._socket.at_rest and self._begin_wait():
+            return None
+        # Nor does one follow a close frame.
+        self._begun = self.connection.wind_up() if work is None and self._socket.ended else work
+        return self.attend
+
+    def rest(self) -> Work | None:
+        """As `ready`, of one of whom nothing has come."""
+        return None if self._begin_wait() else self.attend
+
+    async def attend(self) -> None:
+        """Goes on until the client is gone, with everything of it cleared away, or parked."""
+        parked = False
+        try:
+            parked = await self._converse()
         finally:
-            self._conversation.end()
-            self.connection.detach()
-            connections.remove(self.connection)
-            if self.outbox.busy:
-                # What is still to be written will not be: a socket left in mid-frame is fit for nothing else. The
-                # writer, which is no child of this task, ends by that too.
-                self.outbox.abort()
+            self._reading = None
+            if not parked:
+                self.abandon()
+
+    def turn_away(self) -> None:
+        self._socket.send_close(*(self._closing or (CloseCode.RESTARTING, "nobody can answer now")))
+
+    def abandon(self) -> None:
+        """Clears away all of it but the socket."""
+        drop(self._begun)
+        self._await_no_identity()
+        self._conversation.end()
+        self.connection.detach()
+        self.services.connections.remove(self.connection)
+        if self.outbox.busy:
+            # What is still to be written will not be: a socket left in mid-frame is fit for nothing else. The
+            # writer, which is no child of this task, ends by that too.
+            self.outbox.abort()
 
     def reply(self, frame: bytes) -> None:
         """Has a frame sent, after those before it, when what has been read is handled or something waits."""
@@ -167,19 +216,28 @@ class ClientSocket:
 
     def await_identity(self) -> None:
         """From now on the client has some seconds to say who it is."""
-        self._auth_deadline = trio.current_time() + self._options.auth_seconds
+        now = trio.current_time()
+        self._auth_deadline = now + self._options.auth_seconds
+        if self._stream.berth is not None:
+            self._stream.berth.call_after(self._options.auth_seconds, now)
 
     def identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
         another one starts with nothing subscribed."""
         connection = self.connection
         same_user = connection.principal is not None and connection.principal.user_id == principal.user_id
-        if not same_user:
+        if not same_user and connection.principal is not None:
             connection.detach()
         device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
         self.services.connections.identify(connection, principal, device)
-        self._auth_deadline = math.inf
+        self._await_no_identity()
         return device
+
+    def _await_no_identity(self) -> None:
+        if self._auth_deadline != math.inf:
+            self._auth_deadline = math.inf
+            if self._stream.berth is not None:
+                self._stream.berth.call_off(self._options.auth_seconds)
 
     @property
     def principal(self) -> Principal:
@@ -189,13 +247,32 @@ class ClientSocket:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "authenticate first")
         return principal
 
-    async def _converse(self) -> None:
+    def _answer(self) -> Awaitable[None] | None:
+        """Handles the messages that have come, up to one that has to wait: what is returned carries it out."""
+        text = self._socket.receive_nowait()
+        while isinstance(text, str) and self._closing is None:
+            if (work := self._conversation.answer(text)) is not None:
+                return work
+            text = self._socket.receive_nowait()
+        return None
+
+    async def _converse(self) -> bool:
+        """True where the client is idle, and parked; False where it is to be cleared away."""
         # Short of calls: each is held for as long as the client is idle.
-        with self._reading:
+        with trio.CancelScope() as self._reading:
+            if self._closing is not None:
+                self._reading.deadline = trio.current_time() + self._options.close_seconds
+            if (begun := self._begun) is not None:
+                self._begun = None
+                await begun
             while self._begin_wait():
-                text = await self._socket.receive()
+                if self._park():
+                    return True
+                # Without a berth, or where it takes nobody, the task waits.
+                waits = self._stream.berth is None or self._socket.at_rest
+                text = await self._socket.receive(wait=waits)
                 self._end_wait()
-                if text is None:
+                if text is None and waits:
                     break
                 while isinstance(text, str) and self._closing is None:
                     if (work := self._conversation.answer(text)) is not None:
@@ -206,17 +283,31 @@ class ClientSocket:
         if (rest := self.connection.wind_up()) is not None:
             await rest
         if self._socket.over and not self.outbox.busy:
-            return
+            return False
         with trio.move_on_after(self._options.close_seconds):
             await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self.outbox.drain()
+        return False
+
+    def _park(self) -> bool:
+        """Leaves the client on its berth, where it has one and nothing of it is under way."""
+        berth = self._stream.berth
+        if berth is None or self.is_overdue or self._stream.has_unread or not self.outbox.has_room:
+            return False
+        self._socket.flush()
+        return self._socket.at_rest and berth.park(self)
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it has not said in time who it is."""
+        return self._auth_deadline <= trio.current_time()
 
     def _begin_wait(self) -> bool:
         """From now on `close` need not wait for a command. False where either side closes already."""
         # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
         if self._closing is not None or self._socket.ended:
             return False
-        if self._auth_deadline != math.inf:
+        if self._reading is not None and self._auth_deadline != math.inf:
             self._reading.deadline = self._auth_deadline
         self._idle = True
         return True
@@ -224,5 +315,5 @@ class ClientSocket:
     def _end_wait(self) -> None:
         """A command is not cut short where its client has not authenticated in time."""
         self._idle = False
-        if self._closing is None and self._auth_deadline != math.inf:
+        if self._closing is None and self._reading is not None and self._auth_deadline != math.inf:
             self._reading.deadline = math.inf

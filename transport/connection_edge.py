@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, assert_never
 import trio
 
 from actors.errors import ErrorCode
+from transport.berth import Berth, Guest
 from transport.byte_stream import ByteStream
 from transport.drain import Drain
 from transport.head import BadHead, EndOfStream, HeadFault, Http2Preface, RequestHead, read_head
@@ -16,6 +17,7 @@ from transport.http_error import error_reply
 from transport.hypercorn_adapter import HypercornHTTP
 from transport.listener_options import ListenerOptions
 from transport.listener_statistics import Tally
+from transport.newcomer import Newcomer
 
 Serving: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -52,12 +54,21 @@ class ConnectionEdge:
         self._drain = drain
         self._tally = tally
 
+    def welcome(self, stream: ByteStream, berth: Berth) -> Guest:
+        """Who waits for the first request of a connection that needs no task for that."""
+        return Newcomer(stream, berth, self._options, self._drain, self.serve, self._handlers.websocket)
+
     async def serve(self, stream: ByteStream) -> None:
-        """Returns with the stream closed. It is not closed after an exception: those are the caller's to contain."""
+        """Returns with the stream closed, or parked on its berth.
+
+        It is not closed after an exception: those are the caller's to contain.
+        """
         if stream.application_protocol == "h2":
             await self._http.serve_http2(stream)
         elif serving := await self._serve_requests(stream):
             await serving()
+            if stream.berth is not None and stream.berth.parked:
+                return
         await stream.linger(self._options.linger_seconds)
 
     async def _serve_requests(self, stream: ByteStream) -> Serving | None:

@@ -39,10 +39,8 @@ class Authenticator:
 
         Raises CallboardError UNAUTHORIZED.
         """
-        if shown.authorization is not None:
-            return await self._verifier.verify(_bearer(shown.authorization))
-        if shown.access_token is not None:
-            return await self._verifier.verify(shown.access_token)
+        if (token := _token(shown)) is not None:
+            return await self._verifier.verify(token)
         await trio.lowlevel.checkpoint()
         if shown.ticket is not None:
             return self._redeem(shown.ticket, reads=reads)
@@ -50,6 +48,16 @@ class Authenticator:
             message = "a credential is required: `Authorization: Bearer`, `?access_token=` or `?ticket=`"
             raise CallboardError(ErrorCode.UNAUTHORIZED, message)
         return ANONYMOUS
+
+    def recall(self, shown: Credentials) -> Principal | None:
+        """As `identify`, where that need not wait. None: `identify` says. Never blocks."""
+        try:
+            token = _token(shown)
+        except CallboardError:
+            return None
+        if token is not None:
+            return self._verifier.recall(token)
+        return None if shown.ticket is not None or self._auth_required else ANONYMOUS
 
     def _redeem(self, ticket: str, *, reads: bool) -> Principal:
         # An address ends up in logs and histories: what is in one must not start work, nor buy the next ticket.
@@ -60,6 +68,10 @@ class Authenticator:
         if expired or not self._verifier.is_valid(principal):
             raise CallboardError(ErrorCode.UNAUTHORIZED, "the ticket's credential has expired or was revoked")
         return principal
+
+
+def _token(shown: Credentials) -> str | None:
+    return shown.access_token if shown.authorization is None else _bearer(shown.authorization)
 
 
 def _bearer(authorization: str) -> str:

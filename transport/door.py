@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 import trio
 
 from actors.errors import CallboardError
 from actors.principal import Principal
+from transport.accepted import Accepted
 from transport.byte_stream import ByteStream
 from transport.client_socket import ClientSocket
 from transport.connection_edge import Serving
@@ -28,7 +30,23 @@ class Door(Protocol):
         ...
 
 
-async def serve_identified(
+def open_identified(
+    stream: ByteStream,
+    known: Principal | None,
+    identify: Callable[[], Awaitable[Principal]],
+    refuse: Callable[[CallboardError], bytes],
+    open_client: Callable[[Principal], ClientSocket],
+    answer: bytes,
+    close_seconds: float,
+) -> Serving:
+    """What serves a WebSocket client who shows who it is with its upgrade: `answer` is what accepts it. None `known`:
+    that takes a wait, and `refuse` makes the HTTP reply where `identify` raises CallboardError."""
+    if known is not None:
+        return Accepted(open_client(known), answer)
+    return partial(_serve_identified, stream, identify, refuse, open_client, answer, close_seconds)
+
+
+async def _serve_identified(
     stream: ByteStream,
     identify: Callable[[], Awaitable[Principal]],
     refuse: Callable[[CallboardError], bytes],
@@ -36,8 +54,6 @@ async def serve_identified(
     answer: bytes,
     close_seconds: float,
 ) -> None:
-    """Serves a WebSocket client who shows who it is with its upgrade: `answer` is what accepts it. `refuse` makes the
-    HTTP reply where `identify` raises CallboardError."""
     try:
         principal = await identify()
     except CallboardError as error:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-import trio
+from typing import Protocol
+
+
+class Wait(Protocol):
+    """A wait for a request, such as a `trio.CancelScope` around it."""
+
+    def cancel(self) -> None: ...
 
 
 class Drain:
@@ -10,7 +16,7 @@ class Drain:
 
     def __init__(self) -> None:
         self._begun = False
-        self._scopes: set[trio.CancelScope] = set()
+        self._scopes: set[Wait] = set()
 
     @property
     def begun(self) -> bool:
@@ -19,15 +25,15 @@ class Drain:
     def begin(self) -> None:
         """Idempotent. What is under way goes on."""
         self._begun = True
-        for scope in self._scopes:
+        for scope in tuple(self._scopes):
             scope.cancel()
 
-    def add(self, scope: trio.CancelScope) -> None:
+    def add(self, scope: Wait) -> None:
         """From now on this scope holds a wait that may end."""
         self._scopes.add(scope)
         if self._begun:
             scope.cancel()
 
-    def remove(self, scope: trio.CancelScope) -> None:
+    def remove(self, scope: Wait) -> None:
         """From now on it does not. Idempotent."""
         self._scopes.discard(scope)

@@ -12,7 +12,8 @@ import msgspec
 from actors.commands import AnswerToolCall, ConfirmStep, CreateTask, ExecSession, TaskCommand
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Event
-from actors.principal import ANONYMOUS
+from actors.principal import ANONYMOUS, Principal
+from transport.accepted import Accepted
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.client_socket import ClientSocket
@@ -40,7 +41,7 @@ class GatewayDoor:
 
     def open(self, stream: ByteStream, head: RequestHead) -> Serving:
         client = ClientSocket(stream, self._services, self._services.gateway_frames, GatewayConversation)
-        return partial(client.serve, switching_protocols(head))
+        return Accepted(client, switching_protocols(head))
 
 
 class GatewayConversation:
@@ -115,11 +116,20 @@ class GatewayConversation:
             return None
         return self._client.finish(work, partial(_error_reply, request))
 
-    async def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> bytes:
+    def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> Awaitable[bytes] | bytes:
+        known = self._client.services.verifier.recall(auth.token)
+        if known is None:
+            return self._verify(request_id, auth)
+        return self._authenticated(request_id, auth, known)
+
+    async def _verify(self, request_id: gateway.RequestId, auth: gateway.Auth) -> bytes:
         try:
             principal = await self._client.services.verifier.verify(auth.token)
         except CallboardError as error:
             return gateway_replies.auth_failed(request_id, error.message)
+        return self._authenticated(request_id, auth, principal)
+
+    def _authenticated(self, request_id: gateway.RequestId, auth: gateway.Auth, principal: Principal) -> bytes:
         device_id = self._client.identify(principal, auth.device_id)
         return gateway_replies.auth_result(request_id, principal, device_id)
 
@@ -147,8 +157,8 @@ class GatewayConversation:
         # One step: a topic that is forgotten in between would be followed from a place in its former log.
         admissions = connection.admit(asked.channel, asked.starts(), everything=everything, snapshots=snapshots)
         self._client.reply(gateway_replies.subscribed(request.id, asked, admissions))
-        if everything or any(admission.first for admission in admissions):
-            # The reply goes first. Events wait for the outbox's writer, an open question and a snapshot do not.
+        if everything or any(admission.first or not admission.live for admission in admissions):
+            # The reply goes first: what is written at once, as that which was missed, would overtake it.
             self._client.flush()
         return connection.enter(asked.channel, admissions, everything=everything)
 

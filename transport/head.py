@@ -19,6 +19,8 @@ HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 # Every head that this matches h11 takes too (RFC 9112, as strict as it can be read: one line a header, no control
 # characters). No quantifier gives back what it has taken: the time is linear whatever comes.
 _PLAIN_GET = re.compile(r"GET (/[!-~]*+) HTTP/1\.1\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)++)\r\n")
+_FIELD = re.compile(r"([^:]++):[ \t]*+([^\r]*+)\r\n")
+"""A line of what that has matched."""
 _END = b"\r\n\r\n"
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 # None of these may stand in a head. h11 says so too, after going back and forth over the blanks in front of one: for
@@ -114,7 +116,7 @@ async def read_head(stream: ByteStream, max_bytes: int, seconds: float, begun: b
 
     Raises nothing of its own. Returns without a checkpoint where `begun` holds the whole head.
     """
-    if (plain := _plain_get(begun[:max_bytes])) is not None:
+    if (plain := plain_get(begun[:max_bytes])) is not None:
         stream.unread(begun[len(plain.raw) :])
         return plain
     reader = _HeadReader(max_bytes)
@@ -134,7 +136,7 @@ async def read_head(stream: ByteStream, max_bytes: int, seconds: float, begun: b
     return BadHead(HeadFault.TIMEOUT, f"The request head did not arrive within {seconds:g} seconds.")
 
 
-def _plain_get(data: bytes) -> RequestHead | None:
+def plain_get(data: bytes) -> RequestHead | None:
     """What nearly every head of a WebSocket or an event stream is: a GET without a body, in one piece.
 
     The parser would say the same in ten times the time. All that is less plain, and all that is wrong, is left to it.
@@ -143,8 +145,7 @@ def _plain_get(data: bytes) -> RequestHead | None:
     if end < len(_END) or (match := _PLAIN_GET.fullmatch(data[:end].decode("latin-1"))) is None:
         return None
     target, lines = match.groups()
-    fields = (line.partition(":") for line in lines.split("\r\n")[:-1])
-    headers = tuple([(name.lower(), value.strip(" \t")) for name, _, value in fields])
+    headers = tuple([(name.lower(), value.rstrip(" \t")) for name, value in _FIELD.findall(lines)])
     names = [name for name, _ in headers]
     if names.count("host") != 1 or "content-length" in names or "transfer-encoding" in names:
         return None

@@ -10,15 +10,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import trio
 
 from actors.errors import ErrorCode
+from actors.pace import Pace
+from transport.berth import Berth, Guest, Work
 from transport.byte_stream import Address, ByteStream
 from transport.http_error import error_reply
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import ListenerStatistics, Tally
+from transport.poller import Poller
 from transport.socket_stream import SocketStream, tune
 from transport.tls import HandshakeFailed, accept_tls, server_context
 
@@ -46,8 +49,6 @@ _GONE = frozenset(
     }
 )
 _MOST_REFUSALS = 64
-_ACCEPT_AT_ONCE = 16
-"""Connections accepted between checkpoints: less than a millisecond in which nobody else runs."""
 _log = logging.getLogger("callboard.listener")
 
 
@@ -57,17 +58,32 @@ class Spawn(Protocol):
     def __call__(self, name: str, run: Callable[[], Awaitable[None]]) -> None: ...
 
 
+class Lounge(NamedTuple):
+    """Who waits for idle connections, and who receives a new one."""
+
+    poller: Poller
+    welcome: Callable[[ByteStream, Berth], Guest]
+
+
 class Listener:
     """A child to be supervised. It owns the listening sockets; the connections belong to whom `spawn` asks."""
 
     def __init__(
-        self, options: ListenerOptions, serve: Serve, spawn: Spawn, tally: Tally, accept: Accept = socket.socket.accept
+        self,
+        options: ListenerOptions,
+        serve: Serve,
+        spawn: Spawn,
+        tally: Tally,
+        accept: Accept = socket.socket.accept,
+        lounge: Lounge | None = None,
     ) -> None:
+        """`lounge`: where connections without TLS wait while they need no task. None: each has one."""
         self._options = options
         self._serve = serve
         self._spawn = spawn
         self._tally = tally
         self._accept = accept
+        self._lounge = lounge
         self._tls: ssl.SSLContext | None = None
         self._sockets: list[socket.socket] = []
         self._connections: dict[str, SocketStream] = {}
@@ -105,7 +121,7 @@ class Listener:
             self.stop_accepting()
 
     async def _accept_from(self, listening: socket.socket, refusals: trio.Nursery) -> None:
-        accepted = 0
+        pace = Pace()
         while listening.fileno() != -1:
             try:
                 sock, address = self._accept(listening)
@@ -113,15 +129,15 @@ class Listener:
                 # In a burst the next one is there already: waiting for each would cost a round of the loop more.
                 if not await _is_readable(listening):
                     return
+                pace = Pace()
                 continue
             except OSError as error:
                 await self._after_accept_error(error)
                 continue
             self._exhausted = False
             self._admit(sock, _address(address), refusals)
-            accepted += 1
-            if accepted % _ACCEPT_AT_ONCE == 0:
-                await trio.lowlevel.checkpoint()
+            if pace.is_due():
+                await pace.step_aside()
 
     async def _after_accept_error(self, error: OSError) -> None:
         if error.errno in _EXHAUSTED:
@@ -150,11 +166,40 @@ class Listener:
         name = f"connection-{self._tally.accepted}"
         self._connections[name] = stream
         try:
-            self._spawn(name, partial(self._run_connection, name, stream))
+            if not self._berthed(name, stream):
+                self._spawn(name, partial(self._run_connection, name, stream, partial(self._serve_all, stream)))
         except BaseException:
             # No task has taken the connection over: it would stay open and counted for ever.
             self._release(name)
             raise
+
+    def _berthed(self, name: str, stream: SocketStream) -> bool:
+        """False where it has to have a task."""
+        if self._lounge is None or self._tls is not None:
+            return False
+        berth = Berth(name, stream.fileno, self, self._lounge.poller)
+        guest = self._lounge.welcome(stream, berth)
+        if not berth.park(guest):
+            guest.abandon()
+            return False
+        stream.lie_at(berth)
+        # Mostly its request has come with it.
+        berth.ready()
+        return True
+
+    def give_task(self, name: str, work: Work) -> None:
+        """A connection's that was parked."""
+        stream = self._connections[name]
+        self._spawn(name, partial(self._run_connection, name, stream, partial(self._go_on, stream, work)))
+
+    def failed(self, name: str, error: Exception) -> None:
+        self._tally.crashed += 1
+        _log.error("%s of %s:%d failed", name, *self._connections[name].peer, exc_info=error)
+
+    def leave(self, name: str) -> None:
+        stream = self._connections.pop(name, None)
+        if stream is not None:
+            stream.close()
 
     def _release(self, name: str) -> None:
         stream = self._connections.pop(name, None)
@@ -177,17 +222,26 @@ class Listener:
             self._refusing -= 1
             stream.abort()
 
-    async def _run_connection(self, name: str, stream: SocketStream) -> None:
+    async def _run_connection(self, name: str, stream: SocketStream, work: Work) -> None:
         try:
-            secured = stream if self._tls is None else await self._secure(stream, self._tls)
-            if secured is not None:
-                await self._serve(secured)
+            await work()
         # A connection's edge: an error in serving one client is logged, and no other client notices.
         except* Exception:  # noqa: BLE001
             self._tally.crashed += 1
             _log.exception("%s of %s:%d failed", name, *stream.peer)
         finally:
-            self._release(name)
+            if not stream.is_parked:
+                self._release(name)
+
+    async def _go_on(self, stream: SocketStream, work: Work) -> None:
+        await work()
+        if not stream.is_parked:
+            await stream.linger(self._options.linger_seconds)
+
+    async def _serve_all(self, stream: SocketStream) -> None:
+        secured = stream if self._tls is None else await self._secure(stream, self._tls)
+        if secured is not None:
+            await self._serve(secured)
 
     async def _secure(self, stream: SocketStream, context: ssl.SSLContext) -> ByteStream | None:
         try:

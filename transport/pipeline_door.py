@@ -11,7 +11,8 @@ import msgspec
 from actors.commands import Start
 from actors.errors import CallboardError
 from actors.position import Position
-from actors.principal import ANONYMOUS, Principal
+from actors.principal import ANONYMOUS
+from transport.accepted import Accepted
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.client_socket import ClientSocket
@@ -52,9 +53,9 @@ class PipelineDoor:
         )
         found = _PATH.fullmatch(head.path)
         uuid_, session_type = found[1] if found else "", head.query("session_type") or "person"
-        return partial(self._serve, stream, uuid_, session_type, head.query("since"), shown, switching_protocols(head))
+        return self._serving(stream, uuid_, session_type, head.query("since"), shown, switching_protocols(head))
 
-    async def _serve(
+    def _serving(
         self,
         stream: ByteStream,
         pipeline_uuid: str,
@@ -62,34 +63,39 @@ class PipelineDoor:
         since: str | None,
         shown: Credentials,
         answer: bytes,
-    ) -> None:
+    ) -> Serving:
         try:
             self._pipelines.find(pipeline_uuid)
             start: Start = "live" if since is None else "oldest" if since == "0" else Position.parse(since)
             wish = Wish(pipeline_uuid, pipeline.session_type_of(session_type), start)
-            user = await self._identify(shown)
-            room = None if user is None else await self._pipelines.room(user, pipeline_uuid, wish.session_type)
+        except CallboardError as error:
+            return partial(send_refusal, stream, _refusal(error), self._services.options.close_seconds)
+        if shown == _NOTHING_SHOWN and self._services.options.auth_required:
+            # It is to say who it is in its first frame.
+            speaks = partial(
+                PipelineConversation, pipelines=self._pipelines, wish=wish, connection_id=str(uuid.uuid4())
+            )
+            return Accepted(ClientSocket(stream, self._services, self._frames, speaks), answer)
+        return partial(self._serve, stream, wish, shown, answer)
+
+    async def _serve(self, stream: ByteStream, wish: Wish, shown: Credentials, answer: bytes) -> None:
+        try:
+            user = ANONYMOUS if shown == _NOTHING_SHOWN else await self._authenticator.identify(shown, reads=False)
+            room = await self._pipelines.room(user, wish.pipeline_uuid, wish.session_type)
         except CallboardError as error:
             await send_refusal(stream, _refusal(error), self._services.options.close_seconds)
             return
         connection_id = str(uuid.uuid4())
         speaks = partial(PipelineConversation, pipelines=self._pipelines, wish=wish, connection_id=connection_id)
-        if user is None or room is None:
-            await ClientSocket(stream, self._services, self._frames, speaks).serve(answer)
-            return
         # Before it follows the room: others are told that it comes, and it knows.
         await self._pipelines.arrive(room, user, connection_id)
         try:
             socket = ClientSocket(stream, self._services, self._frames, partial(speaks, entry=(user, room)))
             await socket.serve(answer)
-        finally:
+        except BaseException:
+            # Else its conversation does it, at its end: a client that is idle has left this call.
             self._pipelines.lose(room, user, connection_id)
-
-    async def _identify(self, shown: Credentials) -> Principal | None:
-        """None for one who is to say who it is in its first frame. Raises CallboardError UNAUTHORIZED."""
-        if shown == _NOTHING_SHOWN:
-            return None if self._services.options.auth_required else ANONYMOUS
-        return await self._authenticator.identify(shown, reads=False)
+            raise
 
 
 def _refusal(error: CallboardError) -> bytes:

@@ -102,6 +102,12 @@ class RealtimeAgent:
         if feed is not None and not feed.is_ready:
             await feed.ready()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready` has nothing to wait for."""
+        feed = self._feeds.find(self.key)
+        return feed.is_ready if feed is not None else not self._feeds.is_away(self.key)
+
     def status(self) -> Draft:
         return self._projection.status(now_ms())
 
@@ -219,6 +225,11 @@ class RealtimeAgents:
     async def ready(self, owner: str) -> None:
         """As `RealtimeAgent.ready`."""
         await self._find(owner).ready()
+
+    def is_ready(self, owner: str) -> bool:
+        """As `RealtimeAgent.is_ready`; False for one who is not known yet."""
+        agent = self._agents.get(owner)
+        return agent is not None and agent.is_ready
 
     def _find(self, owner: str) -> RealtimeAgent:
         agent = self._agents.get(owner)

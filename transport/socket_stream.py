@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 import trio
 
+from transport.berth import Berth
 from transport.byte_stream import RECEIVE_BYTES, Address, ByteStream
 
 _T = TypeVar("_T")
@@ -27,6 +28,7 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     """
 
     __slots__ = (
+        "_berth",
         "_finished",
         "_heard_all",
         "_last_received",
@@ -45,6 +47,7 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         # Python ignores SIGPIPE, so that a plain send has the semantics of MSG_NOSIGNAL.
         self.write_nowait = sock.send
         self._peer = peer
+        self._berth: Berth | None = None
         self._last_received = trio.current_time()
         self._sending = False
         self._finished = False
@@ -73,6 +76,24 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         return None
 
     @property
+    def berth(self) -> Berth | None:
+        return self._berth
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it waits on its berth: no task serves it, and it is open."""
+        return self._berth is not None and self._berth.parked
+
+    @property
+    def fileno(self) -> int:
+        """-1 once closed."""
+        return self._sock.fileno()
+
+    def lie_at(self, berth: Berth) -> None:
+        """From now on it may wait there."""
+        self._berth = berth
+
+    @property
     def last_received(self) -> float:
         return self._last_received
 
@@ -83,9 +104,13 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._close()
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
+        """As `aclose`, without a checkpoint."""
         if self._sock.fileno() != -1:
             self._close()
+
+    async def aclose(self) -> None:
+        self.close()
         await trio.lowlevel.checkpoint()
 
     async def linger(self, seconds: float) -> None:
@@ -103,6 +128,8 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
     def _close(self) -> None:
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
+        if self._berth is not None:
+            self._berth.wake()
 
     async def _receive(self, max_bytes: int) -> bytes:
         # As `_when_ready`, in place: each call in here is held for as long as its client is silent.

@@ -12,7 +12,7 @@ from transport.client_socket import ClientSocket
 from transport.connection_edge import Serving
 from transport.dialects import steps, steps_events
 from transport.dialects.steps_events import Message
-from transport.door import serve_identified
+from transport.door import open_identified
 from transport.head import RequestHead
 from transport.steps_desk import StepsClient, StepsDesk, error_reply
 from transport.upgrade import switching_protocols
@@ -44,9 +44,9 @@ class StepsDoor:
 
             return ClientSocket(stream, services, desk.frames, speak)
 
-        return partial(
-            serve_identified,
+        return open_identified(
             stream,
+            desk.recall(head),
             # What is asked over the socket later may change something.
             partial(desk.identify, head, reads=False),
             _refusal,

@@ -92,6 +92,11 @@ class StepsDesk:
             await self.agents.ready(principal.user_id)
         return principal
 
+    def recall(self, head: RequestHead) -> Principal | None:
+        """As `identify`, where that need not wait. None: `identify` says."""
+        principal = self.identity.recall(head)
+        return principal if principal is not None and self.agents.is_ready(principal.user_id) else None
+
     def greet(
         self, client: StepsClient, connection: Connection, last_event_id: str | None
     ) -> tuple[list[Message], Admission]:

@@ -39,12 +39,11 @@ class StepsIdentity:
         """`reads`: whether the request changes nothing. Raises CallboardError UNAUTHORIZED."""
         if self._verify_client is not None:
             return _principal(await self._ask(self._verify_client, head))
-        shown = Credentials(
-            authorization=head.header("authorization"),
-            access_token=head.query("access_token"),
-            ticket=head.query("ticket"),
-        )
-        return await self._authenticator.identify(shown, reads=reads)
+        return await self._authenticator.identify(_shown(head), reads=reads)
+
+    def recall(self, head: RequestHead) -> Principal | None:
+        """As `identify`, where that need not wait. None: `identify` says."""
+        return self._authenticator.recall(_shown(head)) if self._verify_client is None else None
 
     async def _ask(self, verify: VerifyClient, head: RequestHead) -> object:
         with trio.move_on_after(self._seconds):
@@ -58,6 +57,14 @@ class StepsIdentity:
                 return False
         _log.error("steps.verify_client took more than %g seconds", self._seconds)
         return False
+
+
+def _shown(head: RequestHead) -> Credentials:
+    return Credentials(
+        authorization=head.header("authorization"),
+        access_token=head.query("access_token"),
+        ticket=head.query("ticket"),
+    )
 
 
 def _is_async(verify: VerifyClient) -> bool:

@@ -4,6 +4,7 @@ WebSocket."""
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 
 import h11
 import trio
@@ -12,6 +13,7 @@ from actors.connection import Connection
 from actors.errors import CallboardError, CloseCode
 from actors.outbox import Outbox
 from actors.subscription import Encoder
+from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.dialects.gateway_events import HEARTBEAT
@@ -31,13 +33,19 @@ def chunk(block: bytes) -> bytes:
 class StreamClient(ABC):
     """Serves one client from its request's head to its end."""
 
-    __slots__ = ("_encoder", "_outbox", "_reading", "_services", "_stream")
+    __slots__ = ("_connection", "_ending", "_outbox", "_reading", "_services", "_stream")
 
     def __init__(self, stream: ByteStream, services: ClientServices, encoder: Encoder) -> None:
         self._stream = stream
         self._services = services
-        self._encoder = encoder
-        self._reading = trio.CancelScope()
+        self._outbox = Outbox(stream, services.spawn_writer, services.options.outbox)
+        self._connection = Connection(
+            services.router, self._outbox, encoder, self.close, services.options.subscriptions
+        )
+        self._reading: trio.CancelScope | None = None
+        """Around the wait for the client's end, in a task."""
+        self._ending = False
+        """The client is gone, or is to go."""
 
     @abstractmethod
     async def _open(self, connection: Connection) -> bool:
@@ -59,36 +67,73 @@ class StreamClient(ABC):
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Ends the stream; a client that wants to reconnects by itself, and learns then why it may not."""
-        self._reading.cancel()
+        self._ending = True
+        if self._reading is not None:
+            self._reading.cancel()
+        elif self._stream.berth is not None:
+            self._stream.berth.wake()
 
     async def serve(self) -> None:
-        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's."""
-        services = self._services
-        self._outbox = Outbox(self._stream, services.spawn_writer, services.options.outbox)
-        connection = Connection(
-            services.router, self._outbox, self._encoder, self.close, services.options.subscriptions
-        )
+        """Returns when the client is gone, with everything of it cleared away; the socket itself is the caller's. Also
+        returns when the client is parked on its stream's berth."""
+        await self._go_on(self._open(self._connection))
+
+    async def attend(self) -> None:
+        """Goes on until the client is gone, with everything of it cleared away, or parked."""
+        await self._go_on()
+
+    def ready(self) -> Work | None:
+        """A client has nothing more to say: what it sends is discarded until it closes."""
         try:
-            if await self._open(connection):
+            data = self._stream.receive_nowait()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if data == b"":
+            self._ending = True
+            return self.attend
+        return None
+
+    @property
+    def is_overdue(self) -> bool:
+        return False
+
+    def turn_away(self) -> None:
+        self._outbox.put_nowait(_LAST_CHUNK)
+
+    def abandon(self) -> None:
+        """Clears away all of it but the socket."""
+        self._leave()
+        self._connection.detach()
+        self._services.connections.remove(self._connection)
+        if self._outbox.busy:
+            # Its writer ends by that too.
+            self._outbox.abort()
+
+    async def _go_on(self, opening: Awaitable[bool] | None = None) -> None:
+        parked = False
+        try:
+            if opening is None or await opening:
+                if parked := self._park():
+                    return
                 await self._wait_until_gone()
-                if (rest := connection.wind_up()) is not None:
+                if (rest := self._connection.wind_up()) is not None:
                     await rest
                 self._outbox.put_nowait(_LAST_CHUNK)
-            with trio.move_on_after(services.options.close_seconds):
+            with trio.move_on_after(self._services.options.close_seconds):
                 await self._outbox.drain()
         finally:
-            self._leave()
-            connection.detach()
-            services.connections.remove(connection)
-            if self._outbox.busy:
-                # Its writer ends by that too.
-                self._outbox.abort()
+            if not parked:
+                self.abandon()
+
+    def _park(self) -> bool:
+        """Leaves the client on its berth, where it has one and is to stay."""
+        berth = self._stream.berth
+        return berth is not None and not self._ending and self._outbox.has_room and berth.park(self)
 
     async def _wait_until_gone(self) -> None:
-        """A client has nothing more to say: what it sends is discarded until it closes."""
-        with self._reading:
+        with trio.CancelScope() as self._reading:
             try:
-                while await self._stream.receive_some():
+                while not self._ending and await self._stream.receive_some():
                     pass
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return

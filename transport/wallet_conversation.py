@@ -12,7 +12,7 @@ from transport.client_services import ClientServices
 from transport.client_socket import ClientSocket
 from transport.connection_edge import Serving
 from transport.dialects import wallet, wallet_frames
-from transport.door import serve_identified
+from transport.door import open_identified, send_refusal
 from transport.head import RequestHead
 from transport.http_error import error_reply, http_status
 from transport.upgrade import switching_protocols
@@ -33,21 +33,26 @@ class WalletDoor:
         return head.path == WALLET_SOCKET_PATH
 
     def open(self, stream: ByteStream, head: RequestHead) -> Serving:
-        return partial(
-            serve_identified,
+        close_seconds = self._services.options.close_seconds
+        try:
+            # In whole and once: a nonce is used up by it.
+            wallet = self._wallets.identity.identify(Shown.in_head(head))
+        except CallboardError as error:
+            return partial(send_refusal, stream, _refusal(error), close_seconds)
+        return open_identified(
             stream,
-            partial(self._identify, head),
+            wallet if self._wallets.is_ready(wallet) else None,
+            partial(self._ready, wallet),
             _refusal,
             partial(self._open_client, stream),
             switching_protocols(head),
-            self._services.options.close_seconds,
+            close_seconds,
         )
 
-    async def _identify(self, head: RequestHead) -> Principal:
-        principal = self._wallets.identity.identify(Shown.in_head(head))
+    async def _ready(self, wallet: Principal) -> Principal:
         # Where there is no room for its feed, the wallet is told so instead of being let in.
-        await self._wallets.ready(principal)
-        return principal
+        await self._wallets.ready(wallet)
+        return wallet
 
     def _open_client(self, stream: ByteStream, principal: Principal) -> ClientSocket:
         speaks = partial(WalletConversation, principal, self._wallets)

@@ -45,6 +45,11 @@ class Wallets:
             self._feeds.follow(feed, "task", owner, replay=True)
         return feed
 
+    def is_ready(self, wallet: Principal) -> bool:
+        """Whether `ready` has nothing to wait for."""
+        feed = self._feeds.find(ChannelKey(FEED_CHANNEL, "wallet", wallet.user_id))
+        return feed is not None and feed.is_ready
+
     async def ready(self, wallet: Principal) -> None:
         """Returns once it is known what the wallet has heard. Raises CallboardError BUSY, UNAVAILABLE."""
         await self.feed(wallet).ready()

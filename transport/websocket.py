@@ -64,7 +64,8 @@ class WebSocket:
         self._outbox = outbox
         self._message_bytes = message_bytes
         self._spare = spare
-        self._frames = FrameProtocol(client=False, extensions=[])
+        self._frames: FrameProtocol | None = None
+        """Made when something comes: many a client only listens."""
         self._message: StringIO | None = None
         """The fragments of a message that is not complete."""
         self._size = 0
@@ -92,9 +93,25 @@ class WebSocket:
         """Whether no message comes any more. This side may have sent its close frame: no event may follow that."""
         return self._over or self._close_sent
 
-    async def receive(self) -> str | bytes | None:
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that has come is handled and answered, and the next is to be waited for."""
+        return not self._behind and self._held is None and not self.ended and self._outbox.has_room
+
+    def read_nowait(self) -> bool:
+        """Reads what has come, for `receive_nowait`. False where that is nothing."""
+        try:
+            data = self._stream.receive_nowait()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            data = b""
+        if data is None:
+            return False
+        self._take(data)
+        return True
+
+    async def receive(self, *, wait: bool = True) -> str | bytes | None:
         """The next message, as bytes if it is binary; None once the client has closed, is gone, or was told why this
-        side closes.
+        side closes. Without `wait` also None once all that has come is handled.
 
         Sends before what was to be sent, and waits until the outbox has room. A cancelled call loses neither a message
         nor a reply.
@@ -113,6 +130,8 @@ class WebSocket:
                 # Who waits for this answer before it goes on cannot have sent anything yet: a read now would find
                 # nothing, and to be woken costs more than to let the others go first.
                 await trio.lowlevel.checkpoint()
+            if not wait and not self._behind and self._outbox.has_room:
+                return None
             await self._next_slice()
             if (message := self.receive_nowait()) is not None:
                 return message
@@ -132,7 +151,7 @@ class WebSocket:
                     if (data := self._add_binary(frame, self._binary)) is not None:
                         return data
                 case Opcode.BINARY:
-                    self._send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
+                    self.send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
                 case _:
                     pass
             if len(frame.payload) < _SMALL_BYTES:
@@ -165,7 +184,7 @@ class WebSocket:
         """
         self.flush()
         if not self._over:
-            self._send_close(code, reason)
+            self.send_close(code, reason)
         await trio.lowlevel.checkpoint()
         while not self._over:
             await self._next_slice()
@@ -193,15 +212,24 @@ class WebSocket:
                 data = await self._stream.receive_some()
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 data = b""
-            if data:
-                self._frames.receive_bytes(data)
-                self._behind = True
-            else:
-                self._over = True
+            self._take(data)
+            return
+        self._slice_end = trio.current_time() + _SLICE_SECONDS
+
+    def _take(self, data: bytes) -> None:
+        if data:
+            if self._frames is None:
+                self._frames = FrameProtocol(client=False, extensions=[])
+            self._frames.receive_bytes(data)
+            self._behind = True
+        else:
+            self._over = True
         self._slice_end = trio.current_time() + _SLICE_SECONDS
 
     def _next_frame(self) -> Frame | None:
         """The next frame that has come, or a piece of a long one."""
+        if self._frames is None:
+            return None
         try:
             frame = next(self._frames.received_frames(), None)
         except ParseFailed as error:
@@ -220,9 +248,10 @@ class WebSocket:
 
     def _end(self, code: int, reason: str) -> None:
         self._over = True
-        self._send_close(code, reason)
+        self.send_close(code, reason)
 
-    def _send_close(self, code: int, reason: str) -> None:
+    def send_close(self, code: int, reason: str) -> None:
+        """Sends what is to be sent, and a close frame unless one was sent before. Waits for nothing."""
         if not self._close_sent:
             self._close_sent = True
             self._message = None
@@ -265,7 +294,7 @@ class WebSocket:
         return data
 
     def _refuse_size(self) -> None:
-        self._send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
+        self.send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
 
 
 def _payload(frame: Frame) -> bytes:

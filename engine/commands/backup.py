@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.backup import back_up
-from engine.commands.on_store import replace_option, size, store_file
+from engine.commands.on_store import check_apart, replace_option, size, store_file
 from engine.commands.options import config_option
 
 
@@ -22,5 +22,6 @@ def backup(config_file: Path | None, file: Path, replace: bool) -> None:
     place. Clients that resume are then told of a gap.
     """
     with store_file(config_file) as path:
+        check_apart(path, file)
         copied = back_up(path, file, replace=replace)
     click.echo(f"Copied {size(copied)} to {file}.", err=True)

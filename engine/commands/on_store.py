@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import msgspec
 
 from actors.store import StoreError
 from engine.commands.options import read_config
 from engine.database import SchemaError
 
+_ENDS = ("-wal", "-shm", "-mark")
+"""Of the names of the files beside the store's own."""
 replace_option = click.option("--replace", is_flag=True, help="Take the place of what is there already.")
 
 
@@ -23,9 +26,11 @@ def store_file(config_file: Path | None) -> Iterator[Path]:
     if store.in_memory:
         raise click.ClickException("`store.path` is `:memory:`: nothing is kept")
     try:
+        if store.path.is_dir():
+            raise click.ClickException(f"{store.path} is a directory")
         yield store.path
-    except (SchemaError, StoreError, sqlite3.Error) as error:
-        raise click.ClickException(str(error)) from error
+    except (SchemaError, StoreError, msgspec.DecodeError, sqlite3.Error) as error:
+        raise click.ClickException(_about(store.path, error)) from error
     except BrokenPipeError:
         # Whoever reads the output has had enough: not the file's fault, and click ends quietly.
         raise
@@ -34,7 +39,21 @@ def store_file(config_file: Path | None) -> Iterator[Path]:
     except BlockingIOError as error:
         raise click.ClickException(f"{error.strerror}; stop it first") from error
     except OSError as error:
-        raise click.ClickException(error.strerror or str(error)) from error
+        name = "" if error.filename is None else f"{error.filename}: "
+        raise click.ClickException(f"{name}{error.strerror or error}") from error
+
+
+def check_apart(path: Path, target: Path) -> None:
+    """Raises click.ClickException where what is to be written would take the place of the store."""
+    own = [path, *(path.with_name(path.name + end) for end in _ENDS)]
+    if target.absolute() in [one.absolute() for one in own] or (target.exists() and path.samefile(target)):
+        raise click.ClickException(f"{target} is the store itself")
+
+
+def _about(path: Path, error: Exception) -> str:
+    if isinstance(error, msgspec.DecodeError):
+        return f"{path} holds records of another version: {error}"
+    return str(error) if isinstance(error, SchemaError) else f"{path}: {error}"
 
 
 def size(count: int) -> str:

@@ -16,6 +16,7 @@ from actors.principal import MAXIMUM_USER_ID, Scope, is_user_id
 from engine.api_keys import ApiKey, ApiKeys
 from engine.commands.options import config_option, read_config
 from engine.database import SchemaError
+from engine.database_file import DatabaseFile
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -90,15 +91,19 @@ def _keys(config_file: Path | None) -> Iterator[ApiKeys]:
         raise click.ClickException("`store.path` is `:memory:`: nothing is kept, and no key would be known to anyone")
     path = store.path
     try:
+        if path.is_file():
+            DatabaseFile(path).close()
         keys = ApiKeys(path)
         try:
             yield keys
         finally:
             keys.close()
-    except (SchemaError, sqlite3.Error) as error:
+    except SchemaError as error:
         raise click.ClickException(str(error)) from error
+    except sqlite3.Error as error:
+        raise click.ClickException(f"{path}: {error}") from error
     except OSError as error:
-        raise click.ClickException(f"{path} cannot be opened: {error.strerror}") from error
+        raise click.ClickException(f"{path} cannot be opened: {error.strerror or error}") from error
 
 
 def _line(record: ApiKey) -> str:

@@ -176,6 +176,26 @@ async def test_what_is_folded_is_kept_with_the_floor(autojump_clock: trio.abc.Cl
         nursery.cancel_scope.cancel()
 
 
+async def test_what_is_folded_is_in_the_journal_before_the_next_is(autojump_clock: trio.abc.Clock) -> None:
+    """What is taken back while the next one is folded is taken back behind it."""
+    seen: list[list[str]] = []
+    other = ChannelKey("task", "task-2", "alice")
+
+    async def fold_before(key: ChannelKey, offset: int) -> Record | None:
+        await here.journal.keep()
+        seen.append([name for name, _ in await here.store.records("snapshot")])
+        return Record("snapshot", key.topic, b"")
+
+    async with trio.open_nursery() as nursery:
+        here = Scene(nursery, MemoryStore())
+        await nursery.start(here.journal.run)
+        await here.publish(50)
+        await here.channels.publish(other, *(draft("word", number) for number in range(50)))
+        await Retainer(here.store, here.journal, here.channels, BOUNDS, fold_before=fold_before).round()
+        assert seen == [[], ["task-1"]]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_topic_that_begins_anew_meanwhile_loses_nothing(autojump_clock: trio.abc.Clock) -> None:
     async def forgets_first(key: ChannelKey, offset: int) -> Record | None:
         here.channels.forget(key)

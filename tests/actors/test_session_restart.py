@@ -55,7 +55,7 @@ async def test_what_was_forgotten_or_taken_back_stays_so(autojump_clock: trio.ab
         session_id = (await world.router.create_session(ALICE, CreateSession(agent="echo"))).id
         await ask(world, session_id, "secret")
         world.sessions.find(ALICE, session_id).clear()
-        _, bad = await ask(world, session_id, "fine", "bad")
+        _, bad = await ask(world, session_id, "fine", "wrong")
         redactor = Redactor(world.router, Feeds(NurserySpawner(world.nursery), world.channels))
         await redactor.redact(world.sessions.find(ALICE, session_id), TaskRedaction(bad, asked=True))
         await wait_all_tasks_blocked()
@@ -67,14 +67,14 @@ async def test_what_was_forgotten_or_taken_back_stays_so(autojump_clock: trio.ab
         view = world.tasks.find(ALICE, bad).view()
         assert (view.prompt, view.result) == ("", None)
     for kind in ("task", "message"):
-        assert not any(b"bad" in body.lower() for _, body in await store.records(kind))
+        assert not any(b"wrong" in body.lower() for _, body in await store.records(kind))
 
 
 async def test_what_is_taken_back_while_it_is_answered_stays_so(autojump_clock: trio.abc.Clock) -> None:
     store = MemoryStore()
     async with life(store) as world:
         session_id = (await world.router.create_session(ALICE, CreateSession())).id
-        command = CreateTask(agent="forever", prompt="bad", session_id=session_id)
+        command = CreateTask(agent="forever", prompt="wrong", session_id=session_id)
         task_id = (await world.router.create_task(ALICE, command)).id
         await wait_all_tasks_blocked()
         redactor = Redactor(world.router, Feeds(NurserySpawner(world.nursery), world.channels))
@@ -87,7 +87,7 @@ async def test_what_is_taken_back_while_it_is_answered_stays_so(autojump_clock: 
         for key in (world.tasks.find(ALICE, task_id).key, world.sessions.find(ALICE, session_id).key):
             events = store.events(key)
             assert events
-            assert not any(b"bad" in event.body or b"begun" in event.body for event in events)
+            assert not any(b"wrong" in event.body or b"begun" in event.body for event in events)
 
 
 async def test_a_forgotten_conversation_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:

@@ -70,11 +70,17 @@ class EngineProcess:
         """The lines of the log that nobody wants to read."""
         return [line for line in self.log if line["level"] in ("warning", "error", "critical")]
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Another command of the same command line, in the engine's own folder."""
+    def run(self, *arguments: str, check: bool = True, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Another command of the same command line, in the engine's own folder or another one."""
         command = [sys.executable, "-m", "engine", *arguments]
         return subprocess.run(
-            command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=check
+            command,
+            cwd=cwd or self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=check,
         )
 
     def token(self, user: str, *scopes: str) -> str:

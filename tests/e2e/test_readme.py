@@ -21,6 +21,7 @@ EXPECTED = {
         "12*34 = 408\n",
         "6*7 = 42\nEarlier you asked 1 time, last: “what is 6*7?”.\n6*8 = 48\n",
         r"1 task\.started\n2 task\.turn_started\n(\d+ [a-z_.]+\n)*\d+ task\.completed\n",
+        "6*9 = 54\n",
     ],
 }
 

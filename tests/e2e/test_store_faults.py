@@ -74,6 +74,10 @@ def test_a_file_that_has_come_to_its_limit(tmp_path: Path) -> None:
         while (answer := board.publish(size=60_000)).status_code == 200:
             assert len(board.acknowledged) < 100
         assert_refused(answer, "full")
+        refused = client.post("/api/v1/pipelines/p1/ws/uploads", content=bytes(range(256)) * 400)
+        assert (refused.status_code, refused.json()["code"]) == (503, -1)
+        assert "full" in refused.json()["msg"]
+        assert int(refused.headers["Retry-After"]) >= 1
         # What still has room is taken again.
         engine.wait_log("the store works again")
         assert board.read() == board.acknowledged

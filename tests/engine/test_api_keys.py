@@ -100,6 +100,13 @@ def test_the_file_is_its_owners_alone(path: Path) -> None:
     keys.close()
 
 
+def test_a_link_to_where_nothing_is_yet_is_no_way_around_that(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    ApiKeys(link).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_schema_version(path: Path) -> None:
     ApiKeys(path).close()
     with sqlite3.connect(path) as db:

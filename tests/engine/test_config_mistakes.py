@@ -107,6 +107,38 @@ def test_environment_slips(mistakes: Mistakes) -> None:
     ]
 
 
+def test_retention_that_will_not_do(mistakes: Mistakes) -> None:
+    text = """
+[retention.task]
+events = "many"
+bytes = -1
+seconds = 0
+[retention.wallet]
+events = 5
+[retention.sesion]
+events = 5
+[retention.app]
+evnts = 5
+events = 1.5
+[store]
+max_bytes = 5
+compact_seconds = "soon"
+"""
+    assert mistakes(text, CALLBOARD_RETENTION__ROOM__EVENTS="-4") == [
+        "c:3: `retention.task.events`: expected `int`, got 'many'",
+        "c:4: `retention.task.bytes`: expected `int` >= 1, got -1",
+        "c:5: `retention.task.seconds`: expected `float` > 0.0, got 0",
+        "c:6: unknown key `retention.wallet`; there are task, session, system, agent, app, room",
+        "c:8: unknown key `retention.sesion`; did you mean `retention.session`?",
+        "c:11: unknown key `retention.app.evnts`; did you mean `retention.app.events`?",
+        "c:12: `retention.app.events`: expected `int`, got 1.5",
+        "c:14: `store.max_bytes`: expected `int` >= 1048576, got 5",
+        "c:15: `store.compact_seconds`: expected `float`, got 'soon'",
+        "CALLBOARD_RETENTION__ROOM__EVENTS: `retention.room.events`: expected `int` >= 1, got '-4'",
+    ]
+    assert mistakes("[retention]\nsession = 7\n") == ["c:2: `retention.session` is a table: give its keys"]
+
+
 @pytest.mark.parametrize(("name", "flag"), [("PORT", None), (None, "--port")])
 def test_variable_and_flag_are_named(name: str | None, flag: str | None) -> None:
     with pytest.raises(ConfigError) as caught:

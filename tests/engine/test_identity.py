@@ -85,6 +85,23 @@ async def test_a_revoked_key_is_refused_by_the_very_next_verify(identity: Identi
     assert await refusal(identity, key) == "the API key was revoked"
 
 
+async def test_a_key_is_recalled_once_it_is_known_and_while_it_stands(
+    identity: Identity, table: ApiKeys, clock: Clock
+) -> None:
+    key, record = table.create("ada", [], expires=1010)
+    assert identity.recall(key) is None
+    principal = await identity.verify(key)
+    assert identity.recall(key) == principal
+    assert identity.recall("a.b.c") is None
+    assert identity.recall("ab_" + "x" * 20_000) is None
+    clock.seconds = 1010
+    assert identity.recall(key) is None
+    clock.seconds = 1000
+    assert identity.recall(key) == principal
+    table.revoke(record.id)
+    assert identity.recall(key) is None
+
+
 async def test_a_revocation_during_a_look_up_is_seen_afterwards(
     identity: Identity, table: ApiKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -300,3 +300,18 @@ def test_with_a_topic_its_own_records_go_and_no_others(log: SqliteLog) -> None:
     assert log.records(own_kind(TASK)) == []
     assert len(log.records(own_kind(other))) == 2
     assert log.record("task", "task-1") == b"1"
+
+
+def test_a_link_to_the_file_is_the_file(log: SqliteLog, path: Path, tmp_path: Path) -> None:
+    log.commit(Write(events=[event(TASK, 1)]))
+    link = tmp_path / "elsewhere" / "linked.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with pytest.raises(BlockingIOError, match="in use"):
+        SqliteLog(link)
+    log.close()
+    again = SqliteLog(link)
+    assert again.is_whole
+    again.commit(Write(events=[event(TASK, 2)]))
+    assert page(again, TASK) == [event(TASK, 1), event(TASK, 2)]
+    again.close()

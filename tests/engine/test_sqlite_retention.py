@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention
-from actors.store import Floor, Overfull, StoredTopic, StoreError, Write
+from actors.redaction import Drop
+from actors.store import Compaction, Floor, Overfull, Rewrite, StoredTopic, StoreError, Write
 from engine import sqlite_excess, sqlite_waste
 from engine.database import MIGRATIONS, open_database
 from engine.sqlite_log import SqliteLog
@@ -106,6 +107,27 @@ def test_a_restart_goes_on_with_the_sizes(tmp_path: Path) -> None:
     log = SqliteLog(path)
     assert all_excess(log, Retention(bytes=3 * (800 + EVENT_OVERHEAD))) == [Overfull(TASK, "one", 7)]
     log.close()
+
+
+def test_what_is_compacted_is_not_charged_any_more(log: SqliteLog) -> None:
+    """A discrete event, nine passing ones, and three discrete ones, of which the last came later."""
+    passing = [Event(TASK, "one", offset, offset, "word", b"x" * 800, Merge.TEXT, "m", NOW) for offset in range(2, 11)]
+    log.commit(Write(events=[event(TASK, 1, 800), *passing, event(TASK, 11, 800), event(TASK, 12, 800)]))
+    log.commit(Write(compactions=[Compaction(TASK, 10)], events=[event(OTHER, 1)]))
+    log.commit(Write(events=[event(TASK, 13, 800)]))
+    assert kept(log, TASK) == [1, 11, 12, 13]
+    for count, due in ((4, []), (3, [Overfull(TASK, "one", 1)]), (2, [Overfull(TASK, "one", 11)])):
+        bound = Retention(bytes=count * (800 + EVENT_OVERHEAD))
+        assert all_excess(log, bound) == due
+
+
+def test_what_is_taken_back_is_not_charged_any_more(log: SqliteLog) -> None:
+    log.commit(Write(events=[event(TASK, offset, 800) for offset in range(1, 5)]))
+    log.commit(Write(rewrites=[Rewrite(TASK, Drop(lambda event: event.offset < 4))]))
+    log.commit(Write(events=[event(TASK, 5, 800)]))
+    small, large = len(b"{}") + EVENT_OVERHEAD, 800 + EVENT_OVERHEAD
+    assert all_excess(log, Retention(bytes=3 * small + 2 * large)) == []
+    assert all_excess(log, Retention(bytes=2 * small + 2 * large)) == [Overfull(TASK, "one", 1)]
 
 
 def test_many_topics_are_looked_at_in_pieces(log: SqliteLog) -> None:

@@ -38,6 +38,9 @@ algorithm = "HS256"
 secret = "{SECRET}"
 [server]
 drain_seconds = 1
+[pipelines.support]
+uuid = "support"
+agent = "burst"
 [limits]
 commands_per_second = 10000
 commands_burst = 10000

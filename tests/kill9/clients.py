@@ -6,13 +6,14 @@ import json
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx2
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_client_stream
 
-from callboard_client import Backoff, Event, Gap, Subscription, connect
+from callboard_client import Backoff, ConnectionLost, Event, Gap, Subscription, Unreachable, connect
 from tests.kill9.record import Acknowledged, Began, Missed, Place, Record, Told
 from tests.kill9.words import room_member, room_message, said
 
@@ -52,6 +53,13 @@ class GatewaySocket:
         self._url, self._token, self._topics = url, token, topics
 
     async def run(self) -> None:
+        while True:
+            # The first connection is for the program to try again.
+            with suppress(ConnectionLost, Unreachable):
+                await self._follow()
+            await trio.sleep(PAUSE)
+
+    async def _follow(self) -> None:
         swift = Backoff(first=PAUSE, ceiling=PAUSE)
         async with (
             connect(self._url, self._token, backoff=swift) as client,

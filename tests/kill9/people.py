@@ -95,7 +95,7 @@ class Chatter(Person):
 
     async def _say(self, socket: WebSocketConnection) -> None:
         self._count += 1
-        await _send(socket, type="message", message=[{"type": "Plain", "text": f"what is {self._count}*7?"}])
+        await _send(socket, type="message", message=[{"type": "Plain", "text": str(self._count)}])
 
 
 class Absent(Person):
@@ -138,7 +138,7 @@ class Absent(Person):
         # What is said before its first visit is not kept for it.
         await self._known.wait()
         while True:
-            turn = {"agent": "offline", "prompt": "what is 6*7?", "session_id": self._session}
+            turn = {"agent": "burst", "prompt": "20", "session_id": self._session}
             self._asked.append((await ask(self.client, "/api/v1/tasks", turn))["id"])
             await trio.sleep(10 * PAUSE)
 

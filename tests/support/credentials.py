@@ -17,6 +17,8 @@ class NamesAreKeys:
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.known: set[str] = set()
+        """Names whose keys need no look-up."""
         self.principals = dict(PRINCIPALS)
 
     async def verify(self, token: str) -> Principal:
@@ -28,6 +30,9 @@ class NamesAreKeys:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "the API key is unknown")
         principal = self.principals[name]
         return msgspec.structs.replace(principal, expires_at=float(expires)) if expires else principal
+
+    def recall(self, token: str) -> Principal | None:
+        return self.principals[token] if token in self.known else None
 
     def is_valid(self, principal: Principal) -> bool:
         return principal.user_id not in self.revoked

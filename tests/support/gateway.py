@@ -29,11 +29,12 @@ from transport.http.app import create_app
 from transport.http.origins import Origins
 from transport.http.services import HttpOptions, HttpServices, Readiness
 from transport.hypercorn_adapter import HypercornHTTP
-from transport.listener import Listener, Spawn
+from transport.listener import Listener, Lounge, Spawn
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
 from transport.pipeline_door import PipelineDoor
 from transport.pipelines import Pipelines, PipelinesOptions
+from transport.poller import Poller
 from transport.realtime_agent import RealtimeOptions
 from transport.roster import Roster
 from transport.steps_conversation import StepsDoor
@@ -57,8 +58,10 @@ class Gateway:
         desk: StepsDesk,
         wallets: Wallets,
         pipelines: Pipelines,
+        poller: Poller,
     ) -> None:
         self.world = world
+        self.poller = poller
         self.pipelines = pipelines
         self.services = services
         self.verifier = verifier
@@ -168,7 +171,10 @@ async def _start(
     async def serve(stream: ByteStream) -> None:
         await edge.serve(stream)
 
-    listener = Listener(listener_options, serve, _spawn_in(nursery), tally)
+    poller = Poller()
+    await nursery.start(poller.run)
+    lounge = Lounge(poller, lambda stream, berth: edge.welcome(stream, berth))
+    listener = Listener(listener_options, serve, _spawn_in(nursery), tally, lounge=lounge)
     app = create_app(
         HttpServices(
             router=world.router,
@@ -203,7 +209,7 @@ async def _start(
     edge = ConnectionEdge(listener_options, handlers, http, drain, tally)
     await nursery.start(http.run)
     await nursery.start(listener.run)
-    return Gateway(world, services, verifier, listener, desk, wallets, pipelines)
+    return Gateway(world, services, verifier, listener, desk, wallets, pipelines, poller)
 
 
 def _spawn_in(nursery: trio.Nursery) -> Spawn:

@@ -18,9 +18,10 @@ from transport.connection_edge import ConnectionEdge, Serving
 from transport.drain import Drain
 from transport.head import RequestHead
 from transport.hypercorn_adapter import HypercornHTTP
-from transport.listener import Accept, Listener
+from transport.listener import Accept, Listener, Lounge
 from transport.listener_options import Bind, ListenerOptions
 from transport.listener_statistics import Tally
+from transport.poller import Poller
 
 OPTIONS = ListenerOptions(
     binds=(Bind(port=0),),
@@ -109,7 +110,9 @@ async def start_server(
     def spawn(name: str, run: Callable[[], Awaitable[None]]) -> None:
         connections.start_soon(run, name=name)
 
-    listener = Listener(options, edge.serve, spawn, tally, accept)
+    poller = Poller()
+    await nursery.start(poller.run)
+    listener = Listener(options, edge.serve, spawn, tally, accept, Lounge(poller, edge.welcome))
     await nursery.start(partial(http.run))
     await nursery.start(listener.run)
     return Server(listener, http, handlers, connections, clients or nursery)

@@ -52,7 +52,7 @@ def read_now(data: bytes, *, limit: int = LIMIT) -> tuple[Head, bytes]:
 
 
 def read_by_h11(data: bytes) -> tuple[Head, bytes]:
-    with patch.object(head_module, "_plain_get", lambda data: None):
+    with patch.object(head_module, "plain_get", lambda data: None):
         return read_now(data)
 
 

@@ -119,6 +119,13 @@ async def test_draining_closes_idle_connections_and_lets_answers_finish(nursery:
     assert await busy.rest() == b""
 
 
+async def test_who_comes_while_the_server_drains_is_not_kept(nursery: trio.Nursery) -> None:
+    server = await start_server(nursery, PATIENT)
+    await server.http.drain()
+    silent = await server.connect()
+    assert await silent.rest() == b""
+
+
 async def test_the_application_is_started_and_shut_down() -> None:
     app = Stages()
     async with trio.open_nursery() as nursery:

@@ -54,8 +54,12 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 class Watch(msgspec.Struct, frozen=True):
+    """`snapshot`: begins with what the task or session has come to, where it does not go on from a position without a
+    gap."""
+
     topic: Topic
     start: Start
+    snapshot: bool = False
 
 
 class WatchAll(msgspec.Struct, frozen=True):
@@ -161,8 +165,12 @@ def _command(frame: dict[str, Json]) -> Command:
         case "client_tool_result":
             return _client_tool_result(frame)
         case "watch":
-            channel = _whole_channel(frame)
-            return Watch(_topic(frame), _start(frame, "live")) if channel is None else WatchAll(channel)
+            channel, snapshot = _whole_channel(frame), _flag(frame, "snapshot")
+            if channel is None:
+                return Watch(_topic(frame), _start(frame, "live"), snapshot)
+            if snapshot:
+                raise ValueError("snapshot is for one task_id or session_id")
+            return WatchAll(channel)
         case "unwatch":
             channel = _whole_channel(frame)
             return Unwatch(_topic(frame)) if channel is None else UnwatchAll(channel)
@@ -256,6 +264,13 @@ def _text(frame: dict[str, Json], name: str) -> str:
     value = frame.get(name)
     if not isinstance(value, str) or not value:
         raise ValueError(f"{name} is required")
+    return value
+
+
+def _flag(frame: dict[str, Json], name: str) -> bool:
+    value = frame.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false")
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from actors.event import Event, Json
+from actors.snapshots import SNAPSHOT
 from transport.text_frame import text_frame
 
 TOPIC_NAMES = {"task": "task_id", "session": "session_id", "room": "room"}
@@ -19,11 +20,15 @@ class _Gap(msgspec.Struct):
 def event_message(event: Event) -> bytes:
     """The event as one JSON object. What the dialect has no form for is of type `event`, and nothing is left out.
 
-    Every one names its task, session or room, and its `position`; `timestamp` is Unix seconds.
+    Every one names its task, session or room, and its `position`; `timestamp` is Unix seconds. A snapshot is of type
+    `snapshot`, with `data` as in every dialect and `from`, the first event that is in it.
     """
     said = _said(event)
+    other: dict[str, Json] = {"type": "event", "event_type": event.event_type, "data": None}
+    if event.event_type == SNAPSHOT:
+        said, other = None, {"type": SNAPSHOT, "from": event.first, "data": None}
     message: dict[str, Json] = {
-        **(said or {"type": "event", "event_type": event.event_type, "data": None}),
+        **(said or other),
         TOPIC_NAMES.get(event.key.channel, "topic"): event.key.topic,
         "position": f"{event.epoch}:{event.offset}",
         "timestamp": event.timestamp / 1000,

@@ -1,0 +1,155 @@
+"""The poller: who is told when, and what remains of those who wait in it when it ends."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+import trio
+import trio.testing
+
+from transport.poller import Poller
+
+
+class Waiting:
+    """Reads what comes, and then does as it is told."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.setblocking(False)
+        self.then = then
+        self.heard = b""
+        self.late = 0
+        self.abandoned = False
+
+    def ready(self) -> None:
+        self.heard += self.ours.recv(100)
+        self.then()
+
+    def overdue(self) -> None:
+        self.late += 1
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+    def has_heard(self, text: bytes) -> bool:
+        return self.heard.endswith(text)
+
+    def close(self) -> None:
+        self.ours.close()
+        self.theirs.close()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Waiting, Waiting]]:
+    both = Waiting(), Waiting()
+    yield both
+    for each in both:
+        each.close()
+
+
+async def test_only_who_was_sent_something_is_told(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
+    poller, (one, other) = Poller(), pair
+    await nursery.start(poller.run)
+    for each in pair:
+        assert poller.add(each.ours.fileno(), each)
+    for text in (b"a", b"b"):
+        one.theirs.send(text)
+        await until(partial(one.has_heard, text))
+    assert (one.heard, other.heard) == (b"ab", b"")
+
+
+async def test_who_was_removed_is_not_told(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
+    poller, (one, other) = Poller(), pair
+    await nursery.start(poller.run)
+    for each in pair:
+        poller.add(each.ours.fileno(), each)
+    # Whichever of them is told first removes the other, which is in the same turn.
+    one.then = lambda: poller.remove(other.ours.fileno())
+    other.then = lambda: poller.remove(one.ours.fileno())
+    for each in pair:
+        each.theirs.send(b"x")
+    await until(lambda: bool(one.heard or other.heard))
+    await trio.testing.wait_all_tasks_blocked()
+    assert sorted((one.heard, other.heard)) == [b"", b"x"]
+    assert len(poller) == 1
+
+
+async def test_who_closed_its_socket_may_be_removed(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
+    poller, (one, _) = Poller(), pair
+    await nursery.start(poller.run)
+    fileno = one.ours.fileno()
+    poller.add(fileno, one)
+    one.ours.close()
+    poller.remove(fileno)
+    poller.remove(fileno)
+    assert len(poller) == 0
+
+
+async def test_all_that_wait_are_abandoned_when_it_ends(pair: tuple[Waiting, Waiting]) -> None:
+    poller, (one, other) = Poller(), pair
+    async with trio.open_nursery() as nursery:
+        await nursery.start(poller.run)
+        poller.add(one.ours.fileno(), one)
+        nursery.cancel_scope.cancel()
+    assert one.abandoned
+    assert not poller.add(other.ours.fileno(), other)
+    assert len(poller) == 0
+
+
+async def test_a_crash_abandons_them_too_and_it_may_run_again(pair: tuple[Waiting, Waiting]) -> None:
+    poller, (one, other) = Poller(), pair
+
+    def crash() -> None:
+        raise RuntimeError("beyond its edge")
+
+    one.then = crash
+    with pytest.raises(ExceptionGroup):
+        await _run_with(poller, one)
+    assert one.abandoned
+    async with trio.open_nursery() as nursery:
+        await nursery.start(poller.run)
+        assert poller.add(other.ours.fileno(), other)
+        other.theirs.send(b"x")
+        await until(lambda: other.heard == b"x")
+        nursery.cancel_scope.cancel()
+
+
+async def test_alarms_come_in_time_whatever_their_order(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, pair: tuple[Waiting, Waiting]
+) -> None:
+    poller, (late, soon) = Poller(), pair
+    await nursery.start(poller.run)
+    poller.call_after(20, trio.current_time(), late)
+    poller.call_after(10, trio.current_time(), soon)
+    await trio.sleep(15)
+    assert (soon.late, late.late) == (1, 0)
+    await trio.sleep(10)
+    assert (soon.late, late.late) == (1, 1)
+
+
+async def test_what_was_asked_for_while_it_did_not_run_comes_too(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, pair: tuple[Waiting, Waiting]
+) -> None:
+    poller, (one, other) = Poller(), pair
+    for each in pair:
+        poller.call_after(10, trio.current_time(), each)
+    poller.call_off(10, other)
+    await nursery.start(poller.run)
+    await trio.sleep(11)
+    assert (one.late, other.late) == (1, 0)
+
+
+async def _run_with(poller: Poller, waiting: Waiting) -> None:
+    async with trio.open_nursery() as nursery:
+        await nursery.start(poller.run)
+        poller.add(waiting.ours.fileno(), waiting)
+        waiting.theirs.send(b"x")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with trio.fail_after(10):
+        while not condition():
+            await trio.lowlevel.checkpoint()
