@@ -15,11 +15,10 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, now_ms
 from actors.followers import Follower, Followers
 from actors.groups import Groups
-from actors.journal import Journal
-from actors.journal_entries import Kept, Together
-from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
+from actors.keeper import Keeper
 from actors.kept_channel import KeptChannel
-from actors.log import Log, LogTotals, Pages, Resumption, Retention
+from actors.kept_topics import Keeping, KeptTopics
+from actors.log import Log, LogTotals, Resumption, Retention
 from actors.mailbox import Reply
 from actors.marks import Marks
 from actors.outbox import Outbox
@@ -27,9 +26,8 @@ from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.shelf import Shelf
-from actors.snapshot_base import FOLDS, no_base
 from actors.spawner import Spawner
-from actors.store import Floor, Opened, Record, StoredTopic
+from actors.store import Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
@@ -48,16 +46,6 @@ class ChannelsOptions(msgspec.Struct, frozen=True):
     publish_seconds: float = 10.0
     in_place: int = 32
     forgotten: int = 10_000
-
-
-class Keeping(msgspec.Struct, frozen=True):
-    """Topics that `keeps` names go through the journal. Of their events those within `window` stay in memory, all are
-    in `pages`."""
-
-    journal: Journal
-    pages: Pages
-    keeps: Callable[[ChannelKey], bool]
-    window: Retention
 
 
 class ChannelsStatistics(msgspec.Struct, frozen=True):
@@ -81,9 +69,7 @@ class Channels:
     ) -> None:
         """`keeping`: which topics outlive the process, and how; without it none does."""
         self._supervisor = supervisor
-        self._keeping = keeping
-        self.keeper: Keeper = ForgetfulKeeper() if keeping is None else JournalKeeper(keeping.journal)
-        """What is told to it stays in order with the events."""
+        self._kept = KeptTopics(keeping)
         self._retention = retention
         self._options = options or ChannelsOptions()
         self._live: dict[ChannelKey, Channel] = {}
@@ -92,13 +78,16 @@ class Channels:
         """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
         self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
         """The live topics by channel and owner."""
-        self._kept: Groups[tuple[str, str], ChannelKey] = Groups()
-        """All topics that are kept, in use or not."""
         self._followers = Followers()
         self._subscription_count = 0
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
         self._at_forgotten: dict[str, list[Callable[[ChannelKey], None]]] = {}
+
+    @property
+    def keeper(self) -> Keeper:
+        """What is told to it stays in order with the events."""
+        return self._kept.keeper
 
     def exists(self, key: ChannelKey) -> bool:
         return key in self._live or key in self._shelf or key in self._unused
@@ -117,19 +106,18 @@ class Channels:
 
     def keeps(self, key: ChannelKey) -> bool:
         """Whether the topic outlives the process."""
-        return self._keeping is not None and self._keeping.keeps(key)
+        return key in self._kept
 
     def kept_of(self, channel: str, owner: str) -> list[Log]:
         """The logs of all topics of an owner that are kept, in use or not. None is opened by it."""
-        found = (self.peek(key) for key in self._kept.of((channel, owner)))
+        found = (self.peek(key) for key in self._kept.of(channel, owner))
         return [log for log in found if log is not None]
 
     def let_go(self, key: ChannelKey, offset: int) -> None:
         """What the topic holds up to there is no longer kept."""
         log = self.log(key)
         log.raise_floor(offset)
-        if self._keeping is not None and self._keeping.keeps(key):
-            self._keeping.journal.put_nowait(Kept(floors=(Floor(key, offset),)))
+        self._kept.let_go(key, offset)
 
     def logs(self) -> Iterator[Log]:
         """Of all topics that there are now. While they are walked over, topics may come and go."""
@@ -248,8 +236,7 @@ class Channels:
         pairs = list(zip(channels, additions, strict=True))
         kept = [(channel, addition) for channel, addition in pairs if isinstance(channel, KeptChannel)]
         try:
-            if kept and self._keeping is not None:
-                await self._put(self._keeping.journal, kept, opened)
+            await self._kept.add(kept, opened)
             for channel, addition in pairs:
                 if not isinstance(channel, KeptChannel):
                     await channel.add(addition)
@@ -283,12 +270,10 @@ class Channels:
                 follower.detach(key)
             self.marks.forgotten.note(log)
             log.abandon()
-            self._kept.discard((key.channel, key.owner), key)
         if log is None or not self.keeps(key):
             self.keeper.note(*records)
         else:
-            bases = (no_base(key),) if key.channel in FOLDS else ()
-            self.keeper.note(*records, *bases, dropped=(key,))
+            self._kept.note_forgotten(key, records)
         for action in self._at_forgotten.get(key.channel, ()):
             action(key)
 
@@ -382,26 +367,10 @@ class Channels:
         channel = self._live.get(key)
         return channel is not None and channel.is_heard
 
-    @staticmethod
-    async def _put(journal: Journal, kept: list[tuple[KeptChannel, Addition]], opened: tuple[Opened, ...]) -> None:
-        for channel, _ in kept:
-            channel.expect()
-        try:
-            await journal.wait_for_room(is_refusable=any(addition.is_refusable for _, addition in kept))
-            for channel, _ in kept:
-                channel.check_open()
-            journal.put_nowait(Together(tuple(channel.entry(addition) for channel, addition in kept), opened))
-        except BaseException:
-            for channel, _ in kept:
-                channel.forgo()
-            raise
-        for channel, _ in kept:
-            channel.take_over()
-
     def _open_to_tell(self, key: ChannelKey) -> Channel:
         """As `_open`, where a position is going to be told, be it before the first event."""
         if self.peek(key) is None and self.keeps(key):
-            self.keeper.note(opened=(Opened(key, self._open(key).log.epoch),))
+            self._kept.note_opened(self._open(key).log)
         return self._open(key)
 
     def _open(self, key: ChannelKey, retention: Retention | None = None) -> Channel:
@@ -417,18 +386,15 @@ class Channels:
         return channel
 
     def _make(self, log: Log) -> Channel:
-        options = self._options
-        if self._keeping is not None and self._keeping.keeps(log.key):
-            return KeptChannel(log, self._keeping.journal, self._supervisor, options.in_place)
-        return VolatileChannel(log, options.mailbox, self._supervisor, options.in_place)
+        mailbox, in_place = self._options.mailbox, self._options.in_place
+        kept = self._kept.make_channel(log, self._supervisor, in_place)
+        return VolatileChannel(log, mailbox, self._supervisor, in_place) if kept is None else kept
 
     def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
-        keeping = self._keeping
-        if keeping is not None and keeping.keeps(key):
-            self._kept.add((key.channel, key.owner), key)
-            return Log(key, keeping.window, epoch=epoch, totals=self._totals, pages=keeping.pages)
-        kept = retention or self._retention.get(key.channel, Retention())
-        return Log(key, kept, epoch=epoch, totals=self._totals)
+        log = self._kept.make_log(key, epoch, self._totals)
+        if log is not None:
+            return log
+        return Log(key, retention or self._retention.get(key.channel, Retention()), epoch=epoch, totals=self._totals)
 
     def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
         """The topics in use that it may see."""

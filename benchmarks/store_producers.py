@@ -17,10 +17,11 @@ from pathlib import Path
 import msgspec
 import trio
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.childspec import ChildSpec
 from actors.event import ChannelKey, Json, Merge, draft
 from actors.journal import Journal
+from actors.kept_topics import Keeping
 from actors.log import Retention, new_epoch
 from actors.retainer import Retainer, RetainerOptions
 from benchmarks.kept_store import filled, published

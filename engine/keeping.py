@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from actors.channels import Channels, Keeping
+from actors.channels import Channels
 from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey
 from actors.journal import Journal, JournalOptions
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.retainer import Retainer
 from actors.snapshots import Snapshots

@@ -10,11 +10,12 @@ import trio
 from trio.testing import MockClock
 
 from actors.agent import Result
-from actors.channels import Channels, Keeping
+from actors.channels import Channels
 from actors.childspec import ChildSpec
 from actors.commands import CreateTask
 from actors.event import ChannelKey, Event
 from actors.journal import Journal
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position

@@ -7,10 +7,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Merge, draft
 from actors.journal import Journal, JournalOptions
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.retainer import Retainer, RetainerOptions
 from actors.snapshots import Snapshots

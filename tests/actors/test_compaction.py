@@ -9,10 +9,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Draft, Merge, draft
 from actors.journal import Journal
+from actors.kept_topics import Keeping
 from actors.log import Gap, Log, Resumption, Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position

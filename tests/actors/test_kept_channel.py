@@ -9,11 +9,12 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.redaction import Drop

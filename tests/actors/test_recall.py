@@ -5,9 +5,10 @@ from __future__ import annotations
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal
+from actors.kept_topics import Keeping
 from actors.log import Log, Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.reader import Reader

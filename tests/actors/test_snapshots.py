@@ -10,12 +10,13 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.compactor import Compactor, CompactorOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event, Merge, draft, now_ms
 from actors.journal import Journal
 from actors.journal_entries import Kept
+from actors.kept_topics import Keeping
 from actors.log import Log, Retention
 from actors.mailbox import Reply
 from actors.redaction import Drop, TaskRedaction

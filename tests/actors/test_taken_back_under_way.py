@@ -9,9 +9,10 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Json, draft
 from actors.journal import Journal, JournalOptions
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.redaction import Drop, TaskRedaction

@@ -10,9 +10,10 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.channels import Channels, Keeping
+from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Merge, draft
 from actors.journal import Journal
+from actors.kept_topics import Keeping
 from actors.log import Log, Retention
 from actors.position import Position
 from actors.snapshots import Snapshots

@@ -8,7 +8,7 @@ from functools import partial
 import trio
 
 from actors.agents import Agents
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.childspec import Backoff, ChildSpec, Intensity, Strategy
 from actors.connections import Connections
 from actors.crowd import Crowd
@@ -17,6 +17,7 @@ from actors.event import ChannelKey, Event
 from actors.feeds import FEED_CHANNEL, Feeds
 from actors.journal import Journal, JournalOptions
 from actors.journal_entries import Appended, Entry
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.outbox import OutboxOptions
 from actors.report import Report

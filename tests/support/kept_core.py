@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey
 from actors.feeds import Feeds, FeedsOptions
 from actors.journal import Journal
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from tests.support.memory_store import MemoryStore
 from tests.support.world import NurserySpawner

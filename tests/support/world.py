@@ -9,7 +9,7 @@ import trio
 
 from actors.agent import Agent
 from actors.agents import Agents
-from actors.channels import Channels, ChannelsOptions, Keeping
+from actors.channels import Channels, ChannelsOptions
 from actors.childspec import ChildSpec
 from actors.commands import Start
 from actors.connection import Connection
@@ -18,6 +18,7 @@ from actors.errors import CloseCode
 from actors.event import Event, Json
 from actors.feeds import Feeds
 from actors.journal import Journal, JournalOptions
+from actors.kept_topics import Keeping
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
