@@ -29,8 +29,9 @@ class SqliteStore:
         self._reading = trio.CapacityLimiter(1)
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
+        self.events = 0
         self.refusals = 0
-        """Of commits. Both since it was opened."""
+        """Of commits. All since it was opened."""
 
     def check(self) -> None:
         """As engine.sqlite_log.SqliteLog.check, for who writes to the file by a connection of its own: in a thread, and
@@ -44,6 +45,7 @@ class SqliteStore:
             self.refusals += 1
             raise
         self.commits += 1
+        self.events += len(write.events)
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         page = partial(self._log.read, key, after, max_events=max_events, max_bytes=max_bytes)
