@@ -24,9 +24,9 @@ class Kept(Protocol):
 
 class UpkeepOptions(msgspec.Struct, frozen=True):
     """`every_seconds`: how often it looks. `rest`: how long it rests after each piece, in times of what that took, so
-    that the commits have the disk nearly to themselves. `commits`, `events`: after so many of either the write-ahead log
-    is emptied, or `idle_seconds` after the last time, and whenever a commit was refused: what is moved out of the log is
-    room in it."""
+    that the commits have the disk nearly to themselves. `commits`, `events`: after so many of either the write-ahead
+    log is emptied, or `idle_seconds` after the last time, and whenever a commit was refused: what is moved out of the
+    log is room in it."""
 
     every_seconds: float = 1.0
     rest: float = 4.0
