@@ -43,11 +43,14 @@ def test_the_gateway(engine: EngineProcess) -> None:
         cancel, append = examples.take("task.action"), examples.take("task.action")
         client.send(append)
         assert client.until({"type": "task.result"})["payload"]["success"]
-        told = client.until(examples.take("event"), lambda frame: frame["payload"]["event_type"] == "agent.message")[
-            "payload"
-        ]
-        assert told["topic"] == task_id
-        assert append["payload"]["data"] in told["data"]["content"]
+        answered = client.until(
+            examples.take("event"),
+            lambda frame: (
+                frame["payload"]["event_type"] == "agent.message"
+                and append["payload"]["data"] in frame["payload"]["data"]["content"]
+            ),
+        )
+        assert answered["payload"]["topic"] == task_id
         client.send(examples.take("unsubscribe"))
         assert client.until({"type": "unsubscribed"})["payload"]["success"]
         client.send(cancel)
