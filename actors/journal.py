@@ -196,11 +196,13 @@ class Journal:
 
     def _gather(self) -> None:
         # A topic that is dropped may begin anew: what follows belongs to the next commit.
-        while self._waiting and len(self._gathered) < self._options.batch:
-            if self._gathered and _drops(self._gathered[-1]):
-                break
-            self._gathered.append(self._waiting.popleft())
-        if len(self._waiting) < self._options.waiting:
+        waiting, gathered = self._waiting, self._gathered
+        more = not (gathered and _drops(gathered[-1]))
+        while more and waiting and len(gathered) < self._options.batch:
+            entry = waiting.popleft()
+            gathered.append(entry)
+            more = not _drops(entry)
+        if len(waiting) < self._options.waiting:
             self._wake_waiting()
 
     def _wake_waiting(self) -> None:

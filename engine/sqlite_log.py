@@ -52,6 +52,9 @@ _MERGES = {merge: merge.value for merge in Merge}
 """An enum's own `value` is looked up the slow way."""
 _PRIMARY = 0xFF
 """Of SQLite's result codes, the part that is not detail."""
+_CACHE_KIB = 32 * 1024
+"""Of the connection that writes: the pages at the ends of some thousand topics that are written to at a time. SQLite's
+own 2 MiB hold those of five hundred, and each page that has left it is looked for and read for every event."""
 _AUTOCHECKPOINT_PAGES = 16_384
 """64 MB: a commit puts the log into the file by itself only where nobody else has done it for that long."""
 
@@ -86,6 +89,7 @@ class SqliteLog:
             self._db = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
             self._reader = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
             self._checkpointer = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
+            self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             self._db.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
             life = self._db.execute("SELECT database, inode, commits FROM life").fetchone()
             self._database, known_file, self._commits = life
