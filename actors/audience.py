@@ -75,8 +75,8 @@ class Audience:
 
     def deliver_at_once(self, before: int, tail: int, frames: bytes) -> None:
         """As `deliver`, without a pause: for those who are few."""
-        if len(self._writes) == 1 and not self._apart and frames and self._are_at(before):
-            self._before, self._offset, self._passed = before, tail, 0
+        if len(self._writes) == 1 == self._passed and self._offset == before and frames and not self._apart:
+            self._offset = tail
             self._write_one(frames)
             return
         for _ in self.deliver(before, tail, frames):
@@ -166,7 +166,6 @@ class Audience:
     def _write_one(self, frames: bytes) -> None:
         """To the only one: a private stream's every event comes here, and a slice is more than it needs."""
         write = self._writes[0]
-        self._passed = 1
         try:
             taken = write(frames)
         except BlockingIOError:

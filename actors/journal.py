@@ -201,14 +201,15 @@ class Journal:
 
     def _gather(self) -> None:
         # A topic that is dropped may begin anew: what is of its next life belongs to the next commit.
-        dropped = {key for entry in self._gathered for key in _dropped(entry)}
-        while self._waiting and len(self._gathered) < self._options.batch:
-            if dropped and not dropped.isdisjoint(_topics(self._waiting[0])):
+        waiting, gathered = self._waiting, self._gathered
+        dropped = {key for entry in gathered for key in _dropped(entry)}
+        while waiting and len(gathered) < self._options.batch:
+            if dropped and not dropped.isdisjoint(_topics(waiting[0])):
                 break
-            entry = self._waiting.popleft()
-            self._gathered.append(entry)
+            entry = waiting.popleft()
+            gathered.append(entry)
             dropped.update(_dropped(entry))
-        if len(self._waiting) < self._options.waiting:
+        if len(waiting) < self._options.waiting:
             self._wake_waiting()
 
     def _wake_waiting(self) -> None:

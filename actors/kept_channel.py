@@ -189,7 +189,7 @@ class KeptChannel(Channel):
         self._delivered = events[-1].offset
 
     def _deliver_in_place(self, before: int, events: Sequence[Event]) -> None:
-        if not (self._audiences and events):
+        if not (self._audiences.subscribers and events):
             return
         try:
             self._audiences.deliver_at_once(before, events)

@@ -41,6 +41,10 @@ class Hall:
         for _ in delivery:
             pass
 
+    def publish_at_once(self) -> None:
+        event = self.log.append(fact(self.log.tail + 1))
+        self.audience.deliver_at_once(event.offset - 1, event.offset, self.encoder.encode(event))
+
     @property
     def offsets(self) -> list[int]:
         return [subscription.offset for subscription in self.subscriptions]
@@ -187,3 +191,38 @@ async def test_a_topic_that_is_no_more_is_not_held_by_its_readers(autojump_clock
         gc.collect()
         assert topic() is None
         assert not any(outbox.busy for outbox in outboxes)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("taken", [0, 3])
+async def test_few_are_handed_events_at_once_and_catch_up_where_they_were_cut_short(
+    autojump_clock: trio.abc.Clock, count: int, taken: int
+) -> None:
+    async with trio.open_nursery() as nursery:
+        hall = Hall(nursery, count)
+        hall.publish_at_once()
+        assert hall.offsets == [2] * count
+        hall.check(*range(count))
+        hall.sinks[0].close_up()
+        hall.sinks[0].let_through(taken)
+        for _ in range(3):
+            hall.publish_at_once()
+        assert hall.offsets == [3, *[5] * (count - 1)]
+        hall.sinks[0].let_through(None)
+        await wait_all_tasks_blocked()
+        hall.publish_at_once()
+        hall.publish_at_once()
+        assert hall.offsets == [7] * count
+        hall.check(*range(count))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_one_of_few_whose_peer_is_gone_is_given_up_alone(autojump_clock: trio.abc.Clock, count: int) -> None:
+    async with trio.open_nursery() as nursery:
+        hall = Hall(nursery, count)
+        hall.sinks[0].abort()
+        hall.publish_at_once()
+        hall.publish_at_once()
+        assert hall.outboxes[0].busy
+        assert not nursery.child_tasks
+        hall.check(*range(1, count))

@@ -154,6 +154,8 @@ async def test_pages_and_batches_go_on(autojump_clock: trio.abc.Clock) -> None:
         tasks = tuple(CreateTask(agent="echo", prompt=str(number)) for number in range(5))
         batch = await world.router.create_batch(ALICE, CreateBatch(tasks))
         await world.tasks.wait_quiet()
+        await wait_all_tasks_blocked()
+        # Which are forgotten is kept too.
         await world.channels.keeper.keep()
         page = world.tasks.page(ALICE, TaskQuery(limit=2))
         counted = world.router.batches.find(ALICE, batch.id).view()

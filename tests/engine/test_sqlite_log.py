@@ -55,7 +55,7 @@ def test_a_write_of_many_keeps_each_event_as_it_is(log: SqliteLog) -> None:
     events = [
         Event(topics[number % 7], "one", 1 + number // 7, 1 + number // 7, f"type-{number}", b"%d" % number,
               merges[number % 3], f"key-{number}", number)
-        for number in range(2 * 64 + 8 + 3)
+        for number in range(18 * 8 - 5)
     ]  # fmt: skip
     log.commit(Write(events=events))
     for topic in topics:
