@@ -22,11 +22,13 @@ from actors.commands import (
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.kept_task import task_record
+from actors.log import Log
 from actors.mailbox import Reply
 from actors.position import Position
 from actors.principal import Principal
 from actors.session import Session
 from actors.task_context import TaskServices
+from actors.task_events import is_over
 from actors.task_record import Ending, TaskRecord, question_of
 
 _LAST_WORDS_SECONDS = 2.0
@@ -67,6 +69,20 @@ def started_draft(record: TaskRecord) -> Draft:
     return draft("task.started", data)
 
 
+class _LastWord:
+    """Calls `told` once the topic of a task is over."""
+
+    is_heard = False
+
+    def __init__(self, log: Log, told: Callable[[], None]) -> None:
+        self._log = log
+        self._told = told
+
+    def notice(self, key: ChannelKey) -> None:
+        if is_over(self._log):
+            self._told()
+
+
 class TaskHandle(ABC):
     """The handle on one task, whoever runs it: how it stands, and the way to ask something of it."""
 
@@ -85,6 +101,7 @@ class TaskHandle(ABC):
         self._ending: Ending | None = None
         self._last_word: Reply[Position] | None = None
         self._ended = ended
+        self._is_closed = False
 
     def view(self) -> TaskView:
         return self.record.view()
@@ -106,7 +123,7 @@ class TaskHandle(ABC):
         try:
             await self._work()
         finally:
-            if not self.record.is_ended:
+            if not self._is_closed:
                 await self._say_last_words()
 
     @abstractmethod
@@ -148,10 +165,17 @@ class TaskHandle(ABC):
             self.record.has_left = True
 
     async def _say_last_word(self, ending: Ending) -> None:
-        if self._last_word is None:
-            last, record = terminal_draft(self.record, ending), task_record(self.record, ending)
-            self._last_word = await self._services.channels.submit(self.key, last, records=(record,), patient=True)
-        await self._last_word.wait()
+        channels = self._services.channels
+        # Whoever hears the last word finds the task ended, also where this task has yet to be woken.
+        watcher = _LastWord(channels.log(self.key), lambda: self.record.finish(ending))
+        channels.watch(self.key, watcher)
+        try:
+            if self._last_word is None:
+                last, record = terminal_draft(self.record, ending), task_record(self.record, ending)
+                self._last_word = await channels.submit(self.key, last, records=(record,), patient=True)
+            await self._last_word.wait()
+        finally:
+            channels.unwatch(self.key, watcher)
 
     async def _say_last_words(self) -> None:
         """The run was stopped by the engine, or crashed. How the agent had ended before that stands."""
@@ -171,5 +195,6 @@ class TaskHandle(ABC):
 
     def _close(self, ending: Ending) -> None:
         """The task has ended."""
+        self._is_closed = True
         self.record.finish(ending)
         self._ended()

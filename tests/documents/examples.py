@@ -43,17 +43,29 @@ class Wire:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
+        self._passed: list[dict[str, Any]] = []
+        """What came before something else that was waited for: an event may overtake the reply to what caused it."""
 
     def send(self, frame: object) -> None:
         self._socket.send(json.dumps(frame))
 
     def until(self, example: dict[str, Any], met: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
         """The next frame of the example's type that fits, which must be like the example."""
-        while True:
-            frame: dict[str, Any] = json.loads(self._socket.recv(PATIENCE))
-            if frame["type"] == example["type"] and met(frame):
-                assert_like(frame, example)
-                return frame
+        frame = next((each for each in self._passed if _fits(each, example, met)), None)
+        if frame is not None:
+            self._passed.remove(frame)
+        while frame is None:
+            came: dict[str, Any] = json.loads(self._socket.recv(PATIENCE))
+            if _fits(came, example, met):
+                frame = came
+            else:
+                self._passed.append(came)
+        assert_like(frame, example)
+        return frame
+
+
+def _fits(frame: dict[str, Any], example: dict[str, Any], met: Callable[[dict[str, Any]], bool]) -> bool:
+    return bool(frame["type"] == example["type"]) and met(frame)
 
 
 @contextmanager

@@ -43,11 +43,14 @@ def test_the_gateway(engine: EngineProcess) -> None:
         cancel, append = examples.take("task.action"), examples.take("task.action")
         client.send(append)
         assert client.until({"type": "task.result"})["payload"]["success"]
-        told = client.until(examples.take("event"), lambda frame: frame["payload"]["event_type"] == "agent.message")[
-            "payload"
-        ]
-        assert told["topic"] == task_id
-        assert append["payload"]["data"] in told["data"]["content"]
+        prompt = append["payload"]["data"]
+        told = client.until(
+            examples.take("event"),
+            lambda frame: (
+                frame["payload"]["event_type"] == "agent.message" and prompt in frame["payload"]["data"]["content"]
+            ),
+        )
+        assert told["payload"]["topic"] == task_id
         client.send(examples.take("unsubscribe"))
         assert client.until({"type": "unsubscribed"})["payload"]["success"]
         client.send(cancel)
