@@ -136,21 +136,22 @@ class ClientSocket:
 
     def ready(self) -> Work | None:
         """Handles what has come to an idle client. What is returned goes on where something has to wait."""
-        if not self._socket.read_nowait():
-            return self.rest()
-        self._end_wait()
-        work = self._answer()
-        # Before anything else runs: no event overtakes a reply.
-        self._socket.flush()
-        if work is None and self._socket.at_rest and self._begin_wait():
-            return None
-        # Nor does one follow a close frame.
-        self._begun = self.connection.wind_up() if work is None and self._socket.ended else work
-        return self.attend
+        if self._socket.read_nowait():
+            self._end_wait()
+            self._begun = self._answer()
+        return self.rest()
 
     def rest(self) -> Work | None:
         """As `ready`, of one of whom nothing has come."""
-        return None if self._begin_wait() else self.attend
+        # Before anything else runs: no event overtakes a reply.
+        self._socket.flush()
+        if self._begun is None:
+            if self._socket.at_rest and self._begin_wait():
+                return None
+            if self._socket.ended:
+                # Nor does one follow a close frame.
+                self._begun = self.connection.wind_up()
+        return self.attend
 
     async def attend(self) -> None:
         """Goes on until the client is gone, with everything of it cleared away, or parked."""

@@ -124,7 +124,7 @@ class EventStream(StreamClient):
             return False
         # One step from the admission on: no event comes in between.
         self._services.connections.add(connection, self, trio.current_time())
-        self._outbox.put_nowait(stream_head(request.head, request.cors) + chunk(_greeting(admission)))
+        self._outbox.put_nowait(stream_head(request.cors) + chunk(_greeting(admission)))
         connection.enter(request.path.channel, (admission,), everything=False)
         return True
 

@@ -1,4 +1,4 @@
-"""The one port: accepts connections, within limits, and hands each to a task of its own."""
+"""The one port: accepts connections, within limits. Each has a task of its own, or waits where it needs none."""
 
 from __future__ import annotations
 

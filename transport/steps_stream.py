@@ -67,7 +67,7 @@ class StepsStream(StreamClient):
         # One step from the admission on: no event comes in between.
         self._services.connections.add(connection, self, trio.current_time())
         told = b"".join(chunk(message.block) for message in greeting)
-        self._outbox.put_nowait(stream_head(head, request.cors) + told)
+        self._outbox.put_nowait(stream_head(request.cors) + told)
         connection.hold(admission)
         return True
 

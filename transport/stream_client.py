@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
+from functools import lru_cache
 
 import h11
 import trio
@@ -17,9 +18,9 @@ from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
 from transport.dialects.gateway_events import HEARTBEAT
-from transport.head import RequestHead
 from transport.http_error import error_reply, http_status
 
+_ANY_GET = b"GET / HTTP/1.1\r\nhost: any\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 _RETRY_SECONDS = 1.0
 """What a client is told where it may try again and nothing says when."""
@@ -139,10 +140,11 @@ class StreamClient(ABC):
                 return
 
 
-def stream_head(head: RequestHead, cors: tuple[tuple[str, str], ...]) -> bytes:
-    """What accepts the request."""
+@lru_cache(maxsize=64)
+def stream_head(cors: tuple[tuple[str, str], ...]) -> bytes:
+    """What accepts the GET of an event stream over HTTP/1.1: the same for every page of an origin."""
     connection = h11.Connection(h11.SERVER)
-    connection.receive_data(head.raw)
+    connection.receive_data(_ANY_GET)
     connection.next_event()
     headers = [
         ("content-type", "text/event-stream; charset=utf-8"),

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 import trio
 import trio.testing
+from wsproto.frame_protocol import FrameProtocol
 
 from actors.errors import CloseCode
 from tests.support.credentials import PRINCIPALS
@@ -29,6 +30,7 @@ from transport.listener_options import Bind, ListenerOptions
 PING = {"id": 1, "type": "ping"}
 AUTH = {"id": 3, "type": "auth", "payload": {"token": "alice"}}
 SUBSCRIBE = {"id": 2, "type": "subscribe", "payload": {"channel": "app", "topics": ["t"]}}
+PONG = bytes(FrameProtocol(client=False, extensions=[]).pong(b"hello"))
 LISTENER = ListenerOptions(binds=(Bind(port=0),), head_seconds=0.05, linger_seconds=0.2)
 
 
@@ -37,6 +39,17 @@ class Tasks:
 
     def __init__(self) -> None:
         self.given = 0
+
+
+async def test_what_greets_a_client_is_sent_before_it_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    def greet(self: GatewayConversation) -> None:
+        self._client.reply(PONG)
+
+    monkeypatch.setattr(GatewayConversation, "greet", greet)
+    async with running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            assert await client.pong() == b"hello"
+        await gateway.settled()
 
 
 @asynccontextmanager

@@ -88,6 +88,17 @@ async def test_who_closed_its_socket_may_be_removed(nursery: trio.Nursery, pair:
     assert len(poller) == 0
 
 
+async def test_what_the_kernel_does_not_take_has_to_have_a_task(
+    nursery: trio.Nursery, pair: tuple[Waiting, Waiting]
+) -> None:
+    poller, (one, _) = Poller(), pair
+    await nursery.start(poller.run)
+    fileno = one.ours.fileno()
+    one.ours.close()
+    assert not poller.add(fileno, one)
+    assert len(poller) == 0
+
+
 async def test_all_that_wait_are_abandoned_when_it_ends(pair: tuple[Waiting, Waiting]) -> None:
     poller, (one, other) = Poller(), pair
     async with trio.open_nursery() as nursery:
