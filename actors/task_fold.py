@@ -59,7 +59,8 @@ class TaskFold:
                 self._go_on()
             case "task.turn_started":
                 turn = data.get("turn")
-                rest.turn = turn if isinstance(turn, int) else rest.turn
+                # Of a bool, which Python takes for an int, the dump would be none that `load` takes.
+                rest.turn = turn if isinstance(turn, int) and not isinstance(turn, bool) else rest.turn
                 rest.prompt = text_of(data, "prompt")
                 self._go_on()
             case "plan.created" | "plan.updated":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from actors.event import Event, Merge
 
 VERSION = 1
+Number: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]
+"""No larger than what every reader of JSON takes."""
 Channel: TypeAlias = Literal["task", "session"]
 HOLDS = ("records", "snapshots", "files", "events")
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
@@ -36,9 +38,9 @@ class Topic(msgspec.Struct, frozen=True, tag_field="line", tag="topic", forbid_u
     topic: str
     owner: str
     epoch: str
-    first: int
-    tail: int
-    holes: int = 0
+    first: Number
+    tail: Number
+    holes: Number = 0
 
 
 class RecordLine(msgspec.Struct, frozen=True, tag_field="line", tag="record", forbid_unknown_fields=True):
@@ -69,10 +71,10 @@ class FileLine(msgspec.Struct, frozen=True, tag_field="line", tag="file", forbid
 class EventLine(msgspec.Struct, frozen=True, tag_field="line", tag="event", forbid_unknown_fields=True):
     """`timestamp`: Unix milliseconds. The text of `data` is kept to the byte."""
 
-    offset: int
+    offset: Number
     type: str
     data: msgspec.Raw
-    timestamp: int
+    timestamp: Number
     merge: Literal["never", "text", "last"] = "never"
     merge_key: str = ""
 

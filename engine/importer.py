@@ -146,7 +146,7 @@ class _Reading:
             raise self._mistake(error.message) from error
         if name in self._seen:
             raise self._mistake(f"the {line.channel} {line.topic} comes a second time")
-        if not 1 <= line.first <= line.tail + 1 or line.tail < 0:
+        if not 1 <= line.first <= line.tail + 1:
             raise self._mistake(f"there are no offsets from {line.first} to {line.tail}")
         if line.holes and not line.first <= line.holes < line.tail:
             raise self._mistake(f"there is no hole at {line.holes} between {line.first} and {line.tail}")

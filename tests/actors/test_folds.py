@@ -104,6 +104,15 @@ def test_snapshots_of_two_folds_share_nothing(emitted: list[Draft]) -> None:
     assert whole.dump() == before
 
 
+def test_a_turn_that_is_no_number_is_none() -> None:
+    _, whole = folded(
+        TaskFold, TASK, [draft("task.turn_started", {"turn": 2}), draft("task.turn_started", {"turn": True})]
+    )
+    taken = TaskFold()
+    taken.load(whole.dump())
+    assert taken.snapshot().turn == 2
+
+
 def test_what_a_task_comes_to() -> None:
     emitted = [
         draft("task.started", {"task_id": "task-1", "agent": "offline"}),

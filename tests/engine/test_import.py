@@ -197,6 +197,8 @@ def with_line(lines: list[bytes], number: int, change: Callable[[dict[str, objec
         (8, {"offset": 4}, "offset 4 does not come behind 2"),
         (8, {"type": "1 2"}, "event_type"),
         (8, {"timestamp": "now"}, "timestamp"),
+        (8, {"timestamp": 1 << 64}, "timestamp"),
+        (2, {"tail": 1 << 63}, "tail"),
         (8, {"colour": "red"}, "colour"),
         (8, {"merge": "text", "data": 1}, "needs its content"),
         (10, {"owner": "mallory"}, None),
