@@ -38,6 +38,15 @@ class _Task(msgspec.Struct, frozen=True):
     id: str
 
 
+class _ResultOf(msgspec.Struct, frozen=True):
+    id: str
+    result: str | None
+
+
+class _Tasks(msgspec.Struct, frozen=True):
+    tasks: list[_ResultOf]
+
+
 class _Sessions(msgspec.Struct, frozen=True):
     sessions: list[_Task]
 
@@ -142,6 +151,12 @@ class CallboardServer:
             answer.raise_for_status()
             found += msgspec.json.decode(answer.content, type=_Batch).task_ids
         return found
+
+    def ended_tasks(self) -> dict[str, str | None]:
+        """The results of the newest tasks, by their ids."""
+        answer = self._http.get("/api/v1/tasks", params={"state": "completed"})
+        answer.raise_for_status()
+        return {task.id: task.result for task in msgspec.json.decode(answer.content, type=_Tasks).tasks}
 
     def trio_tasks(self) -> int:
         """How many trio tasks live in it, counted from inside once all garbage has been collected."""
