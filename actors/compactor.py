@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
 import msgspec
 import trio
 
@@ -22,6 +25,14 @@ _ROUNDS = 10
 _MOST_SECONDS = 60.0
 _LEAST_SECONDS = 1.0
 
+TakeIn: TypeAlias = Callable[[Log], Awaitable[None]]
+"""Returns once all that is derived from a topic has taken it in. Raises CallboardError where that cannot be now."""
+
+
+async def take_in_nothing(log: Log) -> None:
+    """Nothing is derived from any topic."""
+    await trio.lowlevel.checkpoint()
+
 
 class CompactorOptions(msgspec.Struct, frozen=True):
     """`seconds`: how long after its last event a task is compacted."""
@@ -34,11 +45,18 @@ class Compactor:
     is gone is told of the gaps. What the store refuses is tried again in the next round."""
 
     def __init__(
-        self, channels: Channels, snapshots: Snapshots, journal: Journal, options: CompactorOptions | None = None
+        self,
+        channels: Channels,
+        snapshots: Snapshots,
+        journal: Journal,
+        options: CompactorOptions | None = None,
+        *,
+        take_in: TakeIn = take_in_nothing,
     ) -> None:
         self._channels = channels
         self._snapshots = snapshots
         self._journal = journal
+        self._take_in = take_in
         self._seconds = (options or CompactorOptions()).seconds
         self._ends: dict[ChannelKey, int] = {}
         """When the tasks ended that are still to be compacted."""
@@ -67,6 +85,11 @@ class Compactor:
                 await pace.step_aside()
 
     async def _compact(self, log: Log) -> None:
+        try:
+            await self._take_in(log)
+        except CallboardError:
+            # The others need not wait for it.
+            return
         found = await self._snapshots.compact(log)
         # No checkpoint lies between this and the journal.
         if self._channels.peek(log.key) is not log:

@@ -301,7 +301,8 @@ class Feed:
             await trio.sleep(_STORE_PAUSE)
             return True
         now = trio.current_time()
-        for event in events:
+        gap = None if events else log.missed(after)
+        for event in log.with_gaps(after, events) if gap is None else (log.gap_event(gap, gap.last),):
             if event.offset > until:
                 return False
             # Before it is taken in: where it is the projection's crash, the restart goes on behind it.

@@ -17,7 +17,7 @@ from actors.event import ChannelKey, now_ms
 from actors.feed import Feed
 from actors.feed_record import used, used_at
 from actors.followers import Follower
-from actors.log import Retention
+from actors.log import Log, Retention
 from actors.projection import Projection
 from actors.redaction import Drop, TaskRedaction
 from actors.spawner import Spawner, spawn
@@ -57,6 +57,8 @@ class Feeds:
         self._feeds: dict[ChannelKey, Feed] = {}
         self._followers: dict[ChannelKey, dict[str, Follower]] = {}
         self._made: dict[str, Callable[[], Projection]] = {}
+        self._open_for: dict[str, Callable[[str], object]] = {}
+        self._counts_use = True
         self._next_sweep = -math.inf
         channels.at_forgotten(FEED_CHANNEL, self._close)
 
@@ -80,7 +82,8 @@ class Feeds:
             self._start(feed)
             self._feeds[key] = feed
         feed.trim()
-        feed.note_use(now_ms())
+        if self._counts_use:
+            feed.note_use(now_ms())
         return feed
 
     def find(self, key: ChannelKey) -> Feed | None:
@@ -91,10 +94,13 @@ class Feeds:
         """Whether it is kept, and not open."""
         return key not in self._feeds and self._channels.keeps(key) and self._channels.exists(key)
 
-    def know(self, topic: str, make: Callable[[], Projection]) -> None:
+    def know(self, topic: str, make: Callable[[], Projection], open_for: Callable[[str], object] | None = None) -> None:
         """How the projections of the feeds of that name are made, one for each user: what is taken back is taken back
-        in the feeds, too, that nobody has opened; and those that nobody uses are forgotten after a time."""
+        in the feeds, too, that nobody has opened; and those that nobody uses are forgotten after a time. `open_for`
+        opens that of an owner."""
         self._made[topic] = make
+        if open_for is not None:
+            self._open_for[topic] = open_for
 
     def follow(self, feed: Feed, channel: str, owner: str, *, replay: bool = False) -> None:
         """Makes all that `owner` has and will have in that channel a source, from now on. Idempotent.
@@ -139,6 +145,31 @@ class Feeds:
             make = self._made.get(key.topic)
             if make is not None and key not in self._feeds:
                 await self._channels.redact(key, Drop(make().redact(redaction)))
+
+    async def take_in(self, log: Log) -> None:
+        """Returns once the feeds of the topic's owner have all of it, those that are kept and away, too: what it leaves
+        behind would not be enough for them. Raises CallboardError BUSY and UNAVAILABLE where that cannot be now."""
+        await trio.lowlevel.checkpoint()
+        for key in [each.key for each in self._channels.kept_of(FEED_CHANNEL, log.key.owner)]:
+            open_for = self._open_for.get(key.topic)
+            if open_for is None:
+                continue
+            if key not in self._feeds:
+                self._open_unused(open_for, key.owner)
+            feed = self._feeds.get(key)
+            if feed is not None:
+                await feed.ready()
+                await feed.catch_up(log.key, log.tail)
+                if feed.reader.is_behind(log.key, log.tail):
+                    raise CallboardError(ErrorCode.BUSY, f"{key} is behind", retry_after=5.0)
+
+    def _open_unused(self, open_for: Callable[[str], object], owner: str) -> None:
+        """Its user has not come: it ages on."""
+        self._counts_use = False
+        try:
+            open_for(owner)
+        finally:
+            self._counts_use = True
 
     def forget(self, key: ChannelKey) -> None:
         """The feed is no more, with all that is kept of it. Idempotent."""

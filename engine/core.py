@@ -100,7 +100,7 @@ class Core:
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
         self.rooms = Rooms(self.channels, _rooms_options(config))
         self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds, snapshots)
-        self.compactor = make_compactor(config, self.channels, snapshots, self.keeping)
+        self.compactor = make_compactor(config, self.channels, self.feeds, snapshots, self.keeping)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)
 

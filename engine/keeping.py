@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from actors.channels import Channels
 from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey
+from actors.feeds import Feeds
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
 from actors.log import Retention
@@ -47,12 +48,13 @@ def make_retainer(
 
 
 def make_compactor(
-    config: Config, channels: Channels, snapshots: Snapshots, keeping: Keeping | None
+    config: Config, channels: Channels, feeds: Feeds, snapshots: Snapshots, keeping: Keeping | None
 ) -> Compactor | None:
     """None where nothing is kept: what is in memory goes by its retention alone."""
     if keeping is None:
         return None
-    return Compactor(channels, snapshots, keeping.journal, CompactorOptions(config.store.compact_seconds))
+    options = CompactorOptions(config.store.compact_seconds)
+    return Compactor(channels, snapshots, keeping.journal, options, take_in=feeds.take_in)
 
 
 async def take_up(store: Store, channels: Channels) -> None:

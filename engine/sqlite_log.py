@@ -57,6 +57,8 @@ _PRIMARY = 0xFF
 """Of SQLite's result codes, the part that is not detail."""
 _AUTOCHECKPOINT_PAGES = 16_384
 """64 MB: a commit puts the log into the file by itself only where nobody else has done it for that long."""
+_LOG_BYTES = 16 << 20
+"""What the write-ahead log keeps of the disk once a rush is over."""
 
 
 class _Place(NamedTuple):
@@ -94,6 +96,7 @@ class SqliteLog:
             self._reader = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
             self._checkpointer = opened.enter_context(closing(open_database(path, wait_seconds=wait_seconds)))
             self._db.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
+            self._db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             life = self._db.execute("SELECT database, inode, commits FROM life").fetchone()
             self._database, known_file, self._commits = life
             self.is_whole = self._is_whole(known_file)

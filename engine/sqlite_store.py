@@ -30,8 +30,9 @@ class SqliteStore:
         self._pages = PageReads(log.read_all, self._reading)
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
+        self.events = 0
         self.refusals = 0
-        """Of commits. Both since it was opened."""
+        """Of commits. All since it was opened."""
 
     def check(self) -> None:
         """As engine.sqlite_log.SqliteLog.check, for who writes to the file by a connection of its own: in a thread, and
@@ -45,6 +46,7 @@ class SqliteStore:
             self.refusals += 1
             raise
         self.commits += 1
+        self.events += len(write.events)
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         return await self._pages.read(PageRequest(key, after, max_events, max_bytes))

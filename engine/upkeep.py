@@ -14,6 +14,7 @@ class Kept(Protocol):
     """What engine.sqlite_store.SqliteStore offers for it."""
 
     commits: int
+    events: int
     refusals: int
 
     async def purge(self) -> bool: ...
@@ -23,12 +24,14 @@ class Kept(Protocol):
 
 class UpkeepOptions(msgspec.Struct, frozen=True):
     """`every_seconds`: how often it looks. `rest`: how long it rests after each piece, in times of what that took, so
-    that the commits have the disk nearly to themselves. `commits`: after so many the write-ahead log is emptied, or
-    `idle_seconds` after the last time, and whenever one was refused: what is moved out of the log is room in it."""
+    that the commits have the disk nearly to themselves. `commits`, `events`: after so many of either the write-ahead
+    log is emptied, or `idle_seconds` after the last time, and whenever a commit was refused: what is moved out of the
+    log is room in it."""
 
     every_seconds: float = 1.0
     rest: float = 4.0
     commits: int = 256
+    events: int = 8_192
     idle_seconds: float = 30.0
 
 
@@ -39,7 +42,8 @@ class Upkeep:
         self._store = store
         self._options = options or UpkeepOptions()
         self._moved = store.commits
-        """The commits at the last checkpoint."""
+        self._moved_events = store.events
+        """How many there were at the last checkpoint."""
         self._moved_at = trio.current_time()
         self._refusals = store.refusals
         """Those that were known then."""
@@ -66,11 +70,20 @@ class Upkeep:
             await self._empty_log()
 
     async def _empty_log(self) -> None:
-        store, now = self._store, trio.current_time()
-        new, refused = store.commits - self._moved, store.refusals != self._refusals
-        if new < self._options.commits and now < self._moved_at + self._options.idle_seconds and not refused:
+        if not self._is_due():
             return
-        self._moved_at, self._refusals = now, store.refusals
-        if new:
+        store = self._store
+        commits, events = store.commits, store.events
+        self._moved_at, self._refusals = trio.current_time(), store.refusals
+        if commits != self._moved:
             await store.checkpoint()
-            self._moved += new
+            self._moved, self._moved_events = commits, events
+
+    def _is_due(self) -> bool:
+        store, options = self._store, self._options
+        return (
+            store.commits - self._moved >= options.commits
+            or store.events - self._moved_events >= options.events
+            or store.refusals != self._refusals
+            or trio.current_time() >= self._moved_at + options.idle_seconds
+        )

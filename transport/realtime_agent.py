@@ -214,7 +214,7 @@ class RealtimeAgents:
         self._feeds = feeds
         self._options = options
         self._agents: dict[str, RealtimeAgent] = {}
-        feeds.know("steps", lambda: StepsProjection(options.broadcast_interval))
+        feeds.know("steps", lambda: StepsProjection(options.broadcast_interval), self.of)
 
     def of(self, owner: str) -> RealtimeAgent:
         """Opened. Raises CallboardError BUSY."""

@@ -28,7 +28,7 @@ class Wallets:
         """Open now."""
         self._router = router
         self._feeds = feeds
-        feeds.know("wallet", lambda: WalletProjection(0))
+        feeds.know("wallet", lambda: WalletProjection(0), lambda owner: self.feed(Principal(owner)))
 
     def feed(self, wallet: Principal) -> Feed:
         """The wallet's; where it is new, what happens is kept from then on. Raises CallboardError BUSY."""

@@ -84,6 +84,22 @@ async def test_its_partial_answer_joins_the_conversation(autojump_clock: trio.ab
         assert session.messages[-1].content == "user:hello|assistant:HELLO|user:hello|assistant:begun "
 
 
+async def test_what_was_asked_is_in_the_conversation_whenever_the_engine_falls(autojump_clock: trio.abc.Clock) -> None:
+    store = MemoryStore()
+    async with life(store) as world:
+        session_id = (await world.router.create_session(ALICE, CreateSession())).id
+        images = store.watch_commits()
+        task_id = await run(world, "forever", session_id)
+    interrupted = 0
+    for image in images[1:]:
+        async with life(image) as world:
+            await wait_all_tasks_blocked()
+            messages = world.sessions.find(ALICE, session_id).messages
+            assert [message.content for message in messages if message.role == "user"] == ["hello"]
+            interrupted += world.tasks.find(ALICE, task_id).record.state is TaskState.FAILED
+    assert interrupted > 1
+
+
 async def test_those_that_waited_for_their_turn_run(autojump_clock: trio.abc.Clock) -> None:
     store = MemoryStore()
     async with life(store) as world:

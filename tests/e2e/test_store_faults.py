@@ -70,6 +70,8 @@ def test_a_file_that_is_overwritten_with_garbage(engine: EngineProcess) -> None:
 def test_a_file_that_has_come_to_its_limit(tmp_path: Path) -> None:
     config = OPEN + "[store]\nmax_bytes = 1048576\n"
     with engine_process(tmp_path, config) as engine, rest(engine.url) as client:
+        uploads = "/api/v1/pipelines/support/ws/uploads"
+        assert client.post(uploads, content=bytes(600_000)).status_code == 413
         board = Board(client)
         while (answer := board.publish(size=60_000)).status_code == 200:
             assert len(board.acknowledged) < 100

@@ -29,6 +29,7 @@ class Scripted:
 
     def __init__(self, pieces: int, *, piece_seconds: float = 0) -> None:
         self.commits = 0
+        self.events = 0
         self.refusals = 0
         self.asked: list[tuple[float, str]] = []
         self.failures = 0
@@ -78,6 +79,15 @@ async def test_checkpoints_come_after_so_many_commits_or_so_long(autojump_clock:
     store.commits = 11
     await trio.sleep(31)
     await upkeep.look()
+    assert len(store.times("checkpoint")) == 2
+
+
+async def test_few_commits_of_very_many_events_do_not_wait_for_more(autojump_clock: trio.abc.Clock) -> None:
+    store = Scripted(0)
+    upkeep = Upkeep(store, UpkeepOptions(commits=10, events=1000))
+    for commits, events in ((1, 999), (2, 1000), (3, 1999), (4, 2000)):
+        store.commits, store.events = commits, events
+        await upkeep.look()
     assert len(store.times("checkpoint")) == 2
 
 
@@ -151,3 +161,13 @@ async def test_the_write_ahead_log_starts_over(tmp_path: Path) -> None:
         # 20 MB went through it; of the commits none had to move it.
         assert path.with_name("callboard.db-wal").stat().st_size < 4 << 20
         assert log.checkpoint()[1] == 0
+
+
+async def test_the_write_ahead_log_gives_back_what_only_a_rush_has_needed(tmp_path: Path) -> None:
+    path = tmp_path / "callboard.db"
+    async with opened(path) as (_, store):
+        await store.commit(Write(events=events(1, 4000, 10_000)))
+        assert path.with_name("callboard.db-wal").stat().st_size > 40 << 20
+        await store.checkpoint()
+        await store.commit(Write(events=events(4001, 4001)))
+        assert path.with_name("callboard.db-wal").stat().st_size <= 16 << 20

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 from actors.channel import Channel
 from actors.event import Event
+from actors.feed_record import FeedRecord
 from actors.journal import Journal
 from actors.journal_batch import Batch
 from actors.journal_entries import Entry
@@ -16,6 +17,7 @@ from actors.kept_channel import KeptChannel
 from actors.log import Log, Resumption
 from actors.outbox import Outbox
 from actors.position import Position
+from actors.store import Record
 from actors.subscription import Subscription
 from tests.simulation.disk import Disk
 from transport.dialects.gateway_replies import WebSocketEncoder
@@ -25,6 +27,7 @@ _catch_up = Outbox._catch_up
 _read = Log.read
 _resume = Log.resume
 _refuse = Journal._refuse
+_resume_at = Log.resume_at
 _encode = WebSocketEncoder.encode
 
 
@@ -94,6 +97,15 @@ def _start_nothing(channel: Channel) -> None:
     """The crash of a topic's actor is its end."""
 
 
+def _forget_what_was_read(record: FeedRecord, parts: Mapping[str, bytes | None]) -> tuple[Record, ...]:
+    """How far the sources were read is not kept."""
+    return ()
+
+
+def _from_now_on(log: Log, number: int) -> Resumption:
+    return _resume_at(log, number or log.newest)
+
+
 MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "acknowledge before the commit": partial(patch, "actors.journal.Batch", _AnswersAtOnce),
     "deliver before the commit": partial(patch, "actors.journal.Batch", _DeliversAtOnce),
@@ -108,4 +120,6 @@ MUTATIONS: Mapping[str, Callable[[], AbstractContextManager[object]]] = {
     "lose what waits where the disk fails": partial(patch.object, Journal, "_refuse", _lose_what_waits),
     "keep what was refused": partial(patch.object, Journal, "_refuse", _keep_what_is_refused),
     "leave a topic without its actor": partial(patch.object, Channel, "start", _start_nothing),
+    "tell again what a feed has told": partial(patch.object, FeedRecord, "changes", _forget_what_was_read),
+    "leave out what a channel has had": partial(patch.object, Log, "resume_at", _from_now_on),
 }

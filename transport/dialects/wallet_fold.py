@@ -16,6 +16,9 @@ TEXT_CHARACTERS = 1_000_000
 """Kept of a task's messages, and as many of its artifacts: beyond it the oldest go, and a longer message is cut."""
 
 
+_MISSING = "[some of what was said here is no longer kept]"
+
+
 class Change(Enum):
     """What an event did to a task."""
 
@@ -26,6 +29,10 @@ class Change(Enum):
 
 class _Started(msgspec.Struct):
     session_id: str | None = None
+
+
+class _Gap(msgspec.Struct):
+    reason: str
 
 
 class _Turn(msgspec.Struct):
@@ -78,6 +85,8 @@ class TaskFold:
         self._said: list[str] = []
         """The agent's whole messages of this turn."""
         self._questions = WalletQuestions()
+        self._has_holes = False
+        """Pieces of what the agent has said in this turn are gone: what the turn came to may hold them."""
 
     def submit(self, session_id: str, timestamp: int) -> Change:
         """The task was created. It may have begun meanwhile."""
@@ -144,8 +153,20 @@ class TaskFold:
                 return self._settle(event)
             case "task.completed" | "task.failed" | "task.cancelled":
                 return self._end(event)
+            case "gap":
+                return self._miss(event)
             case _:
                 return Change.NOTHING
+
+    def _miss(self, event: Event) -> Change:
+        """What is gone is said to be gone."""
+        gap = _data(event, _Gap)
+        if gap is not None and gap.reason == "compacted":
+            self._has_holes = True
+            return Change.NOTHING
+        self._finish_messages()
+        self._add("system", _MISSING)
+        return Change.CONTENT
 
     def _begin_turn(self, event: Event) -> Change:
         self._finish_messages()
@@ -197,6 +218,9 @@ class TaskFold:
 
     def _conclude(self, result: str) -> bool:
         """A result that repeats what was streamed is no message of its own."""
+        if not result:
+            self._tell_holes()
+        self._has_holes = False
         if not result or result == "".join(self._said) or result in self._said[-1:]:
             return False
         self._say(result)
@@ -228,11 +252,18 @@ class TaskFold:
                 self._conclude(text)
                 return self._turn_to("completed", text, event.timestamp)
             case "task.failed":
+                self._tell_holes()
                 failure = _data(event, _Failure)
                 return self._turn_to("failed", failure.error if failure is not None else "", event.timestamp)
             case _:
+                self._tell_holes()
                 cancelled = _data(event, _Cancelled)
                 return self._turn_to("canceled", cancelled.reason if cancelled is not None else "", event.timestamp)
+
+    def _tell_holes(self) -> None:
+        if self._has_holes:
+            self._has_holes = False
+            self._add("system", _MISSING)
 
     def _say(self, text: str) -> None:
         self._said.append(text)
