@@ -23,6 +23,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, Json, draft, encode_json
+from actors.kept_questions import settled_records
 from actors.kept_task import turn_record
 from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
@@ -109,6 +110,9 @@ class LocalTask(TaskHandle):
         await question.told.wait()
         if question.telling is not None:
             await question.telling.wait()
+        elif question.settled is not None:
+            # The agent was cancelled in the same moment: what became of it is told with its next event, if at all.
+            await self._keeper.keep(*settled_records(self.record, question.settled))
         return self._receipt()
 
     async def _append(self, prompt: str) -> Receipt:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from actors.channels import Follower
 from actors.event import ChannelKey, draft
+from actors.followers import Follower
 from actors.log import Resumption
 from actors.position import Position
 from tests.support.kept_core import kept_core
