@@ -15,7 +15,7 @@ import trio
 
 from tests.e2e.engine_process import PATIENCE, EngineProcess
 from tests.kill9.checker import Checker, Kept, repetitions
-from tests.kill9.clients import Follower, GatewaySocket, GatewayStream, RoomMember, StepsStream
+from tests.kill9.clients import PAUSE, Follower, GatewaySocket, GatewayStream, RoomMember, StepsStream
 from tests.kill9.database import read_database
 from tests.kill9.people import Absent, Chatter
 from tests.kill9.promises import Canceller, Conversation, Promised, Steady, Tasks, Uploads
@@ -45,10 +45,10 @@ agent = "burst"
 commands_per_second = 10000
 commands_burst = 10000
 """
-LIFE = (0.05, 0.9)
-"""Seconds from the first word of an engine to its end."""
+LIFE = (0.0, 0.8)
+"""Seconds from the moment when an engine is in use to its end."""
 EARLY = 0.15
-"""How many of the engines are killed before they have said a word, as a share."""
+"""How many of the engines are killed before anybody has noticed that they are there, as a share."""
 
 Mishap: TypeAlias = Callable[[Path, random.Random], bool]
 """What befalls the database between two engines. True where something is lost by it."""
@@ -103,7 +103,7 @@ class Campaign:
                         publishers.start_soon(publisher.run)
                     for each in crowd.promised:
                         promised.start_soon(each.run)
-                    await self._kill_again_and_again()
+                    await self._kill_again_and_again(crowd)
                     promised.cancel_scope.cancel()
                     crowd.stop()
                 with trio.move_on_after(PATIENCE):
@@ -114,8 +114,10 @@ class Campaign:
             self._end()
         return self._judge(crowd)
 
-    async def _kill_again_and_again(self) -> None:
+    async def _kill_again_and_again(self, crowd: Crowd) -> None:
         for _ in range(self._rounds):
+            with trio.move_on_after(PATIENCE):
+                await crowd.wait_in_use()
             await trio.sleep(self._chance.uniform(*LIFE))
             self._end()
             if self._mishap is not None:
@@ -244,6 +246,18 @@ class Crowd(msgspec.Struct, frozen=True):
             publisher.stop()
         for member in self.members:
             member.stop()
+
+    async def wait_in_use(self) -> None:
+        """Returns once something was acknowledged after this call, and all followers have heard something at all."""
+        before = len(self.acknowledged())
+        while not self._is_in_use(before):  # noqa: ASYNC110  what a client hears comes from another process
+            await trio.sleep(PAUSE)
+        for _, record in self.records():
+            if not record.entries:
+                await record.wait_entry()
+
+    def _is_in_use(self, acknowledged: int) -> bool:
+        return len(self.acknowledged()) > acknowledged and all(each.records for each in self.followers)
 
     async def wait_level(self) -> None:
         """Returns once everybody has been told all that was acknowledged."""

@@ -56,7 +56,9 @@ def commits(path: Path) -> int:
                 shutil.copy(file, folder)
         db = sqlite3.connect(Path(folder) / path.name)
         try:
-            found: int = db.execute("SELECT commits FROM life").fetchone()[0]
+            # Cut short enough, the log has not even made the tables.
+            made = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'life'").fetchone()[0]
+            found: int = db.execute("SELECT commits FROM life").fetchone()[0] if made else 0
         finally:
             db.close()
     return found

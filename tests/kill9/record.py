@@ -61,6 +61,12 @@ class Record:
         self.place = entry.place
         self._news.set()
 
+    async def wait_entry(self) -> None:
+        """Returns once the client was told something."""
+        while not self.entries:
+            self._news = trio.Event()
+            await self._news.wait()
+
     async def wait_reached(self, place: Place) -> None:
         """Returns once the client has come so far."""
         while self.place is None or self.place.epoch != place.epoch or self.place < place:

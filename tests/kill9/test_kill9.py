@@ -9,9 +9,10 @@ from tests.kill9.mishaps import RestoredCopy, everything, shortened_log
 
 
 async def test_nothing_is_lost(tmp_path: Path) -> None:
-    result = await Campaign(tmp_path, seed=1, rounds=4).run()
+    result = await Campaign(tmp_path, seed=1, rounds=3).run()
     assert not result.problems, result
-    assert result.acknowledged > 100
+    assert result.acknowledged > 20
+    assert result.promises > 10
 
 
 async def test_a_copy_that_is_put_back_is_told_as_a_gap(tmp_path: Path) -> None:
