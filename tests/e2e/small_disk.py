@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 
+SMALL_DISK_BYTES = 8 << 20
+
+
 @contextmanager
 def small_disk(place: Path) -> Iterator[None]:
     """Mounted there. Skips the test for who may not mount."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "callboard", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "callboard", str(place)]
     mounted = subprocess.run(command, capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"file systems cannot be mounted here: {mounted.stderr.strip()}")

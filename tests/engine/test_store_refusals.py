@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from engine.cli import callboard
 from engine.sqlite_log import SqliteLog
-from tests.e2e.small_disk import make_read_only, small_disk
+from tests.e2e.small_disk import SMALL_DISK_BYTES, make_read_only, small_disk
 from tests.support.stored_conversation import keep_conversation
 
 Damage: TypeAlias = Callable[[Path], object]
@@ -122,7 +122,7 @@ def test_a_disk_that_can_only_be_read_or_is_full(folder: Path, tmp_path: Path) -
     disk.mkdir()
     with small_disk(disk):
         with (disk / "ballast").open("wb") as ballast:
-            ballast.write(bytes((2 << 20) - 8_192))
+            ballast.write(bytes(SMALL_DISK_BYTES - 8_192))
         assert said("backup", "disk/copy.db") == "disk/copy.db: No space left on device"
         assert [file.name for file in disk.iterdir()] == ["ballast"]
         make_read_only(disk)
@@ -132,5 +132,6 @@ def test_a_disk_that_can_only_be_read_or_is_full(folder: Path, tmp_path: Path) -
 
 def test_a_store_that_an_engine_uses(folder: Path) -> None:
     log = SqliteLog(folder / "callboard.db")
-    assert said("import", "moved.jsonl") == "in use by another engine: callboard.db; stop it first"
+    path = (folder / "callboard.db").resolve()
+    assert said("import", "moved.jsonl") == f"in use by another engine: {path}; stop it first"
     log.close()
