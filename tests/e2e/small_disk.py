@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 SMALL_DISK_BYTES = 8 << 20
 
 
