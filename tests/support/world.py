@@ -17,7 +17,7 @@ from actors.connections import Connections
 from actors.errors import CloseCode
 from actors.event import Event, Json
 from actors.feeds import Feeds
-from actors.journal import Journal
+from actors.journal import Journal, JournalOptions
 from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
@@ -183,7 +183,9 @@ class World:
         self.encoder = Lines()
         spawner = NurserySpawner(nursery)
         self.store = store
-        keeping = None if store is None else Keeping(Journal(store), store, is_kept, self.limits.window)
+        # All that was said is kept once every task is blocked.
+        at_once = JournalOptions(gather_seconds=0)
+        keeping = None if store is None else Keeping(Journal(store, at_once), store, is_kept, self.limits.window)
         self.channels = Channels(spawner, self.limits.retention, self.limits.channels, keeping)
         self.keeping = keeping
         self.feeds = Feeds(spawner, self.channels)
