@@ -21,8 +21,9 @@ _LAST_SECONDS = 5.0
 """How long what waits may take to be kept when the engine stops."""
 
 
-_CROWD = 4
-"""Topics in a commit from which on the next one is worth waiting for: one producer alone never waits."""
+_CROWD = 16
+"""So many topics have to say something within `gather_seconds` for a commit to be worth waiting for. One producer alone
+never waits, nor does a task that begins, with all that is told of it elsewhere."""
 _FULL = 128
 """Entries that share the price of a commit well enough: it does not wait for more."""
 
@@ -86,8 +87,9 @@ class Journal:
         self._failures = 0
         self._last_commit_seconds = 0.0
         self._commit_began = 0.0
-        self._is_crowded = False
-        """Many topics had their part in the last commit."""
+        self._recently = 0
+        """What the topics of the commits come to that began since `_recent_since`."""
+        self._recent_since = 0.0
         self._failure: str | None = None
         self._pause = self._options.retry_seconds[0]
 
@@ -192,12 +194,17 @@ class Journal:
 
     async def _some_more(self) -> None:
         """Where many are at work, a little later more waits that can share the commit."""
-        if not self._is_crowded or any(map(self._presses, self._waiting)):
+        if self._recently < _CROWD or any(map(self._presses, self._waiting)):
             return
         self._pressing = trio.Event()
         with trio.move_on_at(self._commit_began + self._options.gather_seconds):
             await self._pressing.wait()
         self._pressing = None
+
+    def _note_topics(self, topics: int, began: float) -> None:
+        if began - self._recent_since >= self._options.gather_seconds:
+            self._recently, self._recent_since = 0, began
+        self._recently += topics
 
     def _gather(self) -> None:
         # A topic that is dropped may begin anew: what is of its next life belongs to the next commit.
@@ -228,7 +235,7 @@ class Journal:
             return False
         self._commits += 1
         self._last_commit_seconds = trio.current_time() - began
-        self._is_crowded = len(batch.deliveries) >= _CROWD
+        self._note_topics(len(batch.deliveries), began)
         if ahead:
             self._gathered = [entry for entry in self._gathered if not _frees(entry)]
         else:

@@ -18,8 +18,8 @@ from actors.position import Position
 from tests.support.memory_store import MemoryStore
 
 COMMIT = 0.001
-GATHER = 0.01
-MANY = 8
+GATHER = 0.02
+MANY = 16
 ENOUGH = 128
 
 
@@ -97,6 +97,26 @@ async def test_a_producer_alone_never_waits(autojump_clock: object) -> None:
         here.say(alone, alone, alone, alone, alone)
         await here.sleep_until(4 * COMMIT)
         assert here.delivered(alone) == pytest.approx([COMMIT, *[3 * COMMIT] * 5])
+
+
+async def test_a_few_do_not_wait_either(autojump_clock: object) -> None:
+    async with crowd(MANY - 1) as here:
+        here.say(here.topics[0])
+        await here.sleep_until(4 * COMMIT)
+        assert here.delivered(here.topics[0]) == pytest.approx([COMMIT, 3 * COMMIT])
+
+
+async def test_many_who_come_one_after_the_other_are_many(autojump_clock: object) -> None:
+    async with crowd(1) as here:
+        others = [Topic(f"other-{number}") for number in range(MANY)]
+        for pair in range(MANY // 2):
+            here.say(*others[2 * pair : 2 * pair + 2])
+            await here.sleep_until(2 * COMMIT * (pair + 2))
+        here.say(here.topics[0])
+        await here.sleep_until(3 * GATHER)
+        # The last pair made them many: what came then waited from the beginning of its commit on.
+        assert here.delivered(others[-1]) == pytest.approx([17 * COMMIT])
+        assert here.delivered(here.topics[0]) == pytest.approx([COMMIT, 17 * COMMIT + GATHER])
 
 
 async def test_who_waits_for_an_answer_takes_the_others_along(autojump_clock: object) -> None:

@@ -10,7 +10,7 @@ import trio
 from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey
 from actors.feeds import Feeds, FeedsOptions
-from actors.journal import Journal
+from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
 from actors.log import Retention
 from tests.support.memory_store import MemoryStore
@@ -25,7 +25,8 @@ class KeptCore:
 
     def __init__(self, nursery: trio.Nursery, store: MemoryStore, feeds: int = 100) -> None:
         self.store = store
-        self.journal = Journal(store)
+        # All that was said is kept once every task is blocked.
+        self.journal = Journal(store, JournalOptions(gather_seconds=0))
         window = Retention(events=8)
         keeping = Keeping(self.journal, store, lambda key: key.channel in _KEPT, window)
         options = ChannelsOptions(idle_seconds=1)

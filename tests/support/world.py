@@ -160,7 +160,8 @@ class Limits(msgspec.Struct, frozen=True):
     sessions: SessionsOptions = SessionsOptions(default_agent="echo")
     retention: dict[str, Retention] = {}
     window: Retention = Retention()
-    journal: JournalOptions = JournalOptions()
+    journal: JournalOptions = JournalOptions(gather_seconds=0)
+    """All that was said is kept once every task is blocked."""
     outbox: OutboxOptions = OutboxOptions()
     rooms: RoomsOptions = RoomsOptions()
     confirm_seconds: float = 60.0
