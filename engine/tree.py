@@ -7,7 +7,7 @@
     ├── feeds         dynamic, transient    one per topic that is derived from others
     ├── sessions      dynamic, transient    one per conversation in use
     ├── tasks         dynamic, temporary    one per run of an agent
-    ├── connections   crowd, temporary      one per accepted connection, and its writer while it lags
+    ├── connections   crowd, temporary      one per accepted connection that has to wait, and its writer while it lags
     ├── poller        permanent             waits for the connections that are idle
     ├── retention     permanent             says what the store is not to keep any longer
     ├── rounds        permanent             heartbeats, expiry, idle topics, figures, alerts
