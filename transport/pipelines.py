@@ -100,6 +100,10 @@ class Pipelines:
         session = await self._router.open_session(principal, command)
         feed, projection = self._open_feed(session, session_type)
         await feed.ready()
+        tail = self._router.log(session.key).tail
+        if feed.reader.is_behind(session.key, tail):
+            # A room that is made again of what was said, as after an import, is not looked into before it is whole.
+            await feed.catch_up(session.key, tail)
         return Room(pipeline, session_type, principal, session, feed, projection.messages)
 
     async def say(self, room: Room, user: Principal, connection_id: str, chat: Chat, echo: Echo) -> ExecStarted:

@@ -107,7 +107,7 @@ def test_nothing_is_imported_beside_a_running_engine(source: EngineProcess) -> N
     (source.folder / "some.jsonl").write_text("")
     refused = source.run("import", "some.jsonl", check=False)
     assert refused.returncode == 1
-    assert refused.stderr == "Error: in use by another engine: callboard.db; stop it first\n"
+    assert refused.stderr == f"Error: in use by another engine: {source.folder / 'callboard.db'}; stop it first\n"
 
 
 def test_a_backup_beside_a_busy_engine_is_whole_and_begins_new_epochs(source: EngineProcess, tmp_path: Path) -> None:
