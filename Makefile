@@ -26,7 +26,8 @@ run: $(VENV)/.run ## Make the environment and serve the offline agent on http://
 	$(BIN)/callboard serve
 
 .PHONY: test
-test: chromium check test-clients pytest pytest-3.13 ## Linters, types, import direction, and all tests on two Pythons and in Node
+test: chromium check test-clients ## Linters, types, import direction, and all tests; what the version of Python may touch also on 3.13
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target pytest pytest-3.13
 
 .PHONY: chromium
 chromium: ## Debian's Chromium for the tests of the pages, where there is none; installed where that is allowed
@@ -50,7 +51,11 @@ pytest: $(VENV)/.test ## The tests, on the default Python (ARGS="-k word" is han
 .PHONY: pytest-3.13
 ifneq ($(strip $(PYTHON_313)),)
 pytest-3.13: $(VENV_313)/.test
-	$(VENV_313)/bin/python -m pytest $(ARGS)
+	$(VENV_313)/bin/python -m pytest -p no:cacheprovider $(or $(ARGS),$(ON_313))
+
+# What runs in other programs (browsers, Node) or is measured runs once. The two suites run at once: each waits half of its time.
+ON_313 = tests/actors tests/client tests/engine tests/matrix tests/transport \
+	tests/e2e/test_five_dialects.py tests/e2e/test_end_of_process.py tests/e2e/test_all_is_kept.py
 
 $(VENV_313)/.test: requirements-test.lock pyproject.toml clients/python/pyproject.toml
 	"$(strip $(PYTHON_313))" -m venv $(VENV_313)
