@@ -29,13 +29,14 @@ from benchmarks.rig import CALLBOARD, say
 from benchmarks.settings import Benchmark, Settings, main
 from benchmarks.store_producers import WORD, Kept
 from engine.database import open_database
+from engine.event_slot import event_slot
 
 BARE = "sqlite3"
 RATE = "{x} producers"
 WAIT = "one producer, until its event is kept"
 BESIDE = "one producer beside the retention, until its event is kept"
 PRODUCERS = 50
-_ROW = "INSERT INTO event VALUES (?, ?, 1700000000000, ?, 1, 'm', 'agent.message', ?)"
+_ROW = "INSERT INTO event VALUES (?, 1700000000000, ?, 1, 'm', 'agent.message', ?)"
 
 
 def engine(producers: int, seconds: float, how: str) -> Kept:
@@ -55,7 +56,13 @@ def bare(seconds: float, batch: int) -> tuple[float, list[float]]:
             db.execute("INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, 'e')", tuple(_named(key)))
         waits, rows, began = list[float](), 0, time.perf_counter()
         while (start := time.perf_counter()) < began + seconds:
-            _write(db, [(1 + row % PRODUCERS, row, row * len(body), body) for row in range(rows, rows + batch)])
+            _write(
+                db,
+                [
+                    (event_slot(1 + row % PRODUCERS, 1 + row), row * len(body), body)
+                    for row in range(rows, rows + batch)
+                ],
+            )
             rows += batch
             waits.append(1e3 * (time.perf_counter() - start))
         took = time.perf_counter() - began
@@ -67,7 +74,7 @@ def _named(key: ChannelKey) -> Sequence[str]:
     return key.channel, key.topic, key.owner
 
 
-def _write(db: sqlite3.Connection, rows: Sequence[tuple[int, int, int, bytes]]) -> None:
+def _write(db: sqlite3.Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
     db.execute("BEGIN IMMEDIATE")
     db.executemany(_ROW, rows)
     db.execute("COMMIT")

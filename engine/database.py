@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.database_file import DatabaseFile
+from engine.event_slot import OFFSET_OF_SLOT, TOPIC_OF_SLOT
 
 _API_KEYS = """
 CREATE TABLE api_key (
@@ -25,7 +26,7 @@ CREATE TABLE api_key_generation (value INTEGER NOT NULL) STRICT;
 INSERT INTO api_key_generation VALUES (0);
 """
 
-_LOG = """
+_LOG = f"""
 CREATE TABLE life (
     database BLOB NOT NULL,
     inode INTEGER NOT NULL,
@@ -43,16 +44,16 @@ CREATE TABLE topic (
     UNIQUE (channel, topic, owner)
 ) STRICT;
 CREATE TABLE event (
-    topic INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
+    slot INTEGER PRIMARY KEY,
+    topic INTEGER AS ({TOPIC_OF_SLOT}),
+    offset INTEGER AS ({OFFSET_OF_SLOT}),
     timestamp INTEGER NOT NULL,
     start INTEGER NOT NULL,
     merge INTEGER NOT NULL,
     merge_key TEXT NOT NULL,
     type TEXT NOT NULL,
-    body BLOB NOT NULL,
-    PRIMARY KEY (topic, offset)
-) STRICT, WITHOUT ROWID;
+    body BLOB NOT NULL
+) STRICT;
 CREATE TABLE waste (
     topic INTEGER PRIMARY KEY,
     upto INTEGER NOT NULL
@@ -63,10 +64,11 @@ CREATE TABLE record (
     body BLOB NOT NULL,
     PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
-"""
+"""  # noqa: S608  # constants
 """`life`: which database this is, which file it was when it was last used, and how many commits it has had.
 
 `topic.holes`: the last offset that compaction has taken out; up to there only the discrete events are left.
+`event.topic` and `event.offset` are there to be read: by the slot alone events are found, see engine.event_slot.
 `event.start`: the size of the topic's events before this one, so that the size of any run of them takes two look-ups;
 it stands before the body, which is then not read for it. `waste`: the events of a topic up to that offset are no longer
 kept, and still to be deleted; the topic may be gone, and its id is never used again.

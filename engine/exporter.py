@@ -14,15 +14,17 @@ from actors.event import ChannelKey, Event, Merge, now_ms
 from actors.kept_session import SESSION_RECORDS, KeptSession
 from actors.kept_task import TASK_RECORDS, KeptTask
 from engine.database import open_existing
+from engine.event_slot import event_slots
 from engine.export_lines import VERSION, Channel, End, FileLine, Head, Line, Topic, event_line, record_line
 from engine.topic_records import records_of
 
 _PAGE_EVENTS = 512
 _FIND = "SELECT id, epoch, floor, holes FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
-_ENDS = "SELECT min(offset), max(offset) FROM event WHERE topic = ? AND offset > ?"
+_FIRST = "SELECT offset FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT 1"
+_LAST = "SELECT offset FROM event WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1"
 _PAGE = """
 SELECT offset, type, body, merge, merge_key, timestamp
-FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
+FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?
 """
 _RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
 _FILES = "SELECT key, name, media_type, data FROM upload WHERE owner = ? AND scope = ? ORDER BY number"
@@ -95,8 +97,9 @@ def _topic(db: sqlite3.Connection, channel: Channel, name: str, owner: str, file
     """`files`: what those of the session are kept under; empty where there are none."""
     row = db.execute(_FIND, (channel, name, owner)).fetchone()
     stored = _Stored() if row is None else _Stored(*row)
-    first, last = db.execute(_ENDS, (stored.id, stored.floor)).fetchone()
-    tail = last or stored.floor
+    slots = event_slots(stored.id, stored.floor)
+    (first,) = db.execute(_FIRST, slots).fetchone() or (None,)
+    (tail,) = db.execute(_LAST, slots).fetchone() or (stored.floor,)
     holes = stored.holes if stored.holes > stored.floor else 0
     # What is missing before the first event that is left is a hole, where there are such.
     yield Topic(channel, name, owner, stored.epoch, stored.floor + 1 if holes else first or tail + 1, tail, holes)
@@ -111,7 +114,7 @@ def _topic(db: sqlite3.Connection, channel: Channel, name: str, owner: str, file
 
 def _events(db: sqlite3.Connection, key: ChannelKey, stored: _Stored) -> Iterator[Event]:
     after = stored.floor
-    while rows := db.execute(_PAGE, (stored.id, after, _PAGE_EVENTS)).fetchall():
+    while rows := db.execute(_PAGE, (*event_slots(stored.id, after), _PAGE_EVENTS)).fetchall():
         for offset, event_type, body, merge, merge_key, timestamp in rows:
             yield Event(key, stored.epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
             after = offset

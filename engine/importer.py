@@ -15,6 +15,7 @@ from actors.event import ChannelKey, Event, Merge, check_event_type, check_topic
 from actors.log import new_epoch
 from actors.store import Compaction, Floor, Opened, Record, Write
 from actors.uploads import Upload, upload_key
+from engine.event_slot import MAX_OFFSET
 from engine.export_lines import VERSION, BinaryLine, End, EventLine, FileLine, Head, Line, RecordLine, Topic
 from engine.newcomers import Newcomers
 from engine.sqlite_log import SqliteLog, Work
@@ -34,6 +35,8 @@ class _Text(msgspec.Struct):
 
 
 _PIECE_LINES = 512
+_LAST_OFFSET = MAX_OFFSET // 2
+"""Of a topic that comes in: it goes on here."""
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _VERSION: msgspec.json.Decoder[_Version] = msgspec.json.Decoder(_Version)
 _TEXT: msgspec.json.Decoder[_Text] = msgspec.json.Decoder(_Text)
@@ -148,6 +151,8 @@ class _Reading:
             raise self._mistake(f"the {line.channel} {line.topic} comes a second time")
         if not 1 <= line.first <= line.tail + 1:
             raise self._mistake(f"there are no offsets from {line.first} to {line.tail}")
+        if line.tail > _LAST_OFFSET:
+            raise self._mistake(f"behind the offset {line.tail} there is no room for what is to come")
         if line.holes and not line.first <= line.holes < line.tail:
             raise self._mistake(f"there is no hole at {line.holes} between {line.first} and {line.tail}")
         there, records = self._log.holdings(*name)

@@ -6,15 +6,16 @@ import sqlite3
 
 from actors.event import Merge
 from actors.log import EVENT_OVERHEAD
+from engine.event_slot import event_slots
 
-_SIZES = "SELECT offset, start, length(body) FROM event WHERE topic = ? ORDER BY offset"
+_SIZES = "SELECT slot, start, length(body) FROM event WHERE slot > ? AND slot <= ? ORDER BY slot"
 
 
 def compact(db: sqlite3.Connection, topic: int, offset: int) -> int:
     """Leaves of the events up to there the discrete ones. Returns the size of all events that are left: what has gone
     is not charged to the topic any more. Within the caller's transaction. Raises sqlite3.Error."""
-    passing = (topic, offset, Merge.NEVER.value)
-    db.execute("DELETE FROM event WHERE topic = ? AND offset <= ? AND merge != ?", passing)
+    passing = (*event_slots(topic, upto=offset), Merge.NEVER.value)
+    db.execute("DELETE FROM event WHERE slot > ? AND slot <= ? AND merge != ?", passing)
     db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))
     return measure(db, topic)
 
@@ -23,10 +24,10 @@ def measure(db: sqlite3.Connection, topic: int) -> int:
     """Has each event of a topic begin where the one before it ends, once some have gone or shrunk. Returns the size of
     all. Within the caller's transaction. Raises sqlite3.Error."""
     size = 0
-    moved: list[tuple[int, int, int]] = []
-    for offset, start, length in db.execute(_SIZES, (topic,)):
+    moved: list[tuple[int, int]] = []
+    for slot, start, length in db.execute(_SIZES, event_slots(topic)):
         if start != size:
-            moved.append((size, topic, offset))
+            moved.append((size, slot))
         size += length + EVENT_OVERHEAD
-    db.executemany("UPDATE event SET start = ? WHERE topic = ? AND offset = ?", moved)
+    db.executemany("UPDATE event SET start = ? WHERE slot = ?", moved)
     return size

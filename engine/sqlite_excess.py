@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from actors.event import ChannelKey
 from actors.log import EVENT_OVERHEAD, Retention
 from actors.store import Excess, Overfull
+from engine.event_slot import event_slots
 
 TOPICS = 64
 """Looked at in one piece."""
@@ -16,10 +17,10 @@ AGED = 4_096
 _NEXT_TOPICS = "SELECT id, channel, topic, owner, epoch, floor FROM topic WHERE id > ? ORDER BY id LIMIT ?"
 _TAIL = f"""
 SELECT offset, start + length(body) + {EVENT_OVERHEAD} FROM event
-WHERE topic = ? AND offset > ? ORDER BY offset DESC LIMIT 1
+WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1
 """  # noqa: S608  # a constant
-_NEXT_START = "SELECT offset, start FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT 1"
-_NEXT_TIMES = "SELECT offset, timestamp FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?"
+_NEXT_START = "SELECT offset, start FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT 1"
+_NEXT_TIMES = "SELECT offset, timestamp FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?"
 
 
 def find_excess(db: sqlite3.Connection, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
@@ -34,7 +35,7 @@ def find_excess(db: sqlite3.Connection, bounds: Mapping[str, Retention], now: in
 
 
 def _due_floor(db: sqlite3.Connection, topic: int, floor: int, bound: Retention, now: int) -> int:
-    newest = db.execute(_TAIL, (topic, floor)).fetchone()
+    newest = db.execute(_TAIL, event_slots(topic, floor)).fetchone()
     if newest is None:
         return floor
     tail, end = newest
@@ -47,7 +48,7 @@ def _floor_by_size(db: sqlite3.Connection, topic: int, floor: int, tail: int, st
     """The lowest floor above which no event begins before `start`. Starts rise with the offsets."""
     low, high, middle = floor, tail, floor
     while low < high:
-        oldest = db.execute(_NEXT_START, (topic, middle)).fetchone()
+        oldest = db.execute(_NEXT_START, event_slots(topic, middle)).fetchone()
         if oldest is None or oldest[1] >= start:
             high = middle
         else:
@@ -57,7 +58,7 @@ def _floor_by_size(db: sqlite3.Connection, topic: int, floor: int, tail: int, st
 
 
 def _floor_by_age(db: sqlite3.Connection, topic: int, floor: int, horizon: int) -> int:
-    for offset, timestamp in db.execute(_NEXT_TIMES, (topic, floor, AGED)):
+    for offset, timestamp in db.execute(_NEXT_TIMES, (*event_slots(topic, floor), AGED)):
         if timestamp >= horizon:
             break
         floor = offset

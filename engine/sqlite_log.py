@@ -15,6 +15,7 @@ from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write, own_kind
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
+from engine.event_slot import ABOVE_FLOOR, OF_TOPIC, check_topic_id, event_slot, event_slots
 from engine.page_reads import Page, PageRequest
 from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
@@ -26,30 +27,30 @@ _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, 
 _FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
 _FIND_PLACE = f"""
 SELECT id, coalesce(
-    (SELECT start + length(body) + {EVENT_OVERHEAD} FROM event WHERE event.topic = topic.id
-     ORDER BY offset DESC LIMIT 1), 0)
+    (SELECT start + length(body) + {EVENT_OVERHEAD} FROM event WHERE {OF_TOPIC}
+     ORDER BY slot DESC LIMIT 1), 0)
 FROM topic WHERE channel = ? AND topic = ? AND owner = ?
 """  # noqa: S608  # a constant
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?)"
 _ADD_EVENTS = {rows: f"INSERT INTO event VALUES {', '.join([_ROW] * rows)}" for rows in (8, 1)}  # noqa: S608  # a constant
 """By how many rows a statement adds, the most first. Each one gives Python's lock up and has to get it back from a busy
 main thread. Of more than eight rows a statement costs more than it saves."""
 _COLUMNS = _ROW.count("?")
-_CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE topic = ? AND offset = ?"
+_CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE slot = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
 _PAGE = """
 SELECT offset, type, body, merge, merge_key, timestamp
-FROM event WHERE topic = ? AND offset > ? ORDER BY offset LIMIT ?
+FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?
 """
-_TOPICS = """
+_TOPICS = f"""
 SELECT channel, topic, owner, epoch, floor, holes,
-    (SELECT min(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
-    (SELECT max(offset) FROM event WHERE event.topic = topic.id AND offset > floor),
-    (SELECT type FROM event WHERE event.topic = topic.id AND offset > floor ORDER BY offset DESC LIMIT 1)
+    (SELECT offset FROM event WHERE {ABOVE_FLOOR} ORDER BY slot LIMIT 1),
+    (SELECT offset FROM event WHERE {ABOVE_FLOOR} ORDER BY slot DESC LIMIT 1),
+    (SELECT type FROM event WHERE {ABOVE_FLOOR} ORDER BY slot DESC LIMIT 1)
 FROM topic ORDER BY id
-"""
+"""  # noqa: S608  # a constant
 _REWRITE_EVENTS = 512
 _MERGES = {merge: merge.value for merge in Merge}
 """An enum's own `value` is looked up the slow way."""
@@ -73,6 +74,7 @@ class _Place(NamedTuple):
 
 _Places: TypeAlias = dict[ChannelKey, _Place | None]
 """None for a topic that is dropped."""
+_Row: TypeAlias = tuple[int, str, bytes, int, str, int]
 Work: TypeAlias = Callable[[sqlite3.Connection], None]
 """Within a transaction that it neither begins nor ends."""
 
@@ -242,6 +244,8 @@ class SqliteLog:
                 (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
                 raise sqlite3.DatabaseError(f"the database is damaged: {found}")
+            # Of the damaged file the writer still has pages in its memory; those of the reader go with the next commit.
+            self._db.execute("PRAGMA shrink_memory")
             self._damaged = False
 
     def _write_mark(self) -> None:
@@ -303,7 +307,8 @@ class SqliteLog:
             topic, start = self._place(event.key, event.epoch, fresh)
             fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
             merge = _MERGES[event.merge]
-            values += topic, event.offset, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
+            slot = event_slot(topic, event.offset)
+            values += slot, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
         done = 0
         for rows, statement in _ADD_EVENTS.items():
             size = rows * _COLUMNS
@@ -315,6 +320,7 @@ class SqliteLog:
         place = self._find_place(key, fresh)
         if place is None:
             topic = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
+            check_topic_id(topic)
             place = fresh[key] = _Place(topic, 0)
         return place
 
@@ -329,15 +335,18 @@ class SqliteLog:
     def _rewrite(self, rewrite: Rewrite, fresh: _Places) -> None:
         place = self._find_place(rewrite.key, fresh)
         after = 0
-        while place is not None and (rows := self._db.execute(_PAGE, (place.topic, after, _REWRITE_EVENTS)).fetchall()):
+        while place is not None and (rows := self._next_events(place.topic, after)):
             for event in (_event(rewrite.key, "", row) for row in rows):
                 left = rewrite.redaction.apply(event)
                 if left is not event:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
-                    self._db.execute(_CHANGE_EVENT, (*changed, place.topic, event.offset))
+                    self._db.execute(_CHANGE_EVENT, (*changed, event_slot(place.topic, event.offset)))
                 after = event.offset
         if place is not None:
             fresh[rewrite.key] = _Place(place.topic, measure(self._db, place.topic))
+
+    def _next_events(self, topic: int, after: int) -> list[_Row]:
+        return self._db.execute(_PAGE, (*event_slots(topic, after), _REWRITE_EVENTS)).fetchall()
 
     def _rewrite_base(self, rewrite: Rewrite) -> None:
         base = self._db.execute(_FIND_RECORD, (BASE, base_id(rewrite.key))).fetchone()
@@ -350,7 +359,7 @@ class SqliteLog:
     ) -> list[Event]:
         events: list[Event] = []
         size = 0
-        for row in self._reader.execute(_PAGE, (topic, after, max_events)):
+        for row in self._reader.execute(_PAGE, (*event_slots(topic, after), max_events)):
             event = _event(key, epoch, row)
             size += len(event.body) + EVENT_OVERHEAD
             if size > max_bytes and events:
@@ -368,7 +377,7 @@ def _named(key: ChannelKey) -> tuple[str, str, str]:
     return key.channel, key.topic, key.owner
 
 
-def _event(key: ChannelKey, epoch: str, row: tuple[int, str, bytes, int, str, int]) -> Event:
+def _event(key: ChannelKey, epoch: str, row: _Row) -> Event:
     offset, event_type, body, merge, merge_key, timestamp = row
     return Event(key, epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
 

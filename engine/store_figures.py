@@ -8,15 +8,16 @@ from pathlib import Path
 import msgspec
 
 from engine.database import open_existing
+from engine.event_slot import ABOVE_FLOOR
 
-_KINDS = """
+_KINDS = f"""
 SELECT channel, count(*), coalesce(sum(tail - floor), 0), min(oldest) FROM (
     SELECT channel, floor,
-        coalesce((SELECT max(offset) FROM event WHERE event.topic = topic.id AND offset > floor), floor) AS tail,
-        (SELECT timestamp FROM event WHERE event.topic = topic.id AND offset > floor ORDER BY offset LIMIT 1) AS oldest
+        coalesce((SELECT offset FROM event WHERE {ABOVE_FLOOR} ORDER BY slot DESC LIMIT 1), floor) AS tail,
+        (SELECT timestamp FROM event WHERE {ABOVE_FLOOR} ORDER BY slot LIMIT 1) AS oldest
     FROM topic
 ) GROUP BY channel ORDER BY channel
-"""
+"""  # noqa: S608  # a constant
 
 
 class KindFigures(msgspec.Struct, frozen=True):

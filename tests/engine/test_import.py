@@ -185,6 +185,7 @@ def with_line(lines: list[bytes], number: int, change: Callable[[dict[str, objec
         (2, {"channel": "app"}, "app"),
         (2, {"topic": "a b"}, "a topic is"),
         (2, {"first": 9}, "there are no offsets from 9 to 4"),
+        (2, {"tail": 1 << 36}, "behind the offset 68719476736 there is no room"),
         (2, {"holes": 4}, "there is no hole at 4"),
         (3, {"id": "session-2"}, "the record session session-2: it is not of the session session-1"),
         (3, {"kind": "member"}, "it is not of the session"),

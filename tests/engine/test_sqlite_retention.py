@@ -16,6 +16,7 @@ from actors.redaction import Drop
 from actors.store import Compaction, Floor, Overfull, Rewrite, StoredTopic, StoreError, Write
 from engine import sqlite_excess, sqlite_waste
 from engine.database import MIGRATIONS, open_database
+from engine.event_slot import event_slot
 from engine.sqlite_log import SqliteLog
 from tests.support.memory_store import beyond_bounds
 
@@ -155,8 +156,8 @@ def fill(path: Path, events: int) -> None:
     db = open_database(path)
     db.execute(
         "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-        "INSERT INTO event SELECT 1, i, ?, (i - 1) * ?, 0, '', 'word', x'7b7d' FROM n",
-        (events, NOW, 2 + EVENT_OVERHEAD),
+        "INSERT INTO event SELECT ? + i, ?, (i - 1) * ?, 0, '', 'word', x'7b7d' FROM n",
+        (events, event_slot(1, 1) - 1, NOW, 2 + EVENT_OVERHEAD),
     )
     db.close()
 
