@@ -80,6 +80,7 @@ class Journal:
         """Set by the next entry that lets the actor wait no longer for others."""
         self._room = trio.Event()
         self._last_putter: trio.lowlevel.Task | None = None
+        """Of the entries since the last commit began."""
         self._gathered: list[Entry] = []
         """Taken from the queue and not yet kept."""
         self._commits = 0
@@ -134,11 +135,6 @@ class Journal:
         self._last_putter = putter
         self.put_nowait(entry)
         return True
-
-    async def add(self, entry: Entry) -> None:
-        """Waits for room and puts the entry; cancelled meanwhile, nothing is kept. Raises as `put_nowait`."""
-        await self.wait_for_room(is_refusable=entry.is_refusable)
-        self.put_nowait(entry)
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
         """Returns once the records are kept, in order behind all that was put. Raises CallboardError UNAVAILABLE where
@@ -228,6 +224,8 @@ class Journal:
         ahead = self._freeing() if self._failure is not None else []
         batch = Batch(ahead or self._gathered)
         self._commit_began = began = trio.current_time()
+        # Whoever it was has had others run since, and may have ended.
+        self._last_putter = None
         try:
             await self._store.commit(batch.write)
         except StoreError as error:
