@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Protocol
 
 import trio
@@ -24,6 +27,11 @@ class Keeper(Protocol):
         not at all. Never blocks."""
         ...
 
+    def together(self) -> AbstractContextManager[None]:
+        """What is noted within it is kept as one. It ends in the step in which it begins; a topic that is dropped
+        within it does not begin anew within it."""
+        ...
+
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
         """Returns once they are kept, and all that was noted before. A checkpoint.
 
@@ -36,13 +44,37 @@ class JournalKeeper:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._noted: list[Kept] | None = None
+        """What is to be kept as one; None where each note is by itself."""
 
     def check(self) -> None:
         self._journal.check()
 
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:
-        if records or opened or dropped:
-            self._journal.put_nowait(Kept(records=records, opened=opened, dropped=dropped))
+        if not (records or opened or dropped):
+            return
+        noted = Kept(records=records, opened=opened, dropped=dropped)
+        if self._noted is None:
+            self._journal.put_nowait(noted)
+        else:
+            self._noted.append(noted)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        if self._noted is not None:
+            yield
+            return
+        noted: list[Kept] = []
+        self._noted = noted
+        try:
+            yield
+        finally:
+            self._noted = None
+            self.note(
+                *chain.from_iterable(one.records for one in noted),
+                opened=tuple(chain.from_iterable(one.opened for one in noted)),
+                dropped=tuple(chain.from_iterable(one.dropped for one in noted)),
+            )
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
         await self._journal.keep(*records, opened=opened)
@@ -56,6 +88,9 @@ class ForgetfulKeeper:
 
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:
         pass
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
         await trio.lowlevel.checkpoint()

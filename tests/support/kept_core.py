@@ -23,10 +23,10 @@ _QUICK = (0.01, 0.02)
 class KeptCore:
     """One life of it."""
 
-    def __init__(self, nursery: trio.Nursery, store: MemoryStore, feeds: int = 100) -> None:
+    def __init__(self, nursery: trio.Nursery, store: MemoryStore, feeds: int = 100, batch: int = 4096) -> None:
         self.store = store
         # All that was said is kept once every task is blocked.
-        self.journal = Journal(store, JournalOptions(gather_seconds=0))
+        self.journal = Journal(store, JournalOptions(batch=batch, gather_seconds=0))
         window = Retention(events=8)
         keeping = Keeping(self.journal, store, lambda key: key.channel in _KEPT, window)
         options = ChannelsOptions(idle_seconds=1)
@@ -39,10 +39,10 @@ class KeptCore:
 
 
 @asynccontextmanager
-async def kept_core(store: MemoryStore, feeds: int = 100) -> AsyncIterator[KeptCore]:
+async def kept_core(store: MemoryStore, feeds: int = 100, batch: int = 4096) -> AsyncIterator[KeptCore]:
     """Leaving it is a kill: what is not in the store by then will never be."""
     async with trio.open_nursery() as nursery:
-        core = KeptCore(nursery, store, feeds)
+        core = KeptCore(nursery, store, feeds, batch)
         for topic in await store.topics():
             core.channels.take_up(topic)
         await nursery.start(core.journal.run)
