@@ -67,9 +67,10 @@ class Feeds:
 
     def open(self, key: ChannelKey, retention: Retention, make: Callable[[], Projection]) -> Feed:
         """The feed of that name; `make` makes its projection where it is new, or was given up. Raises CallboardError
-        BUSY."""
+        BUSY, and UNAVAILABLE where too much waits to be kept."""
         feed = self._feeds.get(key)
         if feed is None:
+            self._channels.keeper.check_backlog()
             if len(self._feeds) >= self._options.feeds:
                 self._give_up_one()
             store = self._store if self._channels.keeps(key) else None

@@ -30,11 +30,13 @@ _FULL = 128
 
 
 class JournalOptions(msgspec.Struct, frozen=True):
-    """`waiting`: entries in the queue; who publishes beyond it waits. `batch`: entries in one commit. `gather_seconds`:
-    while many topics are at work, the least time between the beginnings of two commits that nobody waits for.
-    `retry_seconds`: the wait after a failed commit, doubled from the first up to the second."""
+    """`waiting`: entries in the queue; who publishes beyond it waits. `backlog`: entries that are not kept yet; beyond
+    it clients are refused what the engine would note for them without waiting. `batch`: entries in one commit.
+    `gather_seconds`: while many topics are at work, the least time between the beginnings of two commits that nobody
+    waits for. `retry_seconds`: the wait after a failed commit, doubled from the first up to the second."""
 
     waiting: int = 1024
+    backlog: int = 65_536
     batch: int = 4096
     gather_seconds: float = 0.005
     retry_seconds: tuple[float, float] = (0.05, 2.0)
@@ -104,6 +106,11 @@ class Journal:
         if self._condition.is_shut:
             raise _unavailable(self.failure)
 
+    def check_backlog(self) -> None:
+        """Raises CallboardError UNAVAILABLE where so much waits that no client is to add to it."""
+        if self._not_kept >= self._options.backlog:
+            raise _unavailable(self.failure or "too much waits")
+
     async def wait_for_room(self, *, is_refusable: bool = False) -> None:
         """Returns when an entry may be put. A checkpoint. Raises CallboardError UNAVAILABLE for one that `is_refusable`
         while nothing can be kept: a client does not wait for a store that fails."""
@@ -165,10 +172,13 @@ class Journal:
                 await self._finish()
 
     def statistics(self) -> JournalStatistics:
-        waiting = len(self._waiting) + len(self._gathered)
         return JournalStatistics(
-            waiting, self._commits, self._events, self._failures, self._last_commit_seconds, self.failure
+            self._not_kept, self._commits, self._events, self._failures, self._last_commit_seconds, self.failure
         )
+
+    @property
+    def _not_kept(self) -> int:
+        return len(self._waiting) + len(self._gathered)
 
     def _check(self, *, is_refusable: bool) -> None:
         if is_refusable:

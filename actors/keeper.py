@@ -22,6 +22,11 @@ class Keeper(Protocol):
         """Raises CallboardError UNAVAILABLE while nothing can be kept."""
         ...
 
+    def check_backlog(self) -> None:
+        """Raises CallboardError UNAVAILABLE where so much waits to be kept that nothing more is noted for a client that
+        waits for nothing, and so could go on for ever."""
+        ...
+
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:
         """Will be kept, as one, as soon as the store takes it: for what a client is answered for in another way, or
         not at all. Never blocks."""
@@ -49,6 +54,9 @@ class JournalKeeper:
 
     def check(self) -> None:
         self._journal.check()
+
+    def check_backlog(self) -> None:
+        self._journal.check_backlog()
 
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:
         if not (records or opened or dropped):
@@ -84,6 +92,9 @@ class ForgetfulKeeper:
     """A Keeper of an engine without a store: nothing outlives the process."""
 
     def check(self) -> None:
+        pass
+
+    def check_backlog(self) -> None:
         pass
 
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:

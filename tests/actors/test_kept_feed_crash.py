@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Draft, Event, draft
+from actors.journal import JournalOptions
 from actors.log import Retention
 from actors.projection import NothingHeldBack, NothingRemembered
 from actors.redaction import TaskRedaction
@@ -67,7 +68,7 @@ async def test_a_feed_that_begins_is_there_whole_or_not_at_all(autojump_clock: M
 
     store = MemoryStore()
     images = store.watch_commits()
-    async with kept_core(store, batch=1) as core:
+    async with kept_core(store, journal=JournalOptions(batch=1, gather_seconds=0)) as core:
         begin(core)
         await wait_all_tasks_blocked()
     begun = []
