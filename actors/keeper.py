@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import Protocol
@@ -30,6 +30,10 @@ class Keeper(Protocol):
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:
         """Will be kept, as one, as soon as the store takes it: for what a client is answered for in another way, or
         not at all. Never blocks."""
+        ...
+
+    def note_placed(self, make: Callable[[], tuple[Record, ...]]) -> None:
+        """As `note`, of records that hold places of what was added before: made once that has its places."""
         ...
 
     def together(self) -> AbstractContextManager[None]:
@@ -67,6 +71,9 @@ class JournalKeeper:
         else:
             self._noted.append(noted)
 
+    def note_placed(self, make: Callable[[], tuple[Record, ...]]) -> None:
+        self._journal.put_nowait(Kept(placed=make))
+
     @contextmanager
     def together(self) -> Iterator[None]:
         if self._noted is not None:
@@ -98,6 +105,9 @@ class ForgetfulKeeper:
         pass
 
     def note(self, *records: Record, opened: tuple[Opened, ...] = (), dropped: tuple[ChannelKey, ...] = ()) -> None:
+        pass
+
+    def note_placed(self, make: Callable[[], tuple[Record, ...]]) -> None:
         pass
 
     def together(self) -> AbstractContextManager[None]:
