@@ -48,7 +48,7 @@ async def test_that_it_is_full_is_told_once_whoever_tries_and_is_refused(
     autojump_clock: trio.abc.Clock, seconds: float
 ) -> None:
     async with running() as scene:
-        scene.store.room = 1_000
+        scene.store.spare_bytes = 1_000
         kept = []
         for _ in range(20):
             assert not await scene.keep(LARGE)
@@ -61,10 +61,10 @@ async def test_that_it_is_full_is_told_once_whoever_tries_and_is_refused(
 
 async def test_it_works_again_once_there_is_room_for_what_was_refused(autojump_clock: trio.abc.Clock) -> None:
     async with running() as scene:
-        scene.store.room = 1_000
+        scene.store.spare_bytes = 1_000
         await scene.keep(LARGE)
         for room, told in ((99_999, ["full"]), (100_000, ["full", None])):
-            scene.store.room = room
+            scene.store.spare_bytes = room
             # Nobody asks for anything meanwhile.
             await trio.sleep(60)
             assert scene.told == told
@@ -77,12 +77,12 @@ async def test_it_works_again_once_there_is_room_for_what_was_refused(autojump_c
 
 async def test_a_disk_with_room_for_next_to_nothing_is_full(autojump_clock: trio.abc.Clock) -> None:
     async with running() as scene:
-        scene.store.room = 100
+        scene.store.spare_bytes = 100
         assert not await scene.keep(Record("middling", "1", bytes(200)))
-        scene.store.room = 300
+        scene.store.spare_bytes = 300
         await trio.sleep(60)
         assert scene.told == ["full"]
-        scene.store.room = None
+        scene.store.spare_bytes = None
         await trio.sleep(60)
         assert scene.told == ["full", None]
 

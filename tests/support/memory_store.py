@@ -34,7 +34,7 @@ class MemoryStore:
     def __init__(self, *, seconds: float = 0, pause: Callable[[], float] | None = None) -> None:
         """A commit takes so many `seconds`, or those that `pause` gives."""
         self.commits = 0
-        self.room: int | None = None
+        self.spare_bytes: int | None = None
         """Bytes that a commit may hold where the store is nearly full; None for any number."""
         self.images: list[MemoryStore] | None = None
         """Where it is a list: what a crash after each commit would leave, from before the first on."""
@@ -90,7 +90,7 @@ class MemoryStore:
             raise crash
         if self._failure is not None:
             raise StoreError(self._failure)
-        if self.room is not None and _size(write) > self.room:
+        if self.spare_bytes is not None and _size(write) > self.spare_bytes:
             raise StoreError("full")
         self._apply(write)
         self.commits += 1
