@@ -130,11 +130,12 @@ class Channels:
         return [key for key in keys if key.channel == channel]
 
     def log(self, key: ChannelKey) -> Log:
-        """The topic's log, to read. A topic never published to has an empty one."""
+        """The topic's log, to read. A topic never published to has an empty one. For a new name it raises
+        CallboardError UNAVAILABLE where too much waits to be kept."""
         return self._open_to_tell(key).log
 
     def resume(self, key: ChannelKey, since: Position | None) -> Resumption:
-        """Where a subscription that has seen `since` will start; at the tail without one."""
+        """Where a subscription that has seen `since` will start; at the tail without one. Raises as `log`."""
         return self._open_to_tell(key).log.resume(since)
 
     def subscribe(self, key: ChannelKey, outbox: Outbox, encoder: Encoder, start: Resumption) -> Subscription:
@@ -368,8 +369,9 @@ class Channels:
         return channel is not None and channel.is_heard
 
     def _open_to_tell(self, key: ChannelKey) -> Channel:
-        """As `_open`, where a position is going to be told, be it before the first event."""
+        """As `_open`, where a position is going to be told, be it before the first event. Raises as `log`."""
         if self.peek(key) is None and self.keeps(key):
+            self.keeper.check_backlog()
             self._kept.note_opened(self._open(key).log)
         return self._open(key)
 

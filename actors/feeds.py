@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 
 import msgspec
@@ -67,9 +67,10 @@ class Feeds:
 
     def open(self, key: ChannelKey, retention: Retention, make: Callable[[], Projection]) -> Feed:
         """The feed of that name; `make` makes its projection where it is new, or was given up. Raises CallboardError
-        BUSY."""
+        BUSY, and UNAVAILABLE where too much waits to be kept."""
         feed = self._feeds.get(key)
         if feed is None:
+            self._channels.keeper.check_backlog()
             if len(self._feeds) >= self._options.feeds:
                 self._give_up_one()
             store = self._store if self._channels.keeps(key) else None
@@ -85,6 +86,11 @@ class Feeds:
         if self._counts_use:
             feed.note_use(now_ms())
         return feed
+
+    def beginning(self) -> AbstractContextManager[None]:
+        """Within it, in one step, a feed is opened and given what it is made of. All of that is kept as one: a feed
+        that is there after a fall of the engine misses nothing from where it began."""
+        return self._channels.keeper.together()
 
     def find(self, key: ChannelKey) -> Feed | None:
         """One that is open."""

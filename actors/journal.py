@@ -15,7 +15,8 @@ from actors.journal_batch import Batch
 from actors.journal_entries import Appended, Entry, Kept, Redacted, Together
 from actors.mailbox import Reply
 from actors.pace import Pace
-from actors.store import Opened, Record, Store, StoreError
+from actors.store import Opened, Record, Store, StoreError, Write
+from actors.store_condition import StoreCondition
 
 _LAST_SECONDS = 5.0
 """How long what waits may take to be kept when the engine stops."""
@@ -29,11 +30,13 @@ _FULL = 128
 
 
 class JournalOptions(msgspec.Struct, frozen=True):
-    """`waiting`: entries in the queue; who publishes beyond it waits. `batch`: entries in one commit. `gather_seconds`:
-    while many topics are at work, the least time between the beginnings of two commits that nobody waits for.
-    `retry_seconds`: the wait after a failed commit, doubled from the first up to the second."""
+    """`waiting`: entries in the queue; who publishes beyond it waits. `backlog`: entries that are not kept yet; beyond
+    it clients are refused what the engine would note for them without waiting. `batch`: entries in one commit.
+    `gather_seconds`: while many topics are at work, the least time between the beginnings of two commits that nobody
+    waits for. `retry_seconds`: the wait after a failed commit, doubled from the first up to the second."""
 
     waiting: int = 1024
+    backlog: int = 65_536
     batch: int = 4096
     gather_seconds: float = 0.005
     retry_seconds: tuple[float, float] = (0.05, 2.0)
@@ -72,7 +75,7 @@ class Journal:
         """`changed` is told why the store fails, and None once it works again."""
         self._store = store
         self._options = options or JournalOptions()
-        self._changed = changed
+        self._condition = StoreCondition(changed, self._options.retry_seconds[1])
         self._waiting: deque[Entry] = deque()
         self._news: trio.Event | None = None
         """Set by the next entry; None while the actor does not wait for one."""
@@ -80,6 +83,7 @@ class Journal:
         """Set by the next entry that lets the actor wait no longer for others."""
         self._room = trio.Event()
         self._last_putter: trio.lowlevel.Task | None = None
+        """Of the entries since the last commit began."""
         self._gathered: list[Entry] = []
         """Taken from the queue and not yet kept."""
         self._commits = 0
@@ -90,18 +94,22 @@ class Journal:
         self._recently = 0
         """What the topics of the commits come to that began since `_recent_since`."""
         self._recent_since = 0.0
-        self._failure: str | None = None
         self._pause = self._options.retry_seconds[0]
 
     @property
     def failure(self) -> str | None:
-        """Why nothing can be kept at the moment; None where it can."""
-        return self._failure
+        """Why not all can be kept at the moment; None where it can."""
+        return self._condition.failure
 
     def check(self) -> None:
         """Raises CallboardError UNAVAILABLE while nothing can be kept."""
-        if self._failure is not None:
-            raise _unavailable(self._failure)
+        if self._condition.is_shut:
+            raise _unavailable(self.failure)
+
+    def check_backlog(self) -> None:
+        """Raises CallboardError UNAVAILABLE where so much waits that no client is to add to it."""
+        if self._not_kept >= self._options.backlog:
+            raise _unavailable(self.failure or "too much waits")
 
     async def wait_for_room(self, *, is_refusable: bool = False) -> None:
         """Returns when an entry may be put. A checkpoint. Raises CallboardError UNAVAILABLE for one that `is_refusable`
@@ -135,11 +143,6 @@ class Journal:
         self.put_nowait(entry)
         return True
 
-    async def add(self, entry: Entry) -> None:
-        """Waits for room and puts the entry; cancelled meanwhile, nothing is kept. Raises as `put_nowait`."""
-        await self.wait_for_room(is_refusable=entry.is_refusable)
-        self.put_nowait(entry)
-
     async def keep(self, *records: Record, opened: tuple[Opened, ...] = ()) -> None:
         """Returns once the records are kept, in order behind all that was put. Raises CallboardError UNAVAILABLE where
         they are not.
@@ -154,22 +157,28 @@ class Journal:
         task_status.started()
         try:
             while True:
-                # While the store fails, clients' entries are refused: an empty commit tells when it works again.
-                if not self._gathered and self._failure is None:
-                    await self._some_news()
-                    await self._some_more()
+                # While the store is shut, clients' entries are refused: an empty commit tells when they may try again.
+                if not self._gathered and not self._condition.is_shut:
+                    with trio.move_on_at(self._condition.trial_at):
+                        await self._some_news()
+                        await self._some_more()
                 self._gather()
                 if not await self._commit():
                     await trio.sleep(self._next_pause())
+                elif self._condition.trial_at <= trio.current_time():
+                    await self._try_out()
         finally:
             with trio.move_on_after(_LAST_SECONDS, shield=True):
                 await self._finish()
 
     def statistics(self) -> JournalStatistics:
-        waiting = len(self._waiting) + len(self._gathered)
         return JournalStatistics(
-            waiting, self._commits, self._events, self._failures, self._last_commit_seconds, self._failure
+            self._not_kept, self._commits, self._events, self._failures, self._last_commit_seconds, self.failure
         )
+
+    @property
+    def _not_kept(self) -> int:
+        return len(self._waiting) + len(self._gathered)
 
     def _check(self, *, is_refusable: bool) -> None:
         if is_refusable:
@@ -225,12 +234,16 @@ class Journal:
         self._room = trio.Event()
 
     async def _commit(self) -> bool:
-        ahead = self._freeing() if self._failure is not None else []
+        ahead = self._freeing() if self.failure is not None else []
         batch = Batch(ahead or self._gathered)
         self._commit_began = began = trio.current_time()
+        # Whoever it was has had others run since, and may have ended.
+        self._last_putter = None
+        write = batch.write
         try:
-            await self._store.commit(batch.write)
+            await self._store.commit(write)
         except StoreError as error:
+            self._condition.note_refused(write, str(error))
             self._refuse(str(error))
             return False
         self._commits += 1
@@ -240,7 +253,8 @@ class Journal:
             self._gathered = [entry for entry in self._gathered if not _frees(entry)]
         else:
             self._gathered = []
-            self._recover()
+            self._pause = self._options.retry_seconds[0]
+            self._condition.note_kept()
         batch.unmask()
         pace = Pace()
         for topic, delivery in batch.deliveries.items():
@@ -261,16 +275,17 @@ class Journal:
         self._gathered = _refuse(self._gathered, failure)
         self._waiting = deque(_refuse(self._waiting, failure))
         self._failures += 1
-        was, self._failure = self._failure, failure
         self._wake_waiting()
-        if was != failure:
-            self._changed(failure)
 
-    def _recover(self) -> None:
-        self._pause = self._options.retry_seconds[0]
-        if self._failure is not None:
-            self._failure = None
-            self._changed(None)
+    async def _try_out(self) -> None:
+        """Whether the store that has failed works again."""
+        try:
+            for record in self._condition.trial:
+                await self._store.commit(Write(records=(record,)))
+        except StoreError:
+            self._condition.note_failed_trial(trio.current_time())
+        else:
+            self._condition.note_passed_trial()
 
     def _next_pause(self) -> float:
         pause = self._pause
@@ -341,5 +356,5 @@ def _fail(entry: Entry, error: CallboardError) -> None:
             assert_never(entry)
 
 
-def _unavailable(failure: str) -> CallboardError:
+def _unavailable(failure: str | None) -> CallboardError:
     return CallboardError(ErrorCode.UNAVAILABLE, f"nothing can be kept at the moment: {failure}", retry_after=2.0)

@@ -81,6 +81,8 @@ class Batch:
                 self._redacted.append((topic, redaction))
             case Kept():
                 self._put(entry.records)
+                if entry.placed is not None:
+                    self._put(entry.placed())
                 self._opened += entry.opened
                 self._floors += entry.floors
                 self._compactions += entry.compactions

@@ -80,6 +80,8 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
     compactions: tuple[Compaction, ...] = ()
     dropped: tuple[ChannelKey, ...] = ()
     reply: Reply[None] | None = None
+    placed: Callable[[], tuple[Record, ...]] | None = None
+    """Records that hold the places of what is ahead of them, made once that has its places."""
 
     @property
     def is_refusable(self) -> bool:

@@ -45,9 +45,13 @@ def asked_record(record: TaskRecord, question: Question, offset: int) -> Record:
 
 
 def asked_records(record: TaskRecord, items: Sequence[Draft | Question], position: Position) -> tuple[Record, ...]:
-    """Of the questions among what was added to the task's topic, up to that position."""
-    places = enumerate(items, position.offset - len(items) + 1)
-    return tuple(asked_record(record, item, offset) for offset, item in places if isinstance(item, Question))
+    """Of the questions among what is added to the task's topic, up to that position."""
+    asked: list[Record] = []
+    for offset, item in enumerate(items, position.offset - len(items) + 1):
+        if isinstance(item, Question):
+            item.place = offset
+            asked.append(asked_record(record, item, offset))
+    return tuple(asked)
 
 
 def settled_records(record: TaskRecord, settled: Settled) -> tuple[Record, ...]:
@@ -62,9 +66,10 @@ def past_records(record: TaskRecord) -> tuple[Record, ...]:
 
 
 def open_records(record: TaskRecord) -> tuple[Record, ...]:
-    """What is left of those that are open in a task that is taken back."""
-    known = [question for question in record.questions.open() if question.offset is not None]
-    return tuple(asked_record(record, question, question.offset or 0) for question in known)
+    """What is left of those that are open in a task that is taken back, once all that was added before has its
+    places."""
+    open_ones = record.questions.open()
+    return tuple(asked_record(record, each, each.place) for each in open_ones if each.place is not None)
 
 
 def questions_gone(record: TaskRecord) -> tuple[Record, ...]:
@@ -98,7 +103,9 @@ def _open(kept: KeptQuestion, client_tool_bytes: int) -> Question:
     expires_at = data.get("expires_at") if isinstance(data, dict) else None
     left = (expires_at - now_ms()) / 1000 if isinstance(expires_at, int) else 0.0
     most = None if kept.kind is Kind.STEP else client_tool_bytes
-    return Question(kept.kind, kept.name, asked, trio.current_time() + left, most, kept.offset - 1, kept.offset)
+    return Question(
+        kept.kind, kept.name, asked, trio.current_time() + left, most, kept.offset - 1, kept.offset, kept.offset
+    )
 
 
 def _past_record(record: TaskRecord, past: PastQuestion) -> Record:

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.commands import CreateTask, TaskError, TaskState
 from actors.event import ChannelKey, Json
-from actors.kept_questions import open_records, questions_gone
+from actors.kept_questions import questions_gone
 from actors.position import Position
 from actors.store import Record
 from actors.task_record import Ending, TaskRecord
@@ -115,9 +115,9 @@ def turn_record(task_id: str, turn: int, prompt: str) -> Record:
 
 
 def redacted_records(record: TaskRecord, *, asked: bool) -> tuple[Record, ...]:
-    """What is left of a task that is taken back."""
+    """What is left of a task that is taken back, but for its open questions."""
     turns = range(2, record.turns_asked + 1) if asked else ()
-    return (task_record(record), *(turn_record(record.id, turn, "") for turn in turns), *open_records(record))
+    return (task_record(record), *(turn_record(record.id, turn, "") for turn in turns))
 
 
 def post_record(record: TaskRecord, key: str) -> Record:

@@ -65,6 +65,8 @@ class Question(msgspec.Struct, eq=False):
     most_bytes: int | None = None
     after: int = 0
     """The topic's tail when it was asked: its event comes behind."""
+    place: int | None = None
+    """The offset that its event was given last; it may get another one until it is kept."""
     offset: int | None = None
     settled: Settled | None = None
     answered: trio.Event = msgspec.field(default_factory=trio.Event)

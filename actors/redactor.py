@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import trio
 
 from actors.event import ChannelKey
 from actors.feeds import Feeds
+from actors.kept_questions import open_records
 from actors.kept_task import redacted_records
 from actors.redaction import TaskRedaction
 from actors.router import Router
@@ -37,6 +40,8 @@ class Redactor:
                 task.record.redact(redaction)
                 records = redacted_records(task.record, asked=redaction.asked)
                 self._router.channels.keeper.note(*records)
+                # A question may have its place, and be kept, by a commit that is under way.
+                self._router.channels.keeper.note_placed(partial(open_records, task.record))
                 await self._router.channels.redact(task.key, redaction, lasting=lasting)
             for board in self._boards(session, task):
                 await self._router.channels.redact(board, redaction, lasting=lasting)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias, assert_never
 
@@ -60,6 +60,19 @@ class Leave(msgspec.Struct, frozen=True):
     reply: Reply[None]
 
 
+class _Joining(msgspec.Struct):
+    """A task's words that have joined the conversation and are not in the journal yet: what is kept ahead of them says
+    nothing of them. `first` is the place of the first one. The rest is as it was before: how many had been `heard`, how
+    many of the conversation `forgotten`, and whether the task's words join it, or as taken back."""
+
+    task_id: str
+    first: int
+    heard: int
+    forgotten: int
+    is_disowned: bool
+    redaction: TaskRedaction | None
+
+
 SessionMessage: TypeAlias = Enter | Hear | Leave
 
 
@@ -111,6 +124,7 @@ class Session:
         self._current: str | None = None
         self._heard = 0
         """How many messages of the current task have been taken in."""
+        self._joining: _Joining | None = None
         self._waiting: deque[Enter] = deque()
         self._line: deque[str] = deque()
         """Of the expected tasks those that have stood here in an earlier life of the engine, in their order."""
@@ -137,6 +151,11 @@ class Session:
     @property
     def record(self) -> Record:
         """What is kept of it beside its messages."""
+        return self._record(self._heard, self.forgotten, self._disowned, self._redactions)
+
+    def _record(
+        self, heard: int, forgotten: int, disowned: set[str], redactions: Mapping[str, TaskRedaction]
+    ) -> Record:
         kept = KeptSession(
             serial=self.serial,
             user_id=self.user_id,
@@ -145,10 +164,10 @@ class Session:
             key=self.caller_key,
             created_at=self._created_at,
             updated_at=self._updated_at,
-            forgotten=self.forgotten,
-            heard=self._heard,
-            disowned=tuple(sorted(self._disowned)),
-            recalled=tuple(Recalled(name, one.asked) for name, one in self._redactions.items()),
+            forgotten=forgotten,
+            heard=heard,
+            disowned=tuple(sorted(disowned)),
+            recalled=tuple(Recalled(name, one.asked) for name, one in redactions.items()),
         )
         return session_record(self.id, kept)
 
@@ -254,8 +273,11 @@ class Session:
         self.forgotten += len(self.messages)
         self.messages.clear()
         self._disowned |= self._expected
+        if self._joining is not None:
+            self._joining.is_disowned = True
+            self._joining.first = self.forgotten
         self._updated_at = now_ms()
-        self._note(self.record, *gone)
+        self._note(*gone)
         self._used(self)
 
     def redact(self, redaction: TaskRedaction) -> None:
@@ -264,11 +286,19 @@ class Session:
         earlier = self._redactions.get(redaction.task_id)
         if redaction.task_id in self._expected and (earlier is None or not earlier.asked):
             self._redactions[redaction.task_id] = redaction
+        if self._joining is not None and redaction.task_id == self._joining.task_id:
+            self._joining.redaction = redaction
         left = [_unsaid(message, redaction) for message in self.messages]
         changed = [place for place, message in enumerate(left) if message is not self.messages[place]]
         self._messages = left
-        records = [one for place in changed for one in message_records(self.id, self.forgotten + place, [left[place]])]
-        self._note(self.record, *records)
+        known = len(left) if self._joining is None else self._joining.first - self.forgotten
+        records = [
+            one
+            for place in changed
+            if place < known
+            for one in message_records(self.id, self.forgotten + place, [left[place]])
+        ]
+        self._note(*records)
 
     def left_of(self, told: Sequence[Message]) -> tuple[Message, ...]:
         """Of the conversation as a task was told it what has not been taken back since."""
@@ -309,13 +339,26 @@ class Session:
         self.running = False
 
     async def _hear(self, hear: Hear) -> None:
+        self._begin_joining(hear.task_id)
         drafts, joined = self._take_in(hear.task_id, hear.said)
         told = (*hear.before, *drafts, *hear.after)
         try:
             await self._channels.add(hear.task, Addition(self.key, told, joined))
+            self._joining = None
         finally:
             # Only now: what the task emits next is kept after this, or not at all.
             hear.reply.answer(None)
+
+    def _begin_joining(self, task_id: str) -> None:
+        """Until what is new of a task's words is in the journal."""
+        self._joining = _Joining(
+            task_id,
+            first=self.forgotten + self._held,
+            heard=self._heard,
+            forgotten=self.forgotten,
+            is_disowned=task_id in self._disowned,
+            redaction=self._redactions.get(task_id),
+        )
 
     def _take_in(self, task_id: str, said: Sequence[Message]) -> tuple[list[Draft], Records]:
         """Adds what is new to the conversation, but for what was taken back meanwhile. Returns what tells of it, and
@@ -357,8 +400,21 @@ class Session:
         return before
 
     def _note(self, *records: Record) -> None:
+        """What is true of it by now, but for words that are on their way, and the messages that are concerned."""
         if not self._closed:
-            self._channels.keeper.note(*records)
+            self._channels.keeper.note(*self._known(), *records)
+
+    def _known(self) -> tuple[Record, ...]:
+        joining = self._joining
+        if joining is None:
+            return (self.record,)
+        forgotten = min(self.forgotten, joining.first)
+        disowned = self._disowned | ({joining.task_id} if joining.is_disowned else set())
+        redactions = self._redactions
+        if joining.redaction is not None:
+            redactions = {**redactions, joining.task_id: joining.redaction}
+        record = self._record(joining.heard, forgotten, disowned, redactions)
+        return (record, *messages_gone(self.id, joining.forgotten, forgotten))
 
     def _let_in(self, entry: Enter) -> None:
         if entry.task_id == self._current:
@@ -394,6 +450,7 @@ class Session:
         if leave.task_id not in self._expected:
             leave.reply.answer(None)
             return
+        self._begin_joining(leave.task_id)
         self._expected.discard(leave.task_id)
         drafts, joined = self._take_in(leave.task_id, leave.said)
         self._disowned.discard(leave.task_id)
@@ -414,6 +471,7 @@ class Session:
         drafts.append(draft("done", done))
         try:
             await self._channels.emit(self.key, *drafts, records=kept)
+            self._joining = None
         finally:
             # Only now: what the task says after it has left is kept after this, or not at all.
             leave.reply.answer(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -12,6 +13,8 @@ from actors.redaction import Redaction
 from actors.session_fold import SessionFold
 from actors.store import Record
 from actors.task_fold import TaskFold
+
+_log = logging.getLogger("callboard.snapshots")
 
 BASE = "snapshot"
 """The kind of the records that hold bases."""
@@ -41,10 +44,23 @@ def no_base(key: ChannelKey) -> Record:
     return Record(BASE, base_id(key), None)
 
 
-def redact_base(key: ChannelKey, body: bytes, redaction: Redaction) -> bytes:
-    """What is left of a record's body."""
-    base = msgspec.json.decode(body, type=Base)
+def read_base(key: ChannelKey, body: bytes) -> tuple[Base, Fold] | None:
+    """A record's body, and the fold as it was then; None for one that is damaged, which is reported."""
     fold = FOLDS[key.channel]()
-    fold.load(bytes(base.state))
+    try:
+        base = msgspec.json.decode(body, type=Base)
+        fold.load(bytes(base.state))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _log.exception("what %s came to before the events that are still kept cannot be read", key)
+        return None
+    return base, fold
+
+
+def redact_base(key: ChannelKey, body: bytes, redaction: Redaction) -> bytes:
+    """What is left of a record's body; of one that is damaged, a base of no event."""
+    found = read_base(key, body)
+    if found is None:
+        return msgspec.json.encode(Base(1, 0, 0, msgspec.Raw(FOLDS[key.channel]().dump())))
+    base, fold = found
     fold.redact(key, redaction)
     return msgspec.json.encode(msgspec.structs.replace(base, state=msgspec.Raw(fold.dump())))

@@ -15,7 +15,7 @@ from actors.fold import Fold
 from actors.log import Log
 from actors.pace import Pace
 from actors.redaction import Redaction
-from actors.snapshot_base import BASE, FOLDS, Base, base_id, base_record
+from actors.snapshot_base import BASE, FOLDS, Base, base_id, base_record, read_base
 from actors.store import Compaction, Record, StoreError
 
 SNAPSHOT = "snapshot"
@@ -125,8 +125,9 @@ class Snapshots:
         folded = _Folded(log, revision, start)
         if start and self._bases is not None:
             body = await self._bases.record(BASE, base_id(log.key))
-            if body is not None:
-                folded.load(msgspec.json.decode(body, type=Base))
+            # Without one that cannot be read it begins with what is kept, and says so.
+            if body is not None and (found := read_base(log.key, body)) is not None:
+                folded.load(*found)
             # That it is no longer under way changes the revision.
             for mask in log.masks:
                 folded.redact(mask)
@@ -160,9 +161,9 @@ class _Folded:
         is_same = self._log is log and self._revision == log.revision
         return is_same and self.offset >= max(log.first - 1, log.holes)
 
-    def load(self, base: Base) -> None:
+    def load(self, base: Base, fold: Fold) -> None:
         if base.offset >= self.offset:
-            self._fold.load(bytes(base.state))
+            self._fold = fold
             self.first, self.offset, self._timestamp = base.first, base.offset, base.timestamp
 
     def redact(self, redaction: Redaction) -> None:

@@ -18,7 +18,7 @@ class UsedNonces:
     """The nonces that were shown and have not expired. At most `limit`; beyond it nobody new is let in.
 
     That one was used is kept as soon as the store takes it: nobody waits for it, so that clients can come while it
-    fails.
+    fails, up to a number.
     """
 
     def __init__(self, limit: int, keeper: Keeper | None = None) -> None:
@@ -38,10 +38,11 @@ class UsedNonces:
 
     def use(self, owner: str, nonce: str, expires_at: float, now: float) -> None:
         """Times are Unix seconds. Raises CallboardError UNAUTHORIZED for one that was used, BUSY where there is no
-        room."""
+        room, UNAVAILABLE where too much waits to be kept."""
         key = owner, nonce
         if key in self._expiries:
             raise CallboardError(ErrorCode.UNAUTHORIZED, "the nonce has been used already")
+        self._keeper.check_backlog()
         if len(self._expiries) >= self._limit or now - self._swept_at > _SWEEP_SECONDS:
             self._sweep(now)
         if len(self._expiries) >= self._limit:

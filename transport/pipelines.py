@@ -249,14 +249,15 @@ class Pipelines:
             made.append(projection)
             return projection
 
-        feed = self._feeds.open(key, self.options.retention, make)
-        if made:
-            # One that is kept goes on where it was.
-            read = 0 if is_kept else self._router.log(session.key).tail
-            feed.add(session.key, Resumption(read, None))
-            broadcasts = broadcasts_of(session.user_id)
-            feed.add(broadcasts, self._router.start_of(broadcasts, "live"))
-            return feed, made[0]
+        with self._feeds.beginning():
+            feed = self._feeds.open(key, self.options.retention, make)
+            if made:
+                # One that is kept goes on where it was.
+                read = 0 if is_kept else self._router.log(session.key).tail
+                feed.add(session.key, Resumption(read, None))
+                broadcasts = broadcasts_of(session.user_id)
+                feed.add(broadcasts, self._router.start_of(broadcasts, "live"))
+                return feed, made[0]
         if not isinstance(feed.projection, RoomProjection):
             raise TypeError(f"{key} is no room")
         return feed, feed.projection

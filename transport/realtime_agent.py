@@ -69,6 +69,10 @@ class RealtimeAgent:
     def open(self) -> None:
         """Sees to it that the stream is there. One that begins takes in what runs already. Raises CallboardError BUSY.
         Idempotent."""
+        with self._feeds.beginning():
+            self._open()
+
+    def _open(self) -> None:
         kept = Retention(events=self._options.buffer_size)
         made = StepsProjection(self._options.broadcast_interval)
         feed = self._feeds.open(self.key, kept, lambda: made)

@@ -34,15 +34,16 @@ class Wallets:
         """The wallet's; where it is new, what happens is kept from then on. Raises CallboardError BUSY."""
         owner = wallet.user_id
         key = ChannelKey(FEED_CHANNEL, "wallet", owner)
-        feed = self._feeds.open(key, _KEPT, lambda: WalletProjection(now_ms(), self._waiting(wallet)))
-        news = ChannelKey("system", "tasks", owner)
-        if news not in feed:
-            feed.add(news, self._router.channels.resume(news, None))
-            broadcasts = broadcasts_of(owner)
-            feed.add(broadcasts, self._router.channels.resume(broadcasts, None))
-            self._feeds.follow(feed, "session", owner)
-            # A task that runs already is told whole.
-            self._feeds.follow(feed, "task", owner, replay=True)
+        with self._feeds.beginning():
+            feed = self._feeds.open(key, _KEPT, lambda: WalletProjection(now_ms(), self._waiting(wallet)))
+            news = ChannelKey("system", "tasks", owner)
+            if news not in feed:
+                feed.add(news, self._router.channels.resume(news, None))
+                broadcasts = broadcasts_of(owner)
+                feed.add(broadcasts, self._router.channels.resume(broadcasts, None))
+                self._feeds.follow(feed, "session", owner)
+                # A task that runs already is told whole.
+                self._feeds.follow(feed, "task", owner, replay=True)
         return feed
 
     def is_ready(self, wallet: Principal) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
+from weakref import ReferenceType, ref
 
 import pytest
 import trio
+import trio.testing
 
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, draft
@@ -42,6 +45,12 @@ def entry(topic: Delivered, *words: str, reply: Reply[Position] | None = None) -
     return Appended(topic, tuple(draft("word", word) for word in words), reply)
 
 
+async def put(journal: Journal, what: Appended) -> None:
+    """As a topic does."""
+    await journal.wait_for_room(is_refusable=what.is_refusable)
+    journal.put_nowait(what)
+
+
 async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> None:
     store, topic = MemoryStore(seconds=1), Delivered()
     journal = Journal(store)
@@ -53,7 +62,7 @@ async def test_delivers_in_order_after_the_commit(autojump_clock: object) -> Non
         assert topic.batches == []
         assert topic.log.tail == 0
         reply: Reply[Position] = Reply()
-        await journal.add(entry(topic, "d", reply=reply))
+        await put(journal, entry(topic, "d", reply=reply))
         position = await reply.wait()
         nursery.cancel_scope.cancel()
     assert position == Position(topic.log.epoch, 4)
@@ -67,10 +76,10 @@ async def test_what_comes_during_a_commit_is_the_next_one(autojump_clock: object
     journal = Journal(store)
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        await journal.add(entry(topic, "first"))
+        await put(journal, entry(topic, "first"))
         await trio.sleep(0.1)
         for number in range(50):
-            await journal.add(entry(topic, str(number)))
+            await put(journal, entry(topic, str(number)))
         await trio.sleep(3)
         nursery.cancel_scope.cancel()
     assert topic.log.tail == 51
@@ -85,9 +94,9 @@ async def test_a_refused_commit_refuses_clients_and_keeps_the_engines_own_in_ord
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
         reply: Reply[Position] = Reply()
-        await journal.add(entry(topic, "mine 1"))
-        await journal.add(entry(topic, "a client's", reply=reply))
-        await journal.add(entry(topic, "mine 2"))
+        await put(journal, entry(topic, "mine 1"))
+        await put(journal, entry(topic, "a client's", reply=reply))
+        await put(journal, entry(topic, "mine 2"))
         with pytest.raises(CallboardError, match="disk full") as refusal:
             await reply.wait()
         assert refusal.value.code is ErrorCode.UNAVAILABLE
@@ -114,7 +123,7 @@ async def test_recovers_also_where_nothing_waits(autojump_clock: object) -> None
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
         reply: Reply[Position] = Reply()
-        await journal.add(entry(topic, "lost", reply=reply))
+        await put(journal, entry(topic, "lost", reply=reply))
         with pytest.raises(CallboardError, match="read-only"):
             await reply.wait()
         store.recover()
@@ -128,9 +137,9 @@ async def test_what_waits_is_kept_when_the_engine_stops(autojump_clock: object) 
     journal = Journal(store)
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        await journal.add(entry(topic, "first"))
+        await put(journal, entry(topic, "first"))
         await trio.sleep(0.5)
-        await journal.add(entry(topic, "second"))
+        await put(journal, entry(topic, "second"))
         nursery.cancel_scope.cancel()
     assert [event.data for event in store.events(KEY)] == ["first", "second"]
     assert topic.log.tail == 2
@@ -144,7 +153,7 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: object) -
     async def publish() -> None:
         began = trio.current_time()
         for number in range(8):
-            await journal.add(entry(topic, str(number)))
+            await put(journal, entry(topic, str(number)))
             added.append(trio.current_time() - began)
 
     async with trio.open_nursery() as nursery:
@@ -163,11 +172,11 @@ async def test_a_client_does_not_wait_behind_a_queue_that_a_failing_store_leaves
 
     async def emit() -> None:
         for number in range(8):
-            await journal.add(entry(topic, str(number)))
+            await put(journal, entry(topic, str(number)))
 
     async def submit() -> None:
         reply: Reply[Position] = Reply()
-        await journal.add(entry(topic, "a client's", reply=reply))
+        await put(journal, entry(topic, "a client's", reply=reply))
         await reply.wait()
 
     async def publish() -> None:
@@ -198,7 +207,7 @@ async def test_what_is_patient_waits_with_its_reply(autojump_clock: object) -> N
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
         reply: Reply[Position] = Reply()
-        await journal.add(Appended(topic, (draft("word", "the last"),), reply, patient=True))
+        await put(journal, Appended(topic, (draft("word", "the last"),), reply, patient=True))
         await trio.sleep(5)
         figures = journal.statistics()
         assert figures.failure == "disk full"
@@ -220,10 +229,10 @@ async def test_goes_on_after_a_crash_of_its_actor(autojump_clock: object) -> Non
     with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a defect")):
         async with trio.open_nursery() as nursery:
             await nursery.start(journal.run)
-            await journal.add(entry(topic, "before"))
+            await put(journal, entry(topic, "before"))
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
-        await journal.add(entry(topic, "after"))
+        await put(journal, entry(topic, "after"))
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
     assert [event.data for event in store.events(KEY)] == ["before", "after"]
@@ -246,3 +255,22 @@ async def test_a_delivery_is_not_cut_short_where_the_engine_stops(
         nursery.cancel_scope.cancel()
     assert [topic.batches for topic in topics] == [[[1], [2]]] * 2
     assert all(reply.is_answered for reply in replies)
+
+
+async def test_a_task_that_has_published_and_ended_is_let_go(autojump_clock: object) -> None:
+    topic, journal = Delivered(), Journal(MemoryStore())
+    ended: list[ReferenceType[trio.lowlevel.Task]] = []
+
+    async def publish() -> None:
+        ended.append(ref(trio.lowlevel.current_task()))
+        assert journal.try_put(entry(topic, "last words"))
+        await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        nursery.start_soon(publish)
+        await trio.testing.wait_all_tasks_blocked()
+        gc.collect()
+        assert [task() for task in ended] == [None]
+        nursery.cancel_scope.cancel()
+    assert topic.log.tail == 1

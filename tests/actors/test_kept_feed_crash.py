@@ -1,4 +1,4 @@
-"""A feed that is kept, whose actor crashes while it speaks, and the engine after it."""
+"""A feed that is kept, whose actor or engine crashes while it begins or speaks, and the engine after it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Draft, Event, draft
+from actors.journal import JournalOptions
 from actors.log import Retention
 from actors.projection import NothingHeldBack, NothingRemembered
 from actors.redaction import TaskRedaction
@@ -18,6 +19,7 @@ from tests.support.spawners import CrashOnce, RestartingSpawner
 
 FEED = ChannelKey("feed", "all", "alice")
 NEWS = ChannelKey("system", "news", "alice")
+TASK = ChannelKey("task", "t", "alice")
 
 
 class Echo(NothingHeldBack, NothingRemembered):
@@ -56,3 +58,27 @@ async def test_what_is_said_after_a_crash_of_its_own_is_kept_as_said(autojump_cl
         follow(core)
         await wait_all_tasks_blocked()
         assert said(store) == [["news", 1]], "how far it had read is kept with it"
+
+
+async def test_a_feed_that_begins_is_there_whole_or_not_at_all(autojump_clock: MockClock) -> None:
+    def begin(core: KeptCore) -> None:
+        with core.feeds.beginning():
+            follow(core)
+            core.feeds.follow(core.feeds.open(FEED, Retention(), Echo), "task", "alice")
+
+    store = MemoryStore()
+    images = store.watch_commits()
+    async with kept_core(store, journal=JournalOptions(batch=1, gather_seconds=0)) as core:
+        begin(core)
+        await wait_all_tasks_blocked()
+    begun = []
+    for image in images:
+        async with kept_core(image) as core:
+            was_there = core.channels.exists(FEED)
+            await core.channels.publish(NEWS, draft("fact", 1))
+            await core.channels.publish(TASK, draft("fact", 1))
+            begin(core)
+            await wait_all_tasks_blocked()
+            begun.append(was_there)
+            assert said(image) == ([["news", 1], ["t", 1]] if was_there else [])
+    assert begun == [False, True]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
@@ -18,7 +20,7 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Json, draft
-from actors.kept_questions import QUESTION_RECORDS
+from actors.kept_questions import QUESTION_RECORDS, open_records
 from actors.kept_task import redacted_records
 from actors.lease import LeaseOptions
 from actors.log import Retention
@@ -199,6 +201,7 @@ async def test_what_is_taken_back_is_taken_back_in_what_is_asked(autojump_clock:
         redaction = TaskRedaction(task_id, asked=False)
         task.record.redact(redaction)
         world.channels.keeper.note(*redacted_records(task.record, asked=False))
+        world.channels.keeper.note_placed(partial(open_records, task.record))
         await world.channels.redact(task.key, redaction, lasting=True)
         await post(world, task_id, draft("step.confirm", {"step_id": "s2", "reason": "secret"}))
         await wait_all_tasks_blocked()

@@ -6,7 +6,6 @@ from enum import Enum
 from random import Random
 
 import msgspec
-from msgspec.structs import replace
 
 
 class Do(Enum):
@@ -131,9 +130,6 @@ def make_schedule(seed: int) -> Schedule:
         batch=chance.choice((1, 2, 4096)),
         buffer=chance.choice((160, 400, 3000, 100_000)),
     )
-    if shape.listeners:
-        # That a feed is there and what it begins with are noted in one step, and kept as one if a commit takes both.
-        shape = replace(shape, batch=4096)
     doings = chance.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=chance.randint(5, 25))
     return Schedule(seed, shape, tuple(_step(do, shape, chance) for do in doings))
 

@@ -15,7 +15,7 @@ from tests.simulation.shrink import shrink
 
 SECONDS = 20.0
 MOST = 3_000
-TELLING = range(140, 240)
+TELLING = range(540, 680)
 """Seeds of schedules among which each defect shows, and soon."""
 
 

@@ -17,16 +17,18 @@ from tests.support.memory_store import MemoryStore
 from tests.support.world import NurserySpawner
 
 _KEPT = frozenset({"task", "session", "system", "feed"})
-_QUICK = (0.01, 0.02)
+AT_ONCE = JournalOptions(gather_seconds=0)
+"""All that was said is kept once every task is blocked."""
 
 
 class KeptCore:
     """One life of it."""
 
-    def __init__(self, nursery: trio.Nursery, store: MemoryStore, feeds: int = 100) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, store: MemoryStore, feeds: int = 100, journal: JournalOptions = AT_ONCE
+    ) -> None:
         self.store = store
-        # All that was said is kept once every task is blocked.
-        self.journal = Journal(store, JournalOptions(gather_seconds=0))
+        self.journal = Journal(store, journal)
         window = Retention(events=8)
         keeping = Keeping(self.journal, store, lambda key: key.channel in _KEPT, window)
         options = ChannelsOptions(idle_seconds=1)
@@ -39,10 +41,10 @@ class KeptCore:
 
 
 @asynccontextmanager
-async def kept_core(store: MemoryStore, feeds: int = 100) -> AsyncIterator[KeptCore]:
+async def kept_core(store: MemoryStore, feeds: int = 100, journal: JournalOptions = AT_ONCE) -> AsyncIterator[KeptCore]:
     """Leaving it is a kill: what is not in the store by then will never be."""
     async with trio.open_nursery() as nursery:
-        core = KeptCore(nursery, store, feeds)
+        core = KeptCore(nursery, store, feeds, journal)
         for topic in await store.topics():
             core.channels.take_up(topic)
         await nursery.start(core.journal.run)

@@ -23,12 +23,19 @@ def beyond_bounds(events: Sequence[Event], bound: Retention, now: int) -> Sequen
     return events
 
 
+def _size(write: Write) -> int:
+    records = sum(len(record.body) for record in write.records if record.body is not None)
+    return records + sum(len(event.body) for event in write.events)
+
+
 class MemoryStore:
     """An actors.store.RetainedStore. What it holds outlives the engine above it, as a disk does."""
 
     def __init__(self, *, seconds: float = 0, pause: Callable[[], float] | None = None) -> None:
         """A commit takes so many `seconds`, or those that `pause` gives."""
         self.commits = 0
+        self.spare_bytes: int | None = None
+        """Bytes that a commit may hold where the store is nearly full; None for any number."""
         self.images: list[MemoryStore] | None = None
         """Where it is a list: what a crash after each commit would leave, from before the first on."""
         self._pause = pause or (lambda: seconds)
@@ -83,6 +90,8 @@ class MemoryStore:
             raise crash
         if self._failure is not None:
             raise StoreError(self._failure)
+        if self.spare_bytes is not None and _size(write) > self.spare_bytes:
+            raise StoreError("full")
         self._apply(write)
         self.commits += 1
         if self.images is not None:
