@@ -56,13 +56,8 @@ def bare(seconds: float, batch: int) -> tuple[float, list[float]]:
             db.execute("INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, 'e')", tuple(_named(key)))
         waits, rows, began = list[float](), 0, time.perf_counter()
         while (start := time.perf_counter()) < began + seconds:
-            _write(
-                db,
-                [
-                    (event_slot(1 + row % PRODUCERS, 1 + row), row * len(body), body)
-                    for row in range(rows, rows + batch)
-                ],
-            )
+            batched = range(rows, rows + batch)
+            _write(db, [(event_slot(1 + row % PRODUCERS, 1 + row), row * len(body), body) for row in batched])
             rows += batch
             waits.append(1e3 * (time.perf_counter() - start))
         took = time.perf_counter() - began

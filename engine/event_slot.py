@@ -24,8 +24,8 @@ ABOVE_FLOOR = _SLOTS.format(bits=_OFFSET_BITS, after="topic.floor", last=MAX_OFF
 
 
 def event_slot(topic: int, offset: int) -> int:
-    """Offsets begin at 1. Raises StoreError for what is beyond the bounds: it would be another topic's event."""
-    check_topic_id(topic)
+    """Offsets begin at 1. Of a topic whose id was checked. Raises StoreError for an offset beyond the bounds: it would
+    be another topic's event."""
     if not 0 < offset <= MAX_OFFSET:
         raise StoreError(f"a topic has offsets from 1 to {MAX_OFFSET}, and none that is {offset}")
     return topic << _OFFSET_BITS | offset
