@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -94,7 +94,7 @@ async def test_files_and_events_go_to_one_file_side_by_side(tmp_path: Path) -> N
 
 
 async def test_a_file_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    with uploads(tmp_path) as store, sqlite3.connect(tmp_path / "callboard.db") as other:
+    with uploads(tmp_path) as store, closing(sqlite3.connect(tmp_path / "callboard.db")) as other:
         other.execute("DROP TABLE upload")
         with pytest.raises(CallboardError) as refused:
             await store.put("ann", "s", "", "x/y", b"bytes")
