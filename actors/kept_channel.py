@@ -165,6 +165,7 @@ class KeptChannel(Channel):
             self.check_open()
             self._journal.put_nowait(self.entry(addition))
         except BaseException:
+            # Cancelled, or refused: either way it does not come any more.
             self.forgo()
             raise
         self.take_over()

@@ -91,6 +91,7 @@ class KeptTopics:
                 channel.check_open()
             journal.put_nowait(Together(tuple(channel.entry(addition) for channel, addition in additions), opened))
         except BaseException:
+            # Cancelled, or refused: either way they do not come any more.
             for channel, _ in additions:
                 channel.forgo()
             raise
