@@ -43,8 +43,7 @@ def test_channels_are_created_and_published_to(kind: str) -> None:
 def test_live_tasks_have_memory_and_trio_tasks() -> None:
     found = [reading for reading in live_tasks(Rig(Window(), fit=False), (200,)) if "a live task" in reading.subject]
     assert 1 < by_unit(found, "live")["KiB each"] < 1000
-    # The engine's own tasks come and go meanwhile.
-    assert 0.9 < by_unit(found, "live")["trio tasks each"] < 2
+    assert by_unit(found, "live")["trio tasks each"] >= 1
 
 
 def test_the_topics_in_use_are_counted() -> None:

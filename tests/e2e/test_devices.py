@@ -49,9 +49,7 @@ def test_three_devices_one_lagging_one_gone_and_back(engine: EngineProcess, toke
         assert discrete(events) == discrete(desk_events)
         assert text(events) == "".join(f"{number:<1024}" for number in range(1, PIECES + 1))
         assert unmerged(events) == unmerged(desk_events)
-    # On a busy machine the desk lags, too.
-    assert len(phone_events) <= len(desk_events)
-    assert len(phone_events) < PIECES
+    assert len(phone_events) < len(desk_events)
 
 
 def discrete(events: list[Event]) -> list[tuple[str, Any, int]]:
