@@ -35,6 +35,17 @@ async def flood(task: TaskContext) -> Result:
     return Result(f"{last} pieces")
 
 
+async def led(task: TaskContext) -> Result:
+    """As `flood`, twenty pieces for each turn: whoever gives the turns is never behind by more."""
+    last = int(task.prompt)
+    for number in range(1, last + 1):
+        await task.message(f"{number:<1024}")
+        if number % 20 == 0:
+            await task.emit("burst.tick", {"number": number})
+            await task.next_turn()
+    return Result(f"{last} pieces")
+
+
 async def stepping(task: TaskContext) -> Result:
     """As many steps as the prompt says, of which each client is told one by one: nothing in them is ever merged."""
     last = int(task.prompt)

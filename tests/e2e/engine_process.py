@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
 """Seconds after which what a test waits for will not come any more."""
 
-_AGENTS = ("asking", "burst", "flood", "patient", "steady", "stepping", "stubborn", "witness")
+_AGENTS = ("asking", "burst", "flood", "led", "patient", "steady", "stepping", "stubborn", "witness")
 
 
 class EngineProcess:

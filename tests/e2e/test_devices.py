@@ -35,10 +35,11 @@ def test_three_devices_one_lagging_one_gone_and_back(engine: EngineProcess, toke
         phone.subscribe("task")
         with gateway_socket(url, key, "tablet") as tablet:
             tablet.subscribe("task")
-            task_id = desk.create("flood", str(PIECES))["task_id"]
+            task_id = desk.create("led", str(PIECES))["task_id"]
+            desk_events = lead(desk, task_id, 1)
             tablet_events = [tablet.event() for _ in range(20)]
-        # The phone reads nothing until the task is over for the desk, and its tablet is away until then.
-        desk_events = desk.events_until()
+        # The phone reads nothing until the task is over for the desk, and the tablet is away until then.
+        desk_events += lead(desk, task_id, PIECES // 20 - 1) + desk.events_until()
         with gateway_socket(url, key, "tablet") as tablet:
             tablet.subscribe("task", task_id, since={task_id: position(tablet_events[-1])})
             tablet_events += tablet.events_until()
@@ -49,7 +50,17 @@ def test_three_devices_one_lagging_one_gone_and_back(engine: EngineProcess, toke
         assert discrete(events) == discrete(desk_events)
         assert text(events) == "".join(f"{number:<1024}" for number in range(1, PIECES + 1))
         assert unmerged(events) == unmerged(desk_events)
+    assert sum(event["event_type"] == "agent.message" for event in desk_events) == PIECES
     assert len(phone_events) < len(desk_events)
+
+
+def lead(socket: Socket, task_id: str, ticks: int) -> list[Event]:
+    """What comes up to so many ticks, each answered with the turn that the task waits for."""
+    events = []
+    for _ in range(ticks):
+        events += socket.events_until("burst.tick")
+        socket.action("append_turn", task_id, "on")
+    return events
 
 
 def discrete(events: list[Event]) -> list[tuple[str, Any, int]]:
