@@ -10,6 +10,7 @@ from actors.event import ChannelKey, Event
 from actors.log import Retention
 from actors.store import Excess, StoredTopic, StoreError, Write
 from engine.page_reads import PageReads, PageRequest
+from engine.recent_events import PIECE_EVENTS
 from engine.sqlite_log import SqliteLog
 
 _LONG_PAGES = 8_192
@@ -61,6 +62,8 @@ class SqliteStore:
         return await trio.to_thread.run_sync(self._log.record, kind, name, limiter=self._reading)
 
     async def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
+        if after == 0:
+            await self._move_recent()
         return await trio.to_thread.run_sync(self._log.excess, bounds, now, after, limiter=self._reading)
 
     async def purge(self) -> bool:
@@ -68,6 +71,12 @@ class SqliteStore:
 
         Raises StoreError."""
         return await trio.to_thread.run_sync(self._log.purge, limiter=self.writing)
+
+    async def _move_recent(self) -> None:
+        """All that has come so far, between commits: what is bounded is counted where it goes. Raises StoreError."""
+        has_more = True
+        while has_more:
+            has_more = await trio.to_thread.run_sync(self._log.move_recent, PIECE_EVENTS, limiter=self.writing)
 
     async def checkpoint(self) -> None:
         """Moves the write-ahead log into the file beside the commits, so that none of them has to. Raises StoreError.

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.database import open_existing
 from engine.event_slot import ABOVE_FLOOR
+from engine.whole_events import whole_events
 
 _KINDS = f"""
 SELECT channel, count(*), coalesce(sum(tail - floor), 0), min(oldest) FROM (
@@ -45,7 +46,8 @@ def store_figures(path: Path) -> StoreFigures:
     """Blocks. Raises engine.database.SchemaError, sqlite3.Error and OSError."""
     db = open_existing(path)
     try:
-        return _figures(db, path)
+        with whole_events(db):
+            return _figures(db, path)
     finally:
         db.close()
 

@@ -1,0 +1,281 @@
+"""Events on the disk in the order in which they came, on their way to their places beside those of their topics.
+
+A commit in which five hundred topics say a word each would change five hundred pages of the table of events. Here it
+changes some few; later each topic's share of some ten thousand events is moved at once, and changes a page or two.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import orjson
+
+from actors.log import EVENT_OVERHEAD
+from actors.store import StoreError
+from engine.event_slot import MAX_OFFSET, OFFSET_OF_SLOT, event_slots, topic_of
+
+GENERATION_EVENTS = 16_384
+GENERATION_BYTES = 4 << 20
+"""Once so much has come it is moved: of the topics that say most, each has some ten events or more by then."""
+PIECE_EVENTS = 512
+"""Moved in one transaction that does nothing else."""
+_LARGE_BYTES = 2048
+"""A body of half a page goes to its place at once: written twice it would cost more than the page that it changes."""
+_MOVED_FOR_EACH = 2
+_DROPPED_FOR_EACH = 4
+"""Events that a commit moves for each one that it adds, and rows that it drops once all are moved: a generation is gone
+before the next one is full."""
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD = {rows: f"INSERT INTO recent VALUES {', '.join([_ROW] * rows)}" for rows in (8, 1)}  # noqa: S608  # a constant
+"""By how many rows a statement adds, the most first. Each one gives Python's lock up and has to get it back from a busy
+main thread. Of more than eight rows a statement costs more than it saves."""
+_COLUMNS = _ROW.count("?")
+_PLACE = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
+_EVENT = "slot, timestamp, start, merge, merge_key, recent.type, body"
+_LOAD = "SELECT id, slot, length(body) FROM recent ORDER BY id"
+# What is there already was moved before the process fell.
+_MOVE = f"""
+INSERT OR IGNORE INTO event SELECT {_EVENT} FROM json_each(?) AS moved CROSS JOIN recent ON recent.id = moved.value
+"""  # noqa: S608  # a constant
+_PAGE = f"""
+SELECT {OFFSET_OF_SLOT}, recent.type, body, merge, merge_key, timestamp
+FROM json_each(?) AS wanted CROSS JOIN recent ON recent.id = wanted.value
+"""  # noqa: S608  # a constant
+_END = f"""
+SELECT start + length(body) + {EVENT_OVERHEAD}, {OFFSET_OF_SLOT} FROM recent WHERE id = ?
+"""  # noqa: S608  # a constant
+_DROP = "DELETE FROM recent WHERE id IN (SELECT value FROM json_each(?))"
+_DROP_FIRST = "DELETE FROM recent WHERE id <= ?"
+Row: TypeAlias = tuple[int, int, int, int, str, str, bytes]
+"""Slot, timestamp, start, merge, merge key, type and body."""
+KeptRow: TypeAlias = tuple[int, str, bytes, int, str, int]
+"""Offset, type, body, merge, merge key and timestamp."""
+
+
+class _Rows:
+    """Those of one topic, in their order."""
+
+    __slots__ = ("ids", "slots")
+
+    def __init__(self, ids: list[int], slots: list[int]) -> None:
+        self.ids = ids
+        self.slots = slots
+
+
+class _Generation:
+    """Rows that are moved topic by topic, and after the last of them dropped in the order in which they came."""
+
+    __slots__ = ("_at", "_begun", "_dropped", "_order", "bytes", "events", "last", "topics")
+
+    def __init__(self) -> None:
+        self.topics: dict[int, _Rows] = {}
+        self.events = 0
+        self.bytes = 0
+        self.last = 0
+        """The id of the newest."""
+        self._order: list[int] = []
+        """The topics, those to be moved from `_at` on."""
+        self._at = 0
+        self._begun = 0
+        """How many rows of that topic are moved."""
+        self._dropped = 0
+        """The ids up to there are."""
+
+    def add(self, row_id: int, slot: int, size: int) -> None:
+        if not self.events:
+            self._dropped = row_id - 1
+        topic = topic_of(slot)
+        rows = self.topics.get(topic)
+        if rows is None:
+            rows = self.topics[topic] = _Rows([], [])
+        rows.ids.append(row_id)
+        rows.slots.append(slot)
+        self.events += 1
+        self.bytes += size
+        self.last = row_id
+
+    def close(self) -> None:
+        """Nothing is added from now on, and all is to be moved."""
+        self._order = list(self.topics)
+
+    def next_piece(self, events: int) -> list[int]:
+        """The ids of those that are moved next."""
+        ids: list[int] = []
+        while self._at < len(self._order) and len(ids) < events:
+            rows = self.topics.get(self._order[self._at])
+            piece = [] if rows is None else rows.ids[self._begun : self._begun + events - len(ids)]
+            ids += piece
+            self._begun += len(piece)
+            if rows is None or self._begun == len(rows.ids):
+                self._at, self._begun = self._at + 1, 0
+        return ids
+
+    def drop_first(self, events: int) -> int:
+        """The highest id of those that are dropped next."""
+        self._dropped = min(self._dropped + events, self.last)
+        return self._dropped
+
+    @property
+    def is_dropped(self) -> bool:
+        return self._dropped == self.last
+
+    def drop_topic(self, topic: int, slot: int) -> list[int]:
+        """The ids of its rows up to that slot, of which nothing is known any more."""
+        rows = self.topics.get(topic)
+        if rows is None:
+            return []
+        count = bisect_right(rows.slots, slot)
+        if self._at < len(self._order) and self._order[self._at] == topic:
+            self._begun = max(0, self._begun - count)
+        ids = rows.ids[:count]
+        if count < len(rows.ids):
+            # Not changed in its place: another thread may read it.
+            self.topics[topic] = _Rows(rows.ids[count:], rows.slots[count:])
+        else:
+            del self.topics[topic]
+        return ids
+
+
+class RecentEvents:
+    """The table `recent`, with the places of its rows in memory. What is large passes by it.
+
+    All but `page` is for the thread that writes, within its transaction, of which `keep` or `undo` says what became.
+    Of a topic the events in the table `event` come first, and those here follow.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """Raises sqlite3.Error."""
+        self._db = db
+        self._next = 1
+        self._generations: tuple[_Generation, _Generation] = (_Generation(), _Generation())
+        """The one that is moved, and the one that grows."""
+        self._ends = False
+        """The last one of the first generation is dropped in this transaction."""
+        self._is_known = False
+        self._load()
+
+    def begin(self) -> None:
+        """Ahead of a transaction. Raises sqlite3.Error."""
+        if not self._is_known:
+            self._load()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Those of each topic in order. Raises sqlite3.Error."""
+        small: list[Row] = []
+        for row in rows:
+            if len(row[-1]) < _LARGE_BYTES:
+                small.append(row)
+            else:
+                self._append(small)
+                small = []
+                self.move_topic(topic_of(row[0]))
+                self._db.execute(_PLACE, row)
+        self._append(small)
+
+    def move_for(self, added: int) -> None:
+        """Moves as much as so many events are to move beside them. Raises sqlite3.Error."""
+        moving, growing = self._generations
+        if moving.events or growing.events >= GENERATION_EVENTS or growing.bytes >= GENERATION_BYTES:
+            self.move(_MOVED_FOR_EACH * added)
+
+    def move(self, events: int) -> bool:
+        """Moves up to so many. Returns whether there are more. Raises sqlite3.Error."""
+        moving, growing = self._generations
+        if not moving.events and not growing.events:
+            return False
+        if not moving.events:
+            moving, growing = self._generations = growing, _Generation()
+            moving.close()
+        if ids := moving.next_piece(events):
+            self._db.execute(_MOVE, (orjson.dumps(ids).decode(),))
+        else:
+            self._db.execute(_DROP_FIRST, (moving.drop_first(events * _DROPPED_FOR_EACH // _MOVED_FOR_EACH),))
+            self._ends = moving.is_dropped
+        return bool(growing.events) or not self._ends
+
+    def move_topic(self, topic: int) -> None:
+        """Moves all of the topic's. Raises sqlite3.Error."""
+        _, last = event_slots(topic)
+        self._drop(topic, last, moves=True)
+
+    def drop(self, topic: int, upto: int = MAX_OFFSET) -> None:
+        """The topic's events up to that offset go nowhere. That takes no room. Raises sqlite3.Error."""
+        _, last = event_slots(topic, upto=upto)
+        self._drop(topic, last, moves=False)
+
+    def end_of(self, topic: int) -> tuple[int, int] | None:
+        """The size of all events that the topic has had, and the offset of the last one; None where none is here.
+        Raises sqlite3.Error."""
+        for generation in reversed(self._generations):
+            if (rows := generation.topics.get(topic)) is not None:
+                end: tuple[int, int] = self._db.execute(_END, (rows.ids[-1],)).fetchone()
+                return end
+        return None
+
+    def keep(self) -> None:
+        """The transaction is committed."""
+        if self._ends:
+            # Not before: what was moved is here for who reads meanwhile, or else there.
+            self._generations = _Generation(), self._generations[1]
+            self._ends = False
+
+    def undo(self) -> None:
+        """Nothing of the transaction was kept."""
+        try:
+            self._load()
+        except sqlite3.Error:
+            self._is_known = False
+
+    def ids_after(self, topic: int, slot: int, most: int) -> list[int]:
+        """The rows of the topic's events behind that slot, in order, so many at most. For any thread; they are to be
+        read in a transaction that begins later. Raises StoreError."""
+        if not self._is_known:
+            raise StoreError("the database could not be read")
+        ids: list[int] = []
+        for generation in self._generations:
+            if (rows := generation.topics.get(topic)) is not None:
+                first = bisect_right(rows.slots, slot)
+                ids += rows.ids[first : first + most - len(ids)]
+        return ids
+
+    def _append(self, rows: Sequence[Row]) -> None:
+        growing = self._generations[1]
+        values: list[int | str | bytes] = []
+        for row in rows:
+            growing.add(self._next, row[0], len(row[-1]))
+            values.append(self._next)
+            values += row
+            self._next += 1
+        done = 0
+        for count, statement in _ADD.items():
+            size = count * _COLUMNS
+            while len(values) - done >= size:
+                self._db.execute(statement, values[done : done + size])
+                done += size
+
+    def _drop(self, topic: int, slot: int, *, moves: bool) -> None:
+        ids = [each for generation in self._generations for each in generation.drop_topic(topic, slot)]
+        if ids:
+            rows = (orjson.dumps(ids).decode(),)
+            if moves:
+                self._db.execute(_MOVE, rows)
+            self._db.execute(_DROP, rows)
+
+    def _load(self) -> None:
+        """All that is there is to be moved."""
+        moving = _Generation()
+        for row_id, slot, size in self._db.execute(_LOAD):
+            moving.add(row_id, slot, size)
+        moving.close()
+        self._generations = moving, _Generation()
+        self._next = moving.last + 1
+        self._ends = False
+        self._is_known = True
+
+
+def read_rows(db: sqlite3.Connection, ids: Sequence[int]) -> list[KeptRow]:
+    """Of those rows the ones that are there. Raises sqlite3.Error."""
+    return db.execute(_PAGE, (orjson.dumps(ids).decode(),)).fetchall()
