@@ -212,6 +212,34 @@ def test_what_comes_is_moved_and_dropped_in_step_with_what_comes(
             assert db.execute("SELECT count(*) FROM recent").fetchone()[0] <= 2 * 100 + len(KEYS)
 
 
+@pytest.mark.parametrize(
+    ("gone", "left"), [(Write(floors=[Floor(KEYS[0], 3)]), [4, 5]), (Write(dropped=[KEYS[0]]), [])]
+)
+def test_what_goes_before_it_is_moved_is_not_moved_any_more(
+    log: SqliteLog, tmp_path: Path, gone: Write, left: list[int]
+) -> None:
+    """It was looked for where it would have been moved to: nobody would look there again."""
+    log.commit(Write(events=[event(KEYS[0], offset) for offset in range(1, 6)]))
+    log.commit(gone)
+    while log.purge():
+        pass
+    while log.move_recent(5):
+        pass
+    with closing(sqlite3.connect(tmp_path / "callboard.db")) as db:
+        assert db.execute("SELECT offset FROM event").fetchall() == [(offset,) for offset in left]
+
+
+@pytest.mark.parametrize("moved", range(1, 6))
+@pytest.mark.parametrize("floor", range(1, 6))
+def test_a_topic_is_cut_short_while_it_is_moved(log: SqliteLog, moved: int, floor: int) -> None:
+    log.commit(Write(events=[event(KEYS[0], offset) for offset in range(1, 7)]))
+    log.move_recent(moved)
+    log.commit(Write(floors=[Floor(KEYS[0], floor)]))
+    while log.move_recent(5):
+        pass
+    assert [each.offset for each in read_all(log, KEYS[0])] == [*range(floor + 1, 7)]
+
+
 def test_what_is_recent_is_in_the_figures(log: SqliteLog, tmp_path: Path) -> None:
     """A command reads the file beside the engine."""
     log.commit(Write(events=[event(KEYS[0], offset) for offset in range(1, 6)]))
