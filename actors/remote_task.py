@@ -184,7 +184,7 @@ class RemoteTask(TaskHandle):
     def _receipt(self, turn: int | None = None) -> Receipt:
         seconds = self._lease.seconds if self.record.claimed_by is not None else None
         receipt, context = super()._receipt(turn), self.record.command.context
-        history = self._history if self.session is None else self.session.left_of(self._history)
+        history = self._history if self.session is None else self.session.record.history.left_of(self._history)
         return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=history)
 
     async def _claim(self, principal: Principal) -> None:

@@ -125,7 +125,7 @@ class Router:
     async def exec_session(self, principal: Principal, command: ExecSession) -> ExecStarted:
         """Runs a command in a conversation, as a task of the session's agent behind those that wait there already."""
         session = self.sessions.find(principal, command.session_id)
-        task = CreateTask(agent=session.agent, prompt=command.command, session_id=session.id)
+        task = CreateTask(agent=session.record.agent, prompt=command.command, session_id=session.id)
         view = await self.create_task(principal, task)
         return ExecStarted(session.id, view.id)
 
@@ -142,7 +142,7 @@ class Router:
         """As `exec_session`, and tells at once what was said: an event `chat.message` of the session, also where the
         answer has to wait for its turn."""
         session = self.sessions.find(principal, command.session_id)
-        task = CreateTask(agent=session.agent, prompt=command.content, session_id=session.id)
+        task = CreateTask(agent=session.record.agent, prompt=command.content, session_id=session.id)
         self.tasks.admit(principal, (task,))
         task_id = new_task_id()
         said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}

@@ -240,7 +240,7 @@ class Tasks:
 
     def _launch(self, task: TaskHandle, *, must_run: bool) -> None:
         """`must_run`: where the supervisor takes none at the moment it is started later."""
-        redaction = None if task.session is None else task.session.redaction_of(task.record.id)
+        redaction = None if task.session is None else task.session.record.redaction_of(task.record.id)
         if redaction is not None:
             self._take_back(task, redaction)
         try:

@@ -267,7 +267,9 @@ async def check_whole(world: World) -> None:
         found = world.sessions.find(ADMIN, session.id)
         log = await world.channels.log(found.key).page(0, max_events=10_000, max_bytes=1 << 30)
         told = [event.data for event in log if event.event_type == "message"]
-        assert [one["content"] for one in told if isinstance(one, dict)] == [one.content for one in found.messages]
+        assert [one["content"] for one in told if isinstance(one, dict)] == [
+            one.content for one in found.record.history.messages
+        ]
         ended = [event.data for event in log if event.event_type == "done"]
         done = [(one["exec_id"], one["state"]) for one in ended if isinstance(one, dict)]
         assert sorted(done) == sorted((view.id, view.state) for view in views if view.session_id == session.id)

@@ -74,14 +74,14 @@ async def test_its_partial_answer_joins_the_conversation(autojump_clock: trio.ab
     async with life(store) as world:
         await world.tasks.wait_quiet()
         session = world.sessions.find(ALICE, session_id)
-        said = [(message.role, message.content) for message in session.messages]
+        said = [(message.role, message.content) for message in session.record.history.messages]
         assert said == [("user", "hello"), ("assistant", "HELLO"), ("user", "hello"), ("assistant", "begun ")]
         assert (session.view().title, session.view().created_at) == ("T", created.created_at)
         events = await world.channels.log(session.key).page(0, max_events=100, max_bytes=1 << 20)
         assert [event.event_type for event in events][-5:] == ["message", "input", "output", "message", "done"]
         await world.router.exec_session(ALICE, ExecSession(session_id, "and now?"))
         await world.tasks.wait_quiet()
-        assert session.messages[-1].content == "user:hello|assistant:HELLO|user:hello|assistant:begun "
+        assert session.record.history.messages[-1].content == "user:hello|assistant:HELLO|user:hello|assistant:begun "
 
 
 async def test_what_was_asked_is_in_the_conversation_whenever_the_engine_falls(autojump_clock: trio.abc.Clock) -> None:
@@ -94,7 +94,7 @@ async def test_what_was_asked_is_in_the_conversation_whenever_the_engine_falls(a
     for image in images[1:]:
         async with life(image) as world:
             await wait_all_tasks_blocked()
-            messages = world.sessions.find(ALICE, session_id).messages
+            messages = world.sessions.find(ALICE, session_id).record.history.messages
             assert [message.content for message in messages if message.role == "user"] == ["hello"]
             interrupted += world.tasks.find(ALICE, task_id).record.state is TaskState.FAILED
     assert interrupted > 1
@@ -110,7 +110,7 @@ async def test_those_that_waited_for_their_turn_run(autojump_clock: trio.abc.Clo
     async with life(store) as world:
         await world.tasks.wait_quiet()
         states = {world.tasks.find(ALICE, one).record.state for one in waiting}
-        messages = world.sessions.find(ALICE, session_id).messages
+        messages = world.sessions.find(ALICE, session_id).record.history.messages
         assert states == {TaskState.COMPLETED}
         assert list(dict.fromkeys(message.task_id for message in messages)) == [first, *waiting]
 
