@@ -7,7 +7,6 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.agent import Result, TaskContext
-from actors.childspec import ChildSpec
 from actors.commands import (
     AppendTurn,
     CancelTask,
@@ -19,7 +18,6 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.spawner import CannotSpawn
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
 from tests.support.memory_store import MemoryStore
@@ -227,36 +225,3 @@ async def test_an_agent_that_is_no_more(autojump_clock: trio.abc.Clock) -> None:
         await world.tasks.wait_quiet()
         assert world.tasks.find(ALICE, task_ids[0]).record.state is TaskState.FAILED
         assert world.tasks.find(ALICE, task_ids[1]).view() == views[1]
-
-
-async def test_more_than_may_run_at_once_are_ended_one_after_the_other(autojump_clock: trio.abc.Clock) -> None:
-    store = MemoryStore()
-    async with life(store) as world:
-        task_ids = [await run(world, "forever") for _ in range(5)]
-    async with trio.open_nursery() as nursery:
-        world = World(nursery, AGENTS, store=store)
-        world.tasks._supervisor = Narrow(nursery, room=2)
-        await world.take_up()
-        while world.tasks.statistics().running:
-            await trio.sleep(1)
-            world.tasks.revive()
-        assert {world.tasks.find(ALICE, one).record.state for one in task_ids} == {TaskState.FAILED}
-        nursery.cancel_scope.cancel()
-
-
-class Narrow:
-    """A supervisor of few children."""
-
-    def __init__(self, nursery: trio.Nursery, room: int) -> None:
-        self._nursery = nursery
-        self._room = room
-
-    def start_child_nowait(self, spec: ChildSpec) -> None:
-        if self._room == 0:
-            raise CannotSpawn("full")
-        self._room -= 1
-        self._nursery.start_soon(self._run, spec)
-
-    async def _run(self, spec: ChildSpec) -> None:
-        await spec.run(trio.TASK_STATUS_IGNORED)
-        self._room += 1
