@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from actors.event import ChannelKey
+from actors.log import Log
 from actors.position import Position
 from actors.store import Record, Store, own_kind
 
@@ -52,6 +53,10 @@ class FeedRecord:
             elif name == _HEARD:
                 self.heard = msgspec.msgpack.decode(body, type=Position)
         return parts
+
+    def is_unread(self, log: Log) -> bool:
+        """Whether the topic holds something that was not taken in."""
+        return self.cursors.get(log.key, 0) < log.tail
 
     def begin(self, channel: str) -> Record:
         self.begun.add(channel)

@@ -11,7 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.channels import Channels, ChannelsOptions
 from actors.compactor import Compactor, CompactorOptions
-from actors.event import ChannelKey, Draft, Merge, draft
+from actors.event import ChannelKey, Draft, Merge, draft, now_ms
 from actors.journal import Journal
 from actors.kept_topics import Keeping
 from actors.log import Gap, Log, Resumption, Retention
@@ -73,6 +73,20 @@ async def scene(store: MemoryStore | None = None) -> AsyncIterator[Scene]:
 
 def seen(sink: MemorySink) -> list[Seen]:
     return [read_back(line) for line in sink.lines]
+
+
+async def test_a_finished_task_keeps_its_snapshot_and_its_discrete_events() -> None:
+    async with scene() as here:
+        await here.end_task()
+        before = await here.snapshots.take(KEY)
+        await here.compactor.round(now_ms())
+        assert len(here.store.events(KEY)) == len(EMITTED) + 1
+        await here.compactor.round(LATER)
+        assert [event.offset for event in here.store.events(KEY)] == DISCRETE
+        assert (await here.snapshots.take(KEY)) == before
+        commits = here.store.commits
+        await here.compactor.round(LATER)
+        assert here.store.commits == commits
 
 
 @pytest.mark.parametrize("offset", range(10))

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.channels import Channels, ChannelsOptions
-from actors.compactor import Compactor, CompactorOptions
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Event, Merge, draft, now_ms
+from actors.event import ChannelKey, Draft, Event, Merge, draft
 from actors.journal import Journal
 from actors.journal_entries import Kept
 from actors.kept_topics import Keeping
@@ -29,7 +28,6 @@ from tests.support.world import NurserySpawner
 
 TASK = ChannelKey("task", "task-1", "alice")
 SESSION = ChannelKey("session", "session-1", "alice")
-LATER = 10**15
 
 
 def text(content: str, key: str = "m") -> Draft:
@@ -49,7 +47,6 @@ class Scene:
         keeping = Keeping(self.journal, store, lambda key: True, Retention(events=4))
         self.channels = Channels(NurserySpawner(nursery), {}, ChannelsOptions(idle_seconds=0), keeping)
         self.snapshots = Snapshots(self.channels, store, SnapshotsOptions(cached))
-        self.compactor = Compactor(self.channels, self.snapshots, self.journal, CompactorOptions(10.0))
 
     def log(self, key: ChannelKey) -> Log:
         return self.channels.log(key)
@@ -287,18 +284,3 @@ async def test_a_topic_that_is_forgotten_leaves_no_base() -> None:
         snapshot = await here.snapshots.take(TASK)
         assert isinstance(snapshot.data, dict)
         assert snapshot.data["messages"] == {"m": "anew"}
-
-
-async def test_a_finished_task_keeps_its_snapshot_and_its_discrete_events() -> None:
-    async with scene() as here:
-        emitted = [draft("task.started", {}), *map(text, "hello"), draft("weather", 1), *map(text, " all")]
-        await here.channels.publish(TASK, *emitted, draft("task.completed", {}))
-        before = await here.snapshots.take(TASK)
-        await here.compactor.round(now_ms())
-        assert len(here.store.events(TASK)) == len(emitted) + 1
-        await here.compactor.round(LATER)
-        assert [event.offset for event in here.store.events(TASK)] == [1, 7, 12]
-        assert (await here.snapshots.take(TASK)) == before
-        commits = here.store.commits
-        await here.compactor.round(LATER)
-        assert here.store.commits == commits
