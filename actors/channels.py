@@ -18,6 +18,7 @@ from actors.groups import Groups
 from actors.keeper import Keeper
 from actors.kept_channel import KeptChannel
 from actors.kept_topics import Keeping, KeptTopics
+from actors.last_publisher import LastPublisher
 from actors.log import Log, LogTotals, Resumption, Retention
 from actors.mailbox import Reply
 from actors.marks import Marks
@@ -79,6 +80,7 @@ class Channels:
         self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
         """The live topics by channel and owner."""
         self._followers = Followers()
+        self._last_publisher = LastPublisher()
         self._subscription_count = 0
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
@@ -390,7 +392,7 @@ class Channels:
     def _make(self, log: Log) -> Channel:
         mailbox, in_place = self._options.mailbox, self._options.in_place
         kept = self._kept.make_channel(log, self._supervisor, in_place)
-        return VolatileChannel(log, mailbox, self._supervisor, in_place) if kept is None else kept
+        return kept or VolatileChannel(log, mailbox, self._supervisor, in_place, self._last_publisher)
 
     def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
         log = self._kept.make_log(key, epoch, self._totals)

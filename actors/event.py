@@ -110,7 +110,7 @@ def encode_json(what: str, data: Json) -> bytes:
     try:
         # Copied, since orjson hands over its buffer of 4 KiB with each text: a log of short events would hold that much
         # for each of them.
-        return bytes(memoryview(orjson.dumps(data)))
+        return b"%b" % orjson.dumps(data)
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{what} is not JSON: {error}") from error
 

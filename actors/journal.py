@@ -13,6 +13,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey
 from actors.journal_batch import Batch
 from actors.journal_entries import Appended, Entry, Kept, Redacted, Together
+from actors.last_publisher import LastPublisher
 from actors.mailbox import Reply
 from actors.pace import Pace
 from actors.store import Opened, Record, Store, StoreError, Write
@@ -82,7 +83,7 @@ class Journal:
         self._pressing: trio.Event | None = None
         """Set by the next entry that lets the actor wait no longer for others."""
         self._room = trio.Event()
-        self._last_putter: trio.lowlevel.Task | None = None
+        self._publisher = LastPublisher()
         """Of the entries since the last commit began."""
         self._gathered: list[Entry] = []
         """Taken from the queue and not yet kept."""
@@ -124,7 +125,8 @@ class Journal:
         """In order behind all that waits. Whoever publishes waits for room first; what the engine puts of itself at a
         bounded rate, as the end of a topic, need not. Raises CallboardError UNAVAILABLE for an entry with a reply while
         nothing can be kept."""
-        self._check(is_refusable=entry.is_refusable)
+        if entry.is_refusable:
+            self.check()
         self._waiting.append(entry)
         if self._news is not None:
             self._news.set()
@@ -135,11 +137,10 @@ class Journal:
         """Puts the entry where there is room and its task may go on at once; False where it has to wait for room, if
         only for a round of the loop: who has put the last entry as well lets the others have their turn. Raises as
         `put_nowait`."""
-        putter = trio.lowlevel.current_task()
-        if len(self._waiting) >= self._options.waiting or self._last_putter is putter:
-            self._last_putter = None
+        task = id(trio.lowlevel.current_task())
+        if not self._publisher.note(task) or len(self._waiting) >= self._options.waiting:
+            self._publisher.forget()
             return False
-        self._last_putter = putter
         self.put_nowait(entry)
         return True
 
@@ -185,7 +186,7 @@ class Journal:
             self.check()
 
     def _presses(self, entry: Entry) -> bool:
-        return len(self._waiting) >= _FULL or _is_awaited(entry)
+        return entry.is_awaited or len(self._waiting) >= _FULL
 
     async def _finish(self) -> None:
         """Keeps all that waits, as long as the store takes it."""
@@ -218,13 +219,14 @@ class Journal:
     def _gather(self) -> None:
         # A topic that is dropped may begin anew: what is of its next life belongs to the next commit.
         waiting, gathered = self._waiting, self._gathered
-        dropped = {key for entry in gathered for key in _dropped(entry)}
+        dropped = {key for entry in gathered if isinstance(entry, Kept) for key in entry.dropped}
         while waiting and len(gathered) < self._options.batch:
             if dropped and not dropped.isdisjoint(_topics(waiting[0])):
                 break
             entry = waiting.popleft()
             gathered.append(entry)
-            dropped.update(_dropped(entry))
+            if isinstance(entry, Kept):
+                dropped.update(entry.dropped)
         if len(waiting) < self._options.waiting:
             self._wake_waiting()
 
@@ -237,8 +239,7 @@ class Journal:
         ahead = self._freeing() if self.failure is not None else []
         batch = Batch(ahead or self._gathered)
         self._commit_began = began = trio.current_time()
-        # Whoever it was has had others run since, and may have ended.
-        self._last_putter = None
+        self._publisher.forget()
         write = batch.write
         try:
             await self._store.commit(write)
@@ -297,10 +298,6 @@ def _frees(entry: Entry) -> bool:
     return isinstance(entry, Kept) and bool(entry.floors)
 
 
-def _dropped(entry: Entry) -> tuple[ChannelKey, ...]:
-    return entry.dropped if isinstance(entry, Kept) else ()
-
-
 def _topics(entry: Entry) -> set[ChannelKey]:
     """Those to which something is added by it."""
     match entry:
@@ -311,18 +308,6 @@ def _topics(entry: Entry) -> set[ChannelKey]:
             return {*(opening.key for opening in opened), *(each.topic.log.key for each in entries)}
         case Appended() | Redacted():
             return {entry.topic.log.key}
-        case _:
-            assert_never(entry)
-
-
-def _is_awaited(entry: Entry) -> bool:
-    match entry:
-        case Together(entries):
-            return any(each.reply is not None for each in entries)
-        case Appended(reply=reply) | Kept(reply=reply):
-            return reply is not None
-        case Redacted():
-            return False
         case _:
             assert_never(entry)
 

@@ -46,6 +46,10 @@ class Appended(msgspec.Struct, frozen=True, eq=False):
     def is_refusable(self) -> bool:
         return self.reply is not None and not self.patient
 
+    @property
+    def is_awaited(self) -> bool:
+        return self.reply is not None
+
 
 class Together(msgspec.Struct, frozen=True, eq=False):
     """Events of several topics, and topics that are opened, that are kept as one. Where one of the entries is refused
@@ -58,6 +62,10 @@ class Together(msgspec.Struct, frozen=True, eq=False):
     def is_refusable(self) -> bool:
         return any(entry.is_refusable for entry in self.entries)
 
+    @property
+    def is_awaited(self) -> bool:
+        return any(entry.is_awaited for entry in self.entries)
+
 
 class Redacted(msgspec.Struct, frozen=True, eq=False):
     """Is taken back, also from what waits ahead of it."""
@@ -67,6 +75,10 @@ class Redacted(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_refusable(self) -> bool:
+        return False
+
+    @property
+    def is_awaited(self) -> bool:
         return False
 
 
@@ -88,5 +100,10 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
         # What makes room in a store that may be full is not given up.
         return self.reply is not None and not self.floors
 
+    @property
+    def is_awaited(self) -> bool:
+        return self.reply is not None
+
 
 Entry: TypeAlias = Appended | Together | Redacted | Kept
+"""Each tells whether it `is_refusable` while the store fails, and `is_awaited`: somebody waits until it is kept."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 import trio
 
@@ -64,8 +64,13 @@ class KeptChannel(Channel):
         self._parking = True
         self._news.set()
 
-    def add(self, addition: Addition) -> Awaitable[None]:
-        return self._add(addition)
+    async def add(self, addition: Addition) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        self.check_open()
+        if self._journal.try_put(self.entry(addition)):
+            self._waiting += 1
+        else:
+            await self._add_later(addition)
 
     def entry(self, addition: Addition) -> Appended:
         """For the journal, as of now: made in the step in which it is put there."""
@@ -114,7 +119,8 @@ class KeptChannel(Channel):
         for event in events:
             self.log.add(event)
         self.last_active = trio.current_time()
-        self._notify_watchers()
+        if self._watchers:
+            self._notify_watchers()
         if self._delivered == before and self._audiences.subscribers <= self._in_place:
             self._delivered = self.log.tail
             self._deliver_in_place(before, events)
@@ -147,16 +153,6 @@ class KeptChannel(Channel):
                 await self._news.wait()
         self._parking = False
         self.running = False
-
-    async def _add(self, addition: Addition) -> None:
-        """A point of cancellation, and one at which others may run: each time, or each second time where nobody else
-        publishes meanwhile. A task's step costs more than all else here."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self.check_open()
-        if self._journal.try_put(self.entry(addition)):
-            self._waiting += 1
-        else:
-            await self._add_later(addition)
 
     async def _add_later(self, addition: Addition) -> None:
         self.expect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable
 from enum import Enum
 from typing import TypeAlias, assert_never
 
@@ -12,19 +11,12 @@ import trio
 
 from actors.channel import BATCH_BYTES, Addition, Channel
 from actors.errors import CallboardError, ErrorCode
-from actors.event import Draft, Event
+from actors.event import Event
+from actors.last_publisher import LastPublisher
 from actors.log import Log
-from actors.mailbox import Mailbox, Reply
-from actors.position import Position
+from actors.mailbox import Mailbox
 from actors.redaction import Redaction
 from actors.spawner import Spawner
-
-
-class Append(msgspec.Struct, frozen=True, gc=False):
-    """Add the drafts in one piece. The reply is the position of the last one, once it is in the log."""
-
-    drafts: tuple[Draft, ...]
-    reply: Reply[Position] | None
 
 
 class Redact(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +35,7 @@ class Fail(msgspec.Struct, frozen=True, gc=False):
     error: Exception
 
 
-Message: TypeAlias = Append | Redact | Park | Fail
+Message: TypeAlias = Addition | Redact | Park | Fail
 
 
 class Turn(Enum):
@@ -68,11 +60,17 @@ class VolatileChannel(Channel):
     restarts queues up behind.
     """
 
-    __slots__ = ("_mailbox", "_mailbox_size", "_turn")
+    __slots__ = ("_last_publisher", "_mailbox", "_mailbox_size", "_publisher", "_turn")
 
-    def __init__(self, log: Log, mailbox_size: int, supervisor: Spawner, in_place: int) -> None:
+    def __init__(
+        self, log: Log, mailbox_size: int, supervisor: Spawner, in_place: int, last_publisher: LastPublisher
+    ) -> None:
+        """`last_publisher`: of all topics."""
         super().__init__(log, supervisor, in_place)
         self._turn = Turn.FREE
+        self._last_publisher = last_publisher
+        self._publisher = 0
+        """The id of the task that took the last turn in place."""
         self._mailbox_size = mailbox_size
         # Made when the first message is sent: where every turn is taken in place none is, and it is 1.7 KiB.
         self._mailbox: Mailbox[Message] | None = None
@@ -91,8 +89,22 @@ class VolatileChannel(Channel):
             self._box().ref.send_nowait(Park())
             self._turn = Turn.ACTOR
 
-    def add(self, addition: Addition) -> Awaitable[None]:
-        return self._publish(Append(addition.drafts, addition.reply))
+    async def add(self, addition: Addition) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._turn is Turn.FREE and self._audiences.subscribers <= self._in_place:
+            self._take_turn(addition)
+            if not self._goes_on():
+                # Not a point of cancellation: it has been published.
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            self._step_aside()
+        else:
+            if addition.reply is None:
+                # What the engine says of itself is never refused: it waits.
+                self.wake()
+            else:
+                self.start()
+            self._turn = Turn.ACTOR
+            await self._box().ref.send(addition)
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)
@@ -117,7 +129,7 @@ class VolatileChannel(Channel):
         self._yield_turn()
         async for message in self._box():
             match message:
-                case Append():
+                case Addition():
                     await self._audiences.deliver(*self._append_waiting(message))
                 case Redact():
                     self.log.redact(message.redaction)
@@ -146,33 +158,23 @@ class VolatileChannel(Channel):
         if self._nothing_waits:
             self._turn = Turn.FREE
 
-    async def _publish(self, append: Append) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._turn is Turn.FREE and self._audiences.subscribers <= self._in_place:
-            self._take_turn(append)
-            # Not a point of cancellation: it has been published.
-            await trio.lowlevel.cancel_shielded_checkpoint()
-            self._step_aside()
-        else:
-            if append.reply is None:
-                # What the engine says of itself is never refused: it waits.
-                self.wake()
-            else:
-                self.start()
-            self._turn = Turn.ACTOR
-            await self._box().ref.send(append)
+    def _goes_on(self) -> bool:
+        """Whether who has taken the turn need not let others run. Where several publish in the topic, they are joined
+        meanwhile."""
+        last, self._publisher = self._publisher, id(trio.lowlevel.current_task())
+        return self._last_publisher.note(self._publisher) and last == self._publisher
 
     def _step_aside(self) -> None:
         if self._turn is Turn.TAKEN:
             self._turn = Turn.FREE
 
-    def _take_turn(self, append: Append) -> None:
+    def _take_turn(self, addition: Addition) -> None:
         """The whole turn, in the publisher's task."""
         self._turn = Turn.TAKEN
         self.last_active = trio.current_time()
         try:
             before = self.log.tail
-            events = self._append(append)
+            events = self._append(addition)
             self._audiences.deliver_at_once(before, events)
         except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
             # The mailbox is empty, so there is room.
@@ -180,19 +182,20 @@ class VolatileChannel(Channel):
             self._box().ref.send_nowait(Fail(error))
             self.wake()
 
-    def _append(self, append: Append) -> list[Event]:
-        events = [self.log.append(draft) for draft in append.drafts]
-        self._notify_watchers()
-        if append.reply is not None:
-            append.reply.answer(self.log.position)
+    def _append(self, addition: Addition) -> list[Event]:
+        events = [self.log.append(draft) for draft in addition.drafts]
+        if self._watchers:
+            self._notify_watchers()
+        if addition.reply is not None:
+            addition.reply.answer(self.log.position)
         return events
 
-    def _append_waiting(self, first: Append) -> tuple[int, list[Event]]:
+    def _append_waiting(self, first: Addition) -> tuple[int, list[Event]]:
         """Appends `first` and all that waits behind it, and returns the tail from before with what was appended."""
         before = self.log.tail
         events: list[Event] = []
         size = 0
-        message: Append | None = first
+        message: Addition | None = first
         while message is not None:
             appended = self._append(message)
             events += appended
@@ -201,14 +204,14 @@ class VolatileChannel(Channel):
         self.last_active = trio.current_time()
         return before, events
 
-    def _next_waiting(self) -> Append | None:
+    def _next_waiting(self) -> Addition | None:
         if self._mailbox is None:
             return None
         # A request to park that has a message before it or behind it was overtaken by events.
         with contextlib.suppress(trio.WouldBlock, trio.ClosedResourceError):
             while True:
                 message = self._mailbox.receive_nowait()
-                if isinstance(message, Append):
+                if isinstance(message, Addition):
                     return message
                 if isinstance(message, Redact):
                     self.log.redact(message.redaction)

@@ -32,7 +32,8 @@ GENERATOR_SATURATED, OTHERS_RAN = "the load generator was saturated", "other pro
 NAP_US = 10
 """How long the generator naps at full speed, for each connection: a few events wait in every socket by then."""
 LONGEST_NAP_US = 10_000
-_IN_MEMORY = {"STORE__PATH": ":memory:"}
+IN_MEMORY = {"STORE__PATH": ":memory:"}
+"""Settings with which Callboard keeps no log on the disk."""
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -169,7 +170,7 @@ class Rig:
             # To a small audience each emit is a fan-out of its own, after which nothing is left to wait for.
             pause = 4 + load.connections // 128 if load.connections > ChannelsOptions().in_place else 0
             order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill, kept=load.kept)
-            with self.callboard(False, {} if load.rate or load.kept else _IN_MEMORY) as callboard:
+            with self.callboard(False, {} if load.rate or load.kept else IN_MEMORY) as callboard:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
                 scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}

@@ -3,8 +3,8 @@
     python -m benchmarks.tokens [--quick] [--publish]
 
 Beside it stands what as many bare trio timers cost that send nothing, and those that send what a token is: that any
-program on trio pays. A reading in which the tokens did not come at
-their full rate is told apart: its CPU is that of less work.
+program on trio pays. Callboard has its log on the disk, where each token is committed before it is sent, and then in
+memory. A reading in which the tokens did not come at their full rate is told apart: its CPU is that of less work.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,12 +25,16 @@ from benchmarks.machine import cpu_time
 from benchmarks.peers.catalogue import Peer
 from benchmarks.picture import Panel, bars, curves
 from benchmarks.report import Reading, Report, series
-from benchmarks.rig import CALLBOARD, GATEWAY_PATH, OTHERS_RAN, WAITING_LIMIT, Rig, say, subscribe
+from benchmarks.rig import CALLBOARD, GATEWAY_PATH, IN_MEMORY, OTHERS_RAN, WAITING_LIMIT, Rig, say, subscribe
 from benchmarks.settings import Benchmark, Settings, main
 from benchmarks.token_agents import TOKENS_PER_SECOND
 
 TIMERS = "trio timers"
 SENDING = "trio timers that send"
+KEPT = f"{CALLBOARD}, on disk"
+UNKEPT = f"{CALLBOARD}, in memory"
+SETTINGS: Mapping[str, Mapping[str, str]] = {KEPT: {}, UNKEPT: IN_MEMORY}
+"""By the name of the server, where it has its log."""
 STREAMS = 500
 STREAMING = "{x} streams at 50 tokens/s"
 FIRST = "create to first token"
@@ -72,9 +77,9 @@ def timers(rig: Rig, settings: Settings, streams: int, *, send: bool = False) ->
     return [Reading(STREAMING, SENDING if send else TIMERS, "CPU %", 100 * spent.running / wall, streams, doubts)]
 
 
-def streaming(rig: Rig, streams: int) -> list[Reading]:
+def streaming(rig: Rig, name: str, streams: int) -> list[Reading]:
     """All streams at once. Their CPU compares with the timers' at the full rate only."""
-    with _streams(rig, streams) as (server, topics):
+    with _streams(rig, name, streams) as (server, topics):
         script = [*FOLLOW, "--topics", topics]
         with rig.generator(
             server.port, GATEWAY_PATH, streams, script=script, marker=MARKER, nap_us=STREAM_NAP_US
@@ -84,9 +89,9 @@ def streaming(rig: Rig, streams: int) -> list[Reading]:
     per_second, latency = flowing.counted.per_second, flowing.counted.latency_us
     doubts = (*flowing.doubts, *not_at_rate(per_second, streams))
     return [
-        Reading(STREAMING, CALLBOARD, "CPU %", 100 * flowing.cpu_share, streams, doubts),
-        Reading(STREAMING, CALLBOARD, "tokens/s", per_second, streams, doubts),
-        Reading(STREAMING, CALLBOARD, "p99 ms", latency.p99 / 1000, streams, doubts),
+        Reading(STREAMING, name, "CPU %", 100 * flowing.cpu_share, streams, doubts),
+        Reading(STREAMING, name, "tokens/s", per_second, streams, doubts),
+        Reading(STREAMING, name, "p99 ms", latency.p99 / 1000, streams, doubts),
     ]
 
 
@@ -96,30 +101,30 @@ def not_at_rate(per_second: float, streams: int) -> tuple[str, ...]:
     return () if share >= AT_RATE else (f"not at rate: {share:.0%} of the tokens came",)
 
 
-def cancelling(rig: Rig, streams: int) -> list[Reading]:
+def cancelling(rig: Rig, name: str, streams: int) -> list[Reading]:
     """The cancellation of each of so many running streams, spread over seconds."""
-    with _streams(rig, streams) as (server, topics):
+    with _streams(rig, name, streams) as (server, topics):
         script = [*FOLLOW, "--topics", topics, "--request", action("cancel"), "--once", "--every", str(CANCEL_EVERY)]
         with _answered(rig, server.port, streams, script, '"task.cancelled"', streams, STREAM_NAP_US) as load:
             load.wait_ready()
             stopped = rig.count(server.pid, [load])
     latency, doubts = stopped.counted.latency_us, tuple(stopped.doubts)
     return [
-        Reading(CANCEL, CALLBOARD, "p50 ms", latency.p50 / 1000, streams, doubts),
-        Reading(CANCEL, CALLBOARD, "p99 ms", latency.p99 / 1000, streams, doubts),
+        Reading(CANCEL, name, "p50 ms", latency.p50 / 1000, streams, doubts),
+        Reading(CANCEL, name, "p99 ms", latency.p99 / 1000, streams, doubts),
     ]
 
 
 @contextmanager
-def _streams(rig: Rig, count: int) -> Iterator[tuple[CallboardServer, str]]:
+def _streams(rig: Rig, name: str, count: int) -> Iterator[tuple[CallboardServer, str]]:
     """A server with so many streams that wait for their turn, and a file with the line of each."""
-    with rig.callboard(**ROOM) as server, tempfile.TemporaryDirectory() as folder:
+    with rig.callboard(False, SETTINGS[name], **ROOM) as server, tempfile.TemporaryDirectory() as folder:
         topics = Path(folder) / "topics"
         topics.write_text("".join(f"{task}\n" for task in server.create_many("streamer", count)))
         yield server, str(topics)
 
 
-def first_token(rig: Rig, count: int) -> list[Reading]:
+def first_token(rig: Rig, name: str, count: int) -> list[Reading]:
     """From the generator's `create` to the first token, of an agent that emits it at once."""
     create = action("create", {"agent": "greeter", "prompt": "go"})
     follow_all = '{"id":"s","type":"subscribe","payload":{"channel":"task","topics":[]}}'
@@ -127,15 +132,15 @@ def first_token(rig: Rig, count: int) -> list[Reading]:
         "--send", follow_all, "--expect", '"subscribed"', "--request", create, "--every", "0.02",
     ]  # fmt: skip
     with (
-        rig.callboard(commands_per_second=1_000_000) as server,
+        rig.callboard(False, SETTINGS[name], commands_per_second=1_000_000) as server,
         _answered(rig, server.port, 1, script, '"bench.first"', count) as load,
     ):
         load.wait_ready()
         watched = rig.count(server.pid, [load])
     latency, doubts = watched.counted.latency_us, tuple(watched.doubts)
     return [
-        Reading(FIRST, CALLBOARD, "p50 ms", latency.p50 / 1000, 0, doubts),
-        Reading(FIRST, CALLBOARD, "p99 ms", latency.p99 / 1000, 0, doubts),
+        Reading(FIRST, name, "p50 ms", latency.p50 / 1000, 0, doubts),
+        Reading(FIRST, name, "p99 ms", latency.p99 / 1000, 0, doubts),
     ]
 
 
@@ -152,14 +157,17 @@ def measure(settings: Settings, _: Sequence[Peer]) -> list[Reading]:
     rig, found = Rig(settings.window, fit=False), list[Reading]()
     streams = 50 if settings.quick else STREAMS
     moderate = 10 if settings.quick else MODERATE
-    parts: tuple[tuple[str, Callable[[], list[Reading]]], ...] = (
-        ("trio timers", lambda: timers(rig, settings, streams)),
+    parts: list[tuple[str, Callable[[], list[Reading]]]] = [
+        (TIMERS, lambda: timers(rig, settings, streams)),
         (SENDING, lambda: timers(rig, settings, streams, send=True)),
-        ("streams", lambda: streaming(rig, streams)),
-        (f"cancellation among {moderate}", lambda: cancelling(rig, moderate)),
-        (f"cancellation among {streams}", lambda: cancelling(rig, streams)),
-        ("first token", lambda: first_token(rig, 50 if settings.quick else 200)),
-    )
+    ]
+    for server in SETTINGS:
+        parts += [
+            (f"{server}, streams", partial(streaming, rig, server, streams)),
+            (f"{server}, cancellation among {moderate}", partial(cancelling, rig, server, moderate)),
+            (f"{server}, cancellation among {streams}", partial(cancelling, rig, server, streams)),
+            (f"{server}, first token", partial(first_token, rig, server, 50 if settings.quick else 200)),
+        ]
     for repetition in range(settings.repetitions):
         for name, part in parts:
             say(f"[{repetition + 1}/{settings.repetitions}] tokens: {name}")
@@ -179,7 +187,8 @@ def panels(report: Report) -> list[Panel]:
 
 
 def duration(settings: Settings, _: Sequence[str]) -> float:
-    return settings.repetitions * (3 * settings.seconds + 2 * CANCEL_EVERY + 15)
+    each = settings.seconds + 2 * CANCEL_EVERY + 13
+    return settings.repetitions * (2 * settings.seconds + 2 + len(SETTINGS) * each)
 
 
 TOKENS = Benchmark(

@@ -16,7 +16,7 @@ from benchmarks.peers import install
 from benchmarks.peers.catalogue import PEERS, prepare
 from benchmarks.rig import CALLBOARD, FLOOR, Failed, Rig, Window, attempt
 from benchmarks.settings import Settings, main
-from benchmarks.tokens import cancelling, first_token, not_at_rate
+from benchmarks.tokens import KEPT, UNKEPT, cancelling, first_token, not_at_rate
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason=NO_COMPILER)
 
@@ -98,10 +98,12 @@ def test_latency_measures_the_floor_without_stalled_readers(tmp_path: Path) -> N
     assert stalled_numbers(Settings(), FLOOR) == ()
 
 
-def test_first_token_and_cancellation_are_measured_on_callboard() -> None:
+@pytest.mark.parametrize("server", [KEPT, UNKEPT])
+def test_first_token_and_cancellation_are_measured_on_callboard(server: str) -> None:
     rig = Rig(Window(0.1, 0.3), fit=False)
-    assert all(0 < reading.value < 1000 for reading in first_token(rig, 10))
-    assert all(0 < reading.value < 1000 for reading in cancelling(rig, 5))
+    found = [*first_token(rig, server, 10), *cancelling(rig, server, 5)]
+    assert {reading.server for reading in found} == {server}
+    assert all(0 < reading.value < 1000 for reading in found)
 
 
 def test_streams_that_lag_behind_their_rate_are_told_apart() -> None:

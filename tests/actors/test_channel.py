@@ -9,6 +9,7 @@ from trio.testing import wait_all_tasks_blocked
 from actors.channel import Addition
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
+from actors.last_publisher import LastPublisher
 from actors.log import Resumption
 from actors.mailbox import Reply
 from actors.position import Position
@@ -153,7 +154,7 @@ async def test_an_idle_actor_parks_and_comes_back(autojump_clock: trio.abc.Clock
 async def test_a_request_to_park_is_overtaken_by_an_event(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         spawner = RestartingSpawner(nursery)
-        channel = VolatileChannel(log_of(), 10, spawner, -1)
+        channel = VolatileChannel(log_of(), 10, spawner, -1, LastPublisher())
         await channel.add(Addition(KEY, (fact(1),)))
         await wait_all_tasks_blocked()
         # No checkpoint lies before the event, so that the actor has not taken either request.
@@ -169,7 +170,7 @@ async def test_a_request_to_park_is_overtaken_by_an_event(autojump_clock: trio.a
 
 
 async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.Clock) -> None:
-    channel = VolatileChannel(log_of(), 2, NoSpawner(), -1)
+    channel = VolatileChannel(log_of(), 2, NoSpawner(), -1, LastPublisher())
     async with trio.open_nursery() as nursery:
         for content in "abc":
             nursery.start_soon(channel.add, Addition(KEY, (text(content),)))
@@ -183,7 +184,7 @@ async def test_a_full_mailbox_makes_the_publisher_wait(autojump_clock: trio.abc.
 
 
 async def test_a_closed_topic_refuses_who_waits_and_who_comes(autojump_clock: trio.abc.Clock) -> None:
-    channel = VolatileChannel(log_of(), 1, NoSpawner(), -1)
+    channel = VolatileChannel(log_of(), 1, NoSpawner(), -1, LastPublisher())
     reply: Reply[Position] = Reply()
     await channel.add(Addition(KEY, (fact(1),), reply=reply))
     channel.close()
