@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
-import msgspec
 import trio
 
 from actors.alone import Alone
@@ -23,6 +22,7 @@ from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
 from actors.store import Record, Store, StoreError
 from actors.task_events import is_over
+from actors.unreadable import UNREADABLE
 
 _log = logging.getLogger("callboard.feeds")
 
@@ -274,7 +274,7 @@ class Feed:
         parts = self._record.load(rows)
         try:
             self.projection.load(parts)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             # Kept by another version, perhaps. Without it the feed begins anew; with it nothing would ever begin.
             _log.exception("what was kept of %s cannot be read", self.key)
         if self._record.heard is not None:
