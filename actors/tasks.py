@@ -111,6 +111,10 @@ class Tasks:
         self._quiet = trio.Event()
         self._admitting = True
 
+    def __contains__(self, task_id: str) -> bool:
+        """Whosever it is."""
+        return task_id in self._all
+
     @property
     def keeper(self) -> Keeper:
         return self._services.channels.keeper
