@@ -13,6 +13,7 @@ from actors.event import now_ms
 from actors.kept_task import BATCH_PART_RECORDS, batch_part_id
 from actors.principal import Principal
 from actors.store import Record, Store
+from actors.task_launcher import TaskLauncher
 from actors.task_record import TaskRecord
 from actors.tasks import Tasks
 
@@ -64,8 +65,9 @@ class Batch(msgspec.Struct, frozen=True):
 class Batches:
     """The newest `limit` batches."""
 
-    def __init__(self, tasks: Tasks, limit: int = 1000, largest: int = 1000) -> None:
+    def __init__(self, tasks: Tasks, launcher: TaskLauncher, limit: int = 1000, largest: int = 1000) -> None:
         self._tasks = tasks
+        self._launcher = launcher
         self._limit = limit
         self._largest = largest
         self._batches: dict[str, Batch] = {}
@@ -75,14 +77,14 @@ class Batches:
         none."""
         if not 0 < len(command.tasks) <= self._largest:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"a batch has 1 to {self._largest} tasks")
-        self._tasks.admit(principal, command.tasks)
+        self._launcher.admit(principal, command.tasks)
         batch_id, now = f"batch-{secrets.token_hex(8)}", now_ms()
 
         def record(task_ids: list[str]) -> Record:
             kept = KeptBatch(principal.user_id, now, tuple(task_ids))
             return Record(BATCH_RECORDS, batch_id, msgspec.json.encode(kept))
 
-        started = await self._tasks.start_batch(principal, command.tasks, batch_id, record)
+        started = await self._launcher.start_batch(principal, command.tasks, batch_id, record)
         records = [task.record for task in started]
         for one in records:
             one.is_counted = True

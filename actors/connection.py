@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
 
 import msgspec
 import trio
@@ -13,7 +12,6 @@ from actors.admission import (
     WHOLE,
     Admission,
     admit,
-    admit_at,
     admit_to_all,
     admit_to_end,
     held,
@@ -22,7 +20,6 @@ from actors.admission import (
 from actors.commands import Start
 from actors.errors import CallboardError, CloseCode, ErrorCode
 from actors.event import ChannelKey, Event
-from actors.followers import Follower
 from actors.following import Following
 from actors.outbox import Outbox
 from actors.pace import walk
@@ -46,9 +43,9 @@ class Connection:
         "_max",
         "_named",
         "_router",
-        "_subscriptions",
         "close",
         "device_id",
+        "held",
         "outbox",
         "principal",
     )
@@ -69,7 +66,8 @@ class Connection:
         self._router = router
         self._encoder = encoder
         self._max = max_subscriptions
-        self._subscriptions: dict[ChannelKey, Subscription] = {}
+        self.held: dict[ChannelKey, Subscription] = {}
+        """What it is subscribed to now, by name or through a whole channel."""
         self._named: set[ChannelKey] = set()
         self._following: dict[str, Following] = {}
         """The channels held whole. The system channel's topics are few and fixed: it is not followed as they open."""
@@ -78,7 +76,7 @@ class Connection:
 
     @property
     def subscriptions(self) -> int:
-        return len(self._subscriptions)
+        return len(self.held)
 
     def admit(
         self,
@@ -135,7 +133,7 @@ class Connection:
             if admission.key.topic == WHOLE:
                 whole = admission
             elif not admission.over:
-                self._subscribe(admission)
+                self.subscribe(admission)
                 placed.add(admission.key)
         if not everything:
             return None
@@ -145,7 +143,9 @@ class Connection:
         if whole is None:
             return None
         self._tell(whole)
-        return self._catch_up(self._following[channel], whole, placed) if is_new or not whole.live else None
+        if not is_new and whole.live:
+            return None
+        return self._following[channel].catch_up(self._require_principal(), whole, placed)
 
     def is_following(self, channel: str) -> bool:
         """Whether the channel is held whole, and topics are followed as they open."""
@@ -162,7 +162,7 @@ class Connection:
             if subscription.is_behind and len(behind) <= _MOST_BEHIND:
                 behind[subscription.log.key] = standing(subscription)
 
-        of_channel = [subscription for key, subscription in self._subscriptions.items() if key.channel == channel]
+        of_channel = [subscription for key, subscription in self.held.items() if key.channel == channel]
         if (rest := walk(of_channel, look)) is not None:
             await rest
         # What lags of a topic that was forgotten is not held any more, and still sent.
@@ -176,16 +176,41 @@ class Connection:
         and nothing changes; `hold` subscribes, in the same step."""
         return self._admission(key, start, named=True, snapshot=snapshot)
 
+    def subscribe(self, admission: Admission) -> None:
+        """As admitted."""
+        key = admission.key
+        if admission.named:
+            self._named.add(key)
+        there = self.held.get(key)
+        # Where it is held already it goes on where it is, and what the snapshot holds may come behind it.
+        goes_on = there is not None and (admission.live or there.offset == admission.start.offset)
+        if goes_on and not admission.snapshot:
+            return
+        if not goes_on:
+            self._drop(key)
+        self._tell(admission)
+        if not goes_on:
+            self.held[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
+
     def hold(self, admission: Admission, left: Callable[[Position], None] | None = None) -> None:
         """Subscribes as told. The reply that names the start has been put into the outbox before.
 
         `left` is told once, when the subscription ends, which event was the last that the client was sent.
         """
-        self._subscribe(admission)
+        self.subscribe(admission)
         if left is not None:
             if self._leaving is None:
                 self._leaving = {}
             self._leaving[admission.key] = left
+
+    def sees(self, key: ChannelKey) -> bool:
+        """Whether the client may see the topic now."""
+        return self.principal is not None and self._router.sees(self.principal, key)
+
+    def forget(self, key: ChannelKey) -> None:
+        """The topic is no more: nothing comes, and what still waits in the outbox is sent."""
+        self.held.pop(key, None)
+        self._named.discard(key)
 
     def let_go(self, key: ChannelKey) -> None:
         """Idempotent."""
@@ -209,17 +234,17 @@ class Connection:
         check_channel(channel)
         following = self._following.pop(channel, None)
         if following is not None:
-            self._router.channels.unfollow(following.follower)
-        return walk([key for key in self._subscriptions if key.channel == channel], self.let_go)
+            following.close()
+        return walk([key for key in self.held if key.channel == channel], self.let_go)
 
     def topics(self, channel: str) -> tuple[str, ...]:
         """The topics of a channel that are subscribed to now."""
-        return tuple(key.topic for key in self._subscriptions if key.channel == channel)
+        return tuple(key.topic for key in self.held if key.channel == channel)
 
     def detach(self) -> None:
         """The connection is over: no event reaches its outbox any more."""
         self._unfollow_all()
-        for key in tuple(self._subscriptions):
+        for key in tuple(self.held):
             self._drop(key)
         self._named.clear()
 
@@ -227,11 +252,11 @@ class Connection:
         """As `detach`, and others need not wait where it holds very many topics: what is returned drops the rest of
         them. It is to be awaited."""
         self._unfollow_all()
-        return walk(tuple(self._subscriptions), self.let_go)
+        return walk(tuple(self.held), self.let_go)
 
     def _unfollow_all(self) -> None:
         for following in self._following.values():
-            self._router.channels.unfollow(following.follower)
+            following.close()
         self._following.clear()
 
     def _require_principal(self) -> Principal:
@@ -240,25 +265,10 @@ class Connection:
         return self.principal
 
     def _admission(self, key: ChannelKey, start: Start, *, named: bool, snapshot: Event | None = None) -> Admission:
-        subscription = self._subscriptions.get(key)
+        subscription = self.held.get(key)
         if subscription is not None and start == "live" and snapshot is None:
             return msgspec.structs.replace(held(subscription), named=named)
         return admit(self._router, key, start, named=named, snapshot=snapshot)
-
-    def _subscribe(self, admission: Admission) -> None:
-        key = admission.key
-        if admission.named:
-            self._named.add(key)
-        there = self._subscriptions.get(key)
-        # Where it is held already it goes on where it is, and what the snapshot holds may come behind it.
-        goes_on = there is not None and (admission.live or there.offset == admission.start.offset)
-        if goes_on and not admission.snapshot:
-            return
-        if not goes_on:
-            self._drop(key)
-        self._tell(admission)
-        if not goes_on:
-            self._subscriptions[key] = self._router.channels.subscribe(key, self.outbox, self._encoder, admission.start)
 
     def _tell(self, admission: Admission) -> None:
         for event in admission.first:
@@ -266,63 +276,12 @@ class Connection:
                 self.outbox.put_nowait(frame)
 
     def _follow(self, channel: str) -> None:
-        follower = Follower(channel, self._require_principal().sight, self._attach, self._forget)
-        self._following[channel] = Following(follower)
+        following = self._following[channel] = Following(self, self._router, channel, self._require_principal())
         if channel != "system":
-            self._router.channels.follow_what_comes(follower)
-
-    def _attach(self, key: ChannelKey) -> None:
-        """A topic of a channel that is followed whole. The limit is for topics named: one who asks for all gets all."""
-        if key in self._subscriptions or not self._sees(key):
-            return
-        following = self._following[key.channel]
-        if following.number is None:
-            self._subscribe(self._admission(key, "live", named=False))
-        else:
-            following.placed.add(key)
-            begin = self._router.log(key).resume_at(following.number)
-            self._subscribe(admit_at(self._router, key, begin, named=False, live=True))
-
-    def _catch_up(self, following: Following, whole: Admission, placed: Iterable[ChannelKey]) -> Awaitable[None] | None:
-        """Takes every topic up where it stood at the mark, but those that are placed."""
-        number = whole.start.offset
-        following.begin(number, placed)
-        if whole.key.channel == "task":
-            # A task that waits for an answer may have been put away for lack of watchers.
-            for key in self._router.tasks.asking(self._require_principal()):
-                self._attach(key)
-        keys = self._router.channels.to_follow(following.follower, number)
-        rest = walk(keys, partial(self._take_up, following, number, whole.live))
-        if rest is not None:
-            return following.end_after(rest)
-        following.end()
-        return None
-
-    def _take_up(self, following: Following, number: int, live: bool, key: ChannelKey) -> None:
-        """One that is held already goes back if the client has asked for what was before; it is not moved forward."""
-        if self._following.get(key.channel) is not following or key in following.placed or not self._sees(key):
-            return
-        log = self._router.channels.log_to_follow(key, number)
-        if log is None:
-            return
-        begin = log.resume_at(number)
-        subscription = self._subscriptions.get(key)
-        if subscription is None or (not live and subscription.offset > begin.offset):
-            admission = admit_at(self._router, key, begin, named=False, live=False)
-            # Taken off the shelf for that, it was attached as every topic that opens.
-            if key not in following.placed:
-                self._subscribe(admission)
-
-    def _sees(self, key: ChannelKey) -> bool:
-        return self.principal is not None and self._router.sees(self.principal, key)
-
-    def _forget(self, key: ChannelKey) -> None:
-        """The topic is no more: nothing comes, and what still waits in the outbox is sent."""
-        self._subscriptions.pop(key, None)
-        self._named.discard(key)
+            self._router.channels.follow_what_comes(following.follower)
 
     def _drop(self, key: ChannelKey) -> None:
-        subscription = self._subscriptions.pop(key, None)
+        subscription = self.held.pop(key, None)
         if subscription is not None:
             if self._leaving and (left := self._leaving.pop(key, None)) is not None:
                 left(Position(subscription.log.epoch, subscription.offset))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -14,26 +13,20 @@ from actors.attendance import Attendance
 from actors.channels import Channels
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
+from actors.feed_loader import FeedLoader
 from actors.feed_record import FeedRecord
 from actors.log import Log, Resumption, Retention
 from actors.position import Position
 from actors.projection import Projection
 from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
-from actors.store import Record, Store, StoreError
+from actors.store import Record, Store
 from actors.task_events import is_over
-from actors.unreadable import UNREADABLE
-
-_log = logging.getLogger("callboard.feeds")
 
 _CATCH_UP_SECONDS = 5.0
-_STORE_PAUSE = 0.5
-"""Seconds until what could not be read is asked for again."""
 _SILENT_EVENTS = 2_000
 """Events of which nothing was said: after so many it is kept how far they were read, so that a restart need not read
 more than these again. Far fewer than a topic holds."""
-_PAGE_EVENTS = 512
-_PAGE_BYTES = 256 * 1024
 
 
 class Feed:
@@ -44,8 +37,7 @@ class Feed:
     event. An event that the projection cannot take is its crash: it is reported, and the restart goes on behind it.
 
     Where the topic is kept, so are the cursors, in the same commit as what was said of the events: after a crash of the
-    engine each event has been taken in once. Of what is taken up the state is what the projection dumped, or what it
-    makes of the sources up to the cursors, where what it says is thrown away. What it held back then is due again.
+    engine each event has been taken in once. What was held back then is due again.
     """
 
     def __init__(
@@ -74,7 +66,8 @@ class Feed:
         self._progress = trio.Event()
         self._ready = trio.Event()
         self._at_ready: list[Callable[[], None]] = []
-        self._rebuild: deque[tuple[ChannelKey, int]] = deque()
+        self._loader: FeedLoader | None = None
+        """Until what was kept is taken up."""
         self._events: deque[Event] = deque()
         """Read, and not taken in. With what follows it outlives a crash."""
         self._drafts: list[Draft] = []
@@ -87,6 +80,8 @@ class Feed:
         """What is kept of the state must be kept anew."""
         if is_new:
             self._ready.set()
+        elif store is not None:
+            self._loader = FeedLoader(key, channels, store, self._record, projection)
 
     def __contains__(self, source: ChannelKey) -> bool:
         return source in self.reader
@@ -164,7 +159,7 @@ class Feed:
 
     def is_unread(self, log: Log) -> bool:
         """Whether the topic holds something that was not taken in."""
-        return self._record.cursors.get(log.key, 0) < log.tail
+        return self._record.is_unread(log)
 
     def close(self) -> None:
         """Ends the actor, and lets its sources go."""
@@ -177,8 +172,8 @@ class Feed:
         """The actor. Ends when it is closed."""
         task_status.started()
         with trio.CancelScope() as self._life:
-            if self._store is not None and not self._closed:
-                await self._take_up(self._store)
+            if self._loader is not None and not self._closed:
+                await self._take_up(self._loader)
             while not self._closed:
                 await self._gather()
                 self._project()
@@ -249,66 +244,17 @@ class Feed:
             await self._channels.emit(self.key, *self._drafts, records=lambda: records)
         self._drafts, self._records = [], {}
 
-    async def _take_up(self, store: Store) -> None:
-        if not self.is_ready and not self._rebuild:
-            await self._load(store)
-        while self._rebuild:
-            source, after = self._rebuild[0]
-            if not await self._rebuild_from(source, after):
-                self._rebuild.popleft()
-        if not self.is_ready:
-            self._ready.set()
-            actions, self._at_ready = self._at_ready, []
-            for action in actions:
-                action()
-
-    async def _load(self, store: Store) -> None:
-        """Once all that an earlier one of the name has said is kept."""
-        rows: list[tuple[str, bytes]] | None = None
-        while rows is None:
-            try:
-                await self._channels.keeper.keep()
-                rows = await store.records(self._record.kind)
-            except (StoreError, CallboardError):
-                await trio.sleep(_STORE_PAUSE)
-        parts = self._record.load(rows)
-        try:
-            self.projection.load(parts)
-        except UNREADABLE:
-            # Kept by another version, perhaps. Without it the feed begins anew; with it nothing would ever begin.
-            _log.exception("what was kept of %s cannot be read", self.key)
-        if self._record.heard is not None:
-            self.attendance.hear(self._record.heard)
-        for source in [source for source in self._record.cursors if not self._channels.exists(source)]:
-            self._channels.keeper.note(*self._record.forget(source))
-        needed = [log for source in self._record.cursors if (log := self._needed(source)) is not None]
-        begun = {log.key: await _begun_at(log) for log in needed}
-        self._rebuild.extend((key, 0) for key in sorted(begun, key=begun.__getitem__))
-
-    def _needed(self, source: ChannelKey) -> Log | None:
-        """The log of a source without which the projection's state is not complete."""
-        log = self._channels.peek(source) if self.projection.is_rebuilt_from(source) else None
-        return log if log is not None and (not is_over(log) or self.is_unread(log)) else None
-
-    async def _rebuild_from(self, source: ChannelKey, after: int) -> bool:
-        """A page of what was taken in. Whether there may be another one."""
-        log, until = self._channels.peek(source), self._record.cursors.get(source, 0)
-        if log is None:
-            return False
-        try:
-            events = await log.page(after, max_events=_PAGE_EVENTS, max_bytes=_PAGE_BYTES)
-        except StoreError:
-            await trio.sleep(_STORE_PAUSE)
-            return True
-        now = trio.current_time()
-        gap = None if events else log.missed(after)
-        for event in log.with_gaps(after, events) if gap is None else (log.gap_event(gap, gap.last),):
-            if event.offset > until:
-                return False
-            # Before it is taken in: where it is the projection's crash, the restart goes on behind it.
-            self._rebuild[0] = (source, event.offset)
-            self.projection.project(event, now)
-        return bool(events)
+    async def _take_up(self, loader: FeedLoader) -> None:
+        if not loader.is_loaded:
+            await loader.load()
+            if self._record.heard is not None:
+                self.attendance.hear(self._record.heard)
+        await loader.rebuild()
+        self._loader = None
+        self._ready.set()
+        actions, self._at_ready = self._at_ready, []
+        for action in actions:
+            action()
 
     def _add(self, source: ChannelKey, start: Resumption) -> None:
         if source in self.reader:
@@ -339,11 +285,3 @@ class Feed:
         floor = log.tail - self._retention.events
         if self._store is not None and floor > log.first - 1 + slack:
             self._channels.let_go(self.key, floor)
-
-
-async def _begun_at(log: Log) -> int:
-    """When its oldest event was, in Unix milliseconds; 0 where that cannot be told."""
-    with contextlib.suppress(StoreError):
-        for event in await log.page(log.first - 1, max_events=1, max_bytes=0):
-            return event.timestamp
-    return 0

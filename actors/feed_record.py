@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from actors.event import ChannelKey
+from actors.log import Log
 from actors.position import Position
 from actors.store import Record, Store, own_kind
 from actors.unreadable import UNREADABLE
@@ -54,6 +55,10 @@ class FeedRecord:
             except UNREADABLE:
                 _log.exception("the record %s of %s cannot be read", name, self._key)
         return parts
+
+    def is_unread(self, log: Log) -> bool:
+        """Whether the topic holds something that was not taken in."""
+        return self.cursors.get(log.key, 0) < log.tail
 
     def begin(self, channel: str) -> Record:
         self.begun.add(channel)

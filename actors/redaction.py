@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from actors.agent import Message
 from actors.event import Event, Json, Merge, encode_json
 
 REDACTED = "redacted"
@@ -69,6 +70,12 @@ class TaskRedaction(msgspec.Struct, frozen=True):
     def takes_back(self, role: str) -> bool:
         """Whether messages in that role are concerned, `user` or `assistant`."""
         return self.asked or role != "user"
+
+    def left_of(self, message: Message) -> Message:
+        """The message, or what is left of it. Idempotent."""
+        if message.task_id != self.task_id or not self.takes_back(message.role):
+            return message
+        return msgspec.structs.replace(message, content="", redacted=True)
 
     def apply(self, event: Event) -> Event:
         if event.key.channel == "task":

@@ -30,7 +30,7 @@ class Redactor:
         """Returns once nobody finds it in a history any more. What the task still says is taken back as it comes, also
         where it is yet to begin. Raises CallboardError UNAVAILABLE where nothing can be kept."""
         self._router.channels.keeper.check()
-        lasting = session.expects(redaction.task_id)
+        lasting = session.record.expects(redaction.task_id)
         session.redact(redaction)
         task = self._router.tasks.named(redaction.task_id)
         lasting = lasting or (task is not None and not task.record.is_ended)
@@ -50,6 +50,6 @@ class Redactor:
 
     def _boards(self, session: Session, task: TaskHandle | None) -> set[ChannelKey]:
         """Where an agent elsewhere was told of the task."""
-        names = {session.agent} if task is None else {task.record.command.agent}
+        names = {session.record.agent} if task is None else {task.record.command.agent}
         owners = {name: self._router.agents.registrant(name) for name in names}
         return {ChannelKey("agent", name, owner) for name, owner in owners.items() if owner is not None}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -12,7 +10,6 @@ import trio
 
 from actors.agent import Message
 from actors.asks import Ask, Asks
-from actors.channel import Addition, Records
 from actors.commands import (
     AnswerToolCall,
     AppendTurn,
@@ -27,22 +24,15 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, encode_json
-from actors.kept_questions import asked_records, settled_records
-from actors.kept_task import REMEMBERED_POSTS, post_record, task_record, turn_record
 from actors.lease import Lease, LeaseOptions
-from actors.mailbox import Reply
-from actors.position import Position
-from actors.posted_events import asked_in, checked_posts, fields_of, text_of
+from actors.post_keys import PostKeys
+from actors.posted_events import asked_in, checked_posts, fields_of
 from actors.principal import Principal
 from actors.questions import Ended, Question
+from actors.remote_emitter import RemoteEmitter
 from actors.session import Session
 from actors.store import Record
-from actors.task_context import (
-    ANSWER_TYPE,
-    TaskServices,
-    session_echo,
-    session_prompt,
-)
+from actors.task_context import TaskServices
 from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_past import Past
@@ -50,21 +40,9 @@ from actors.task_record import Ending, TaskRecord
 from actors.transcript import Transcript
 
 
-class Sent(msgspec.Struct, frozen=True, eq=False):
-    """Of `count` events on their way to the log, `posted` are the first."""
-
-    reply: Reply[Position]
-    count: int
-    posted: tuple[Draft | Question, ...] = ()
-
-    def place(self, last: int) -> None:
-        """They are in the log, up to this offset."""
-        for offset, item in enumerate(self.posted, last - self.count + 1):
-            if isinstance(item, Question):
-                item.offset = offset
-
-
 class RemoteTask(TaskHandle):
+    """What is asked of it is decided one by one; where nothing is, its lease and its questions run out."""
+
     def __init__(
         self,
         record: TaskRecord,
@@ -78,24 +56,21 @@ class RemoteTask(TaskHandle):
     ) -> None:
         """`board` is the topic on which the agent's tasks are announced."""
         super().__init__(record, key, services, ended, session)
-        self._board = board
         self._lease = Lease(options, services.cancel_seconds)
         self._patience = trio.CancelScope()
         self._history: tuple[Message, ...] = ()
         self._announced = False
         self._transcript = Transcript(record.id)
-        self._keys: deque[str] = deque(maxlen=REMEMBERED_POSTS)
+        self._posts = PostKeys(record)
         self._keeper = services.channels.keeper
-        self._deciding: Ending | None = None
-        self._sent: deque[Sent] = deque()
+        self._emitter = RemoteEmitter(record, key, board, session, services.channels, self._transcript)
         self._asks = Asks(self._answer_ended)
 
     def take_up(self, past: Past, posts: Sequence[str]) -> None:
         """Goes on where an earlier life of the engine has left it. Called before it runs."""
         self._transcript.take_up(past.said, past.text)
         self._announced = self.record.announced
-        newest = self.record.posts % REMEMBERED_POSTS if len(posts) == REMEMBERED_POSTS else 0
-        self._keys.extend([*posts[newest:], *posts[:newest]])
+        self._posts.take_up(posts)
 
     def ask_nowait(self, principal: Principal, command: TaskCommand) -> Receipt | None:
         return self._answer_ended(command) if self.record.is_ended else None
@@ -132,15 +107,7 @@ class RemoteTask(TaskHandle):
     async def _announce(self) -> None:
         self._announced = self.record.announced = True
         self._await_claim()
-        command = self.record.command
-        data: Json = {
-            "task_id": self.record.id,
-            "prompt": command.prompt,
-            "context": command.context,
-            "session_id": command.session_id,
-            "user_id": self.record.user_id,
-        }
-        await self._tell_agent("task.available", data, self._kept)
+        await self._emitter.announce(self._kept)
 
     async def _obey(self) -> None:
         while not self.record.is_ended:
@@ -176,15 +143,14 @@ class RemoteTask(TaskHandle):
         self._keeper.check()
         encode_json("prompt", prompt)
         turn = self.record.append_turn(prompt)
-        data: Json = {"task_id": self.record.id, "turn": turn, "prompt": prompt}
-        await self._tell_agent("task.turn", data, partial(self._kept_turn, turn, prompt))
+        await self._emitter.tell_turn(turn, prompt)
         await self._keeper.keep()
         return self._receipt(turn)
 
     def _receipt(self, turn: int | None = None) -> Receipt:
         seconds = self._lease.seconds if self.record.claimed_by is not None else None
         receipt, context = super()._receipt(turn), self.record.command.context
-        history = self._history if self.session is None else self.session.left_of(self._history)
+        history = self._history if self.session is None else self.session.record.history.left_of(self._history)
         return msgspec.structs.replace(receipt, lease_seconds=seconds, context=context, history=history)
 
     async def _claim(self, principal: Principal) -> None:
@@ -197,15 +163,14 @@ class RemoteTask(TaskHandle):
             self._keeper.check()
             record.claimed_by = principal.user_id
             record.start()
-            begun = started_draft(record), *self._next_turn()
-            await self._begin_turn(Addition(self.key, begun, self._kept))
+            await self._emitter.begin((started_draft(record), *self._next_turn()), self._kept)
         await self._keeper.keep()
         self._renew()
 
     async def _post(self, principal: Principal, command: PostEvents) -> None:
         if self.record.claimed_by != principal.user_id:
             raise CallboardError(ErrorCode.CONFLICT, f"claim task {self.record.id} before posting its events")
-        if command.idempotency_key is not None and command.idempotency_key in self._keys:
+        if command.idempotency_key in self._posts:
             await self._keeper.keep()
             return
         self._keeper.check()
@@ -213,57 +178,13 @@ class RemoteTask(TaskHandle):
         if last.event_type not in TASK_ENDS:
             drafts.append(last)
         posted = self._take_in(drafts)
-        keys = self._note_post(command.idempotency_key)
+        keys = self._posts.note(command.idempotency_key)
         self._renew()
         if last.event_type in TASK_ENDS:
             await self._conclude(last, posted, keys)
         else:
-            await self._say(posted, (), keys)
-        await self._settle()
-
-    def _note_post(self, key: str | None) -> tuple[Record, ...]:
-        if key is None:
-            return ()
-        self._keys.append(key)
-        noted = post_record(self.record, key)
-        self.record.posts += 1
-        return (noted,)
-
-    async def _say(
-        self,
-        posted: Sequence[Draft | Question],
-        engines: Sequence[Draft],
-        records: tuple[Record, ...],
-        *,
-        begins: bool = False,
-    ) -> None:
-        """In one piece: what the agent posted, and what the engine adds to it; what the conversation hears of it, too.
-        With it a turn `begins`, or does not."""
-        drafts = tuple(item.asked if isinstance(item, Question) else item for item in posted)
-
-        def kept() -> tuple[Record, ...]:
-            is_changed = records or self._deciding is not None
-            return (*records, task_record(self.record, self._deciding)) if is_changed else ()
-
-        if not (drafts or engines):
-            self._keeper.note(*kept())
-            return
-        reply: Reply[Position] = Reply()
-        every = (*posted, *engines)
-        located = partial(asked_records, self.record, every)
-        self._sent.append(Sent(reply, len(every), tuple(posted)))
-        said = Addition(self.key, (*drafts, *engines), kept, located, reply, patient=True)
-        if begins:
-            await self._begin_turn(said, self._echoes(drafts))
-        else:
-            await self._tell_all(said, self._echoes(drafts))
-
-    async def _settle(self) -> None:
-        """Returns once all that was said is kept. Raises CallboardError UNAVAILABLE where it has to wait for that."""
-        await self._keeper.keep()
-        while self._sent:
-            self._sent[0].place((await self._sent[0].reply.wait()).offset)
-            self._sent.popleft()
+            await self._emitter.post(posted, (), keys)
+        await self._emitter.settle()
 
     def _take_in(self, drafts: Sequence[Draft]) -> list[Draft | Question]:
         """What is asked among the drafts is open from now on. Raises CallboardError, and opens nothing."""
@@ -284,23 +205,6 @@ class RemoteTask(TaskHandle):
             self.record.questions.end(before, Ended.WITHDRAWN)
         self.record.ask(question)
 
-    def _echoes(self, drafts: Sequence[Draft]) -> tuple[Draft, ...]:
-        answers = [one for one in drafts if one.event_type == ANSWER_TYPE]
-        return tuple(session_echo(one, text_of(one), self.record.id) for one in answers)
-
-    async def _tell_all(self, said: Addition, echoes: tuple[Draft, ...]) -> None:
-        if self.session is not None and echoes:
-            await self._services.channels.add(said, Addition(self.session.key, echoes))
-        else:
-            await self._services.channels.add(said)
-
-    async def _begin_turn(self, said: Addition, echoes: tuple[Draft, ...] = ()) -> None:
-        if self.session is None:
-            await self._services.channels.add(said)
-            return
-        prompt = session_prompt(self.record.id, self.record.turn, self._transcript.said[-1].content)
-        await self.session.hear(self.record.id, self._transcript.said, said, before=echoes, after=(prompt,))
-
     async def _conclude(self, last: Draft, posted: Sequence[Draft | Question], keys: tuple[Record, ...]) -> None:
         """The agent's last word: the task's, or the turn's where another turn waits. It is kept with what was posted
         before it, so that the same post again, after the engine has fallen, is not taken for one that is done."""
@@ -317,15 +221,14 @@ class RemoteTask(TaskHandle):
             completed: Json = {"task_id": self.record.id, "turn": self.record.turn, "result": text}
             over = draft("task.turn_completed", completed)
             if begun := self._next_turn():
-                await self._say(posted, (over, *begun), keys, begins=True)
+                await self._emitter.post(posted, (over, *begun), keys, begins=True)
             else:
                 await self._end(Ending(TaskState.COMPLETED, text, fields.get("data")), posted, (over,), keys)
 
     async def _end(
         self, ending: Ending, posted: Sequence[Draft | Question], engines: Sequence[Draft], keys: tuple[Record, ...]
     ) -> None:
-        self._deciding = ending
-        await self._say(posted, engines, keys)
+        await self._emitter.post(posted, engines, keys, ending=ending)
         await self._finish(ending)
 
     def _take_stock(self, ending: Ending) -> Sequence[Message]:
@@ -342,25 +245,13 @@ class RemoteTask(TaskHandle):
 
     async def _take_answer(self, command: QuestionAnswer, principal: Principal) -> None:
         self._keeper.check()
-        await self._tell_outcome(self.record.answer(command, principal.user_id))
-        await self._settle()
-
-    async def _tell_outcome(self, question: Question) -> None:
-        """Tells all who watch, and the agent, what became of it."""
-        if question.settled is None:
-            raise ValueError(f"{question.id} is open")
-        told, records = question.settled.told, settled_records(self.record, question.settled)
-        reply: Reply[Position] = Reply()
-        self._sent.append(Sent(reply, 1))
-        to_agent = draft(told.event_type, {"task_id": self.record.id, **fields_of(told)})
-        to_all = Addition(self.key, (told,), lambda: records, reply=reply, patient=True)
-        # As one: an agent that was not told of an answer would wait for one that nobody can give any more.
-        await self._services.channels.add(to_all, Addition(self._board, (to_agent,)))
+        await self._emitter.tell_outcome(self.record.answer(command, principal.user_id))
+        await self._emitter.settle()
 
     async def _cancel(self) -> None:
         if self.record.request_cancel():
             if self._announced:
-                await self._tell_agent("task.cancel", {"task_id": self.record.id}, self._kept)
+                await self._emitter.tell_cancel(self._kept)
             else:
                 self._keeper.note(*self._kept())
             if self.record.claimed_by is None:
@@ -384,7 +275,7 @@ class RemoteTask(TaskHandle):
     async def _pass_time(self) -> None:
         for question in self.record.questions.due(trio.current_time()):
             self.record.end_question(question, Ended.EXPIRED)
-            await self._tell_outcome(question)
+            await self._emitter.tell_outcome(question)
         if trio.current_time() >= self._lease.deadline:
             await self._run_out()
 
@@ -401,14 +292,6 @@ class RemoteTask(TaskHandle):
         self._asks.close()
 
     def _answer_ended(self, command: TaskCommand) -> Receipt:
-        if isinstance(command, PostEvents) and command.idempotency_key in self._keys:
+        if isinstance(command, PostEvents) and command.idempotency_key in self._posts:
             return self._receipt()  # The post that ended the task, sent again because its answer was lost.
         return super()._answer_ended(command)
-
-    def _kept_turn(self, turn: int, prompt: str) -> tuple[Record, ...]:
-        redaction = self.record.redaction
-        is_gone = redaction is not None and redaction.asked
-        return (turn_record(self.record.id, turn, "" if is_gone else prompt),)
-
-    async def _tell_agent(self, event_type: str, data: Json, records: Records | None = None) -> None:
-        await self._services.channels.emit(self._board, draft(event_type, data), records=records)

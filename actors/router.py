@@ -46,7 +46,8 @@ from actors.sessions import Sessions
 from actors.snapshots import Snapshots, check_channel_folds
 from actors.store import Opened, Store, StoreError
 from actors.task_context import RESERVED_TYPES
-from actors.tasks import Asked, Tasks, new_task_id
+from actors.task_launcher import Asked, TaskLauncher, new_task_id
+from actors.tasks import Tasks
 
 SNAPSHOTS = 16
 """How many a client may ask for in one request: all of them wait to be sent at once."""
@@ -72,6 +73,7 @@ class Router:
         agents: Agents,
         sessions: Sessions,
         tasks: Tasks,
+        launcher: TaskLauncher,
         rooms: Rooms,
         options: RouterOptions | None = None,
         snapshots: Snapshots | None = None,
@@ -82,7 +84,8 @@ class Router:
         self.agents = agents
         self.sessions = sessions
         self.tasks = tasks
-        self.batches = Batches(tasks, largest=chosen.batch_tasks)
+        self.launcher = launcher
+        self.batches = Batches(tasks, launcher, largest=chosen.batch_tasks)
         self.snapshots = snapshots or Snapshots(channels)
         self._rooms = rooms
         self._addresses = Addresses(tasks, sessions, agents, rooms)
@@ -96,13 +99,13 @@ class Router:
         actors.store.StoreError."""
         await self.agents.take_up(store)
         await self.sessions.take_up(store)
-        await self.tasks.take_up(store)
+        await self.launcher.take_up(store)
         await self.batches.take_up(store)
         await self._publications.take_up(store)
 
     async def create_task(self, principal: Principal, command: CreateTask) -> TaskView:
-        self.tasks.admit(principal, (command,))
-        view = (await self.tasks.start(principal, command)).view()
+        self.launcher.admit(principal, (command,))
+        view = (await self.launcher.start(principal, command)).view()
         await self._announce_task(view)
         return view
 
@@ -128,7 +131,7 @@ class Router:
     async def exec_session(self, principal: Principal, command: ExecSession) -> ExecStarted:
         """Runs a command in a conversation, as a task of the session's agent behind those that wait there already."""
         session = self.sessions.find(principal, command.session_id)
-        task = CreateTask(agent=session.agent, prompt=command.command, session_id=session.id)
+        task = CreateTask(agent=session.record.agent, prompt=command.command, session_id=session.id)
         view = await self.create_task(principal, task)
         return ExecStarted(session.id, view.id)
 
@@ -145,12 +148,12 @@ class Router:
         """As `exec_session`, and tells at once what was said: an event `chat.message` of the session, also where the
         answer has to wait for its turn."""
         session = self.sessions.find(principal, command.session_id)
-        task = CreateTask(agent=session.agent, prompt=command.content, session_id=session.id)
-        self.tasks.admit(principal, (task,))
+        task = CreateTask(agent=session.record.agent, prompt=command.content, session_id=session.id)
+        self.launcher.admit(principal, (task,))
         task_id = new_task_id()
         said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}
         asked = Asked(task_id, session.key, draft("chat.message", said))
-        view = (await self.tasks.start(principal, task, asked)).view()
+        view = (await self.launcher.start(principal, task, asked)).view()
         await self._announce_task(view)
         return ExecStarted(session.id, task_id)
 

@@ -20,6 +20,7 @@ from actors.groups import Groups
 from actors.kept_session import MESSAGE_RECORDS, SESSION_RECORDS, KeptSession, by_session
 from actors.principal import Principal
 from actors.session import Session
+from actors.session_record import SessionRecord
 from actors.spawner import Spawner, spawn
 from actors.store import Store
 
@@ -78,7 +79,7 @@ class Sessions:
         chosen = msgspec.structs.replace(command, agent=command.agent or self._options.default_agent)
         session = self._make(f"session-{secrets.token_hex(8)}", principal.user_id, chosen, self._serial + 1)
         self._enter(session)
-        self._channels.keeper.note(session.record, opened=(session.opening,))
+        self._channels.keeper.note(session.record.kept, opened=(session.opening,))
         return session
 
     async def take_up(self, store: Store) -> None:
@@ -89,7 +90,7 @@ class Sessions:
         for session_id, one in sorted(kept, key=lambda each: each[1].serial):
             command = CreateSession(title=one.title, agent=one.agent, key=one.key)
             session = self._make(session_id, one.user_id, command, one.serial)
-            session.take_up(one, messages.get(session_id, []))
+            session.record.take_up(one, messages.get(session_id, []))
             self._enter(session)
         for session_id, _ in sorted(kept, key=lambda each: each[1].updated_at):
             self._note_use(self._sessions[session_id])
@@ -145,29 +146,22 @@ class Sessions:
     def messages(self, principal: Principal, session_id: str, after: int, limit: int) -> MessagePage:
         """`after` counts messages from the conversation's beginning: 0 reads from the first that is kept."""
         session = self.find(principal, session_id)
-        begin = max(after - session.forgotten, 0)
-        chosen = tuple(session.messages[begin : begin + limit])
-        end = begin + len(chosen)
-        return MessagePage(chosen, session.forgotten + end if end < len(session.messages) else None)
+        history = session.record.history
+        begin = max(after - history.first, 0)
+        chosen = tuple(history.messages[begin : begin + limit])
+        end = history.first + begin + len(chosen)
+        return MessagePage(chosen, end if end < history.end else None)
 
     def _make(self, session_id: str, user_id: str, command: CreateSession, serial: int) -> Session:
-        session = Session(
-            session_id,
-            user_id,
-            command,
-            self._channels,
-            mailbox=self._options.mailbox,
-            max_messages=self._options.messages,
-            used=self._note_use,
-        )
-        session.serial = self._serial = serial
-        return session
+        self._serial = serial
+        record = SessionRecord(session_id, user_id, command, serial, self._options.messages)
+        return Session(record, self._channels, mailbox=self._options.mailbox, used=self._note_use)
 
     def _enter(self, session: Session) -> None:
         self._sessions[session.id] = session
         self._of_user.add(session.user_id, session)
-        if session.caller_key:
-            self._keyed.setdefault(session.caller_key, {}).setdefault(session.user_id, session)
+        if session.record.caller_key:
+            self._keyed.setdefault(session.record.caller_key, {}).setdefault(session.user_id, session)
         self._note_use(session)
 
     def _start(self, session: Session) -> None:
@@ -184,7 +178,7 @@ class Sessions:
     def _note_use(self, session: Session) -> None:
         self._idle.pop(session, None)
         # One that was forgotten may still hear of a task's end.
-        if not session.is_expecting and self._sessions.get(session.id) is session:
+        if not session.record.is_expecting and self._sessions.get(session.id) is session:
             self._idle[session] = None
 
     def _forget_one(self) -> None:
@@ -195,11 +189,11 @@ class Sessions:
         self._of_user.discard(oldest.user_id, oldest)
         self._forget_key(oldest)
         oldest.close()
-        self._channels.forget(oldest.key, *oldest.gone)
+        self._channels.forget(oldest.key, *oldest.record.gone)
 
     def _forget_key(self, session: Session) -> None:
-        owners = self._keyed.get(session.caller_key, {})
+        owners = self._keyed.get(session.record.caller_key, {})
         if owners.get(session.user_id) is session:
             del owners[session.user_id]
             if not owners:
-                del self._keyed[session.caller_key]
+                del self._keyed[session.record.caller_key]

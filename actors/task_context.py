@@ -100,7 +100,7 @@ class RunningContext(TaskContext):
 
     @property
     def history(self) -> Sequence[Message]:  # type: ignore[override]  # read-only here: it grows with the turns
-        before = self._before if self._session is None else self._session.left_of(self._before)
+        before = self._before if self._session is None else self._session.record.history.left_of(self._before)
         return (*before, *self.said[:-1])
 
     def resume(self, past: Past, journal: Sequence[Event]) -> None:

@@ -1,23 +1,18 @@
-"""The directory of tasks: admits them, starts their actors, finds, lists and at last forgets them."""
+"""The directory of tasks: finds and lists them, asks them, and at last forgets them."""
 
 from __future__ import annotations
 
 import math
-import secrets
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from itertools import islice
 
 import msgspec
 import trio
 
 from actors.agents import Agents, RemoteAgent
-from actors.channel import Addition
-from actors.childspec import ChildSpec, Restart
 from actors.commands import (
     ClaimTask,
-    CreateTask,
     PostEvents,
     Receipt,
     TaskCommand,
@@ -26,23 +21,19 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, Event, Json, draft, encode_json
+from actors.event import ChannelKey, Event
 from actors.groups import Groups
 from actors.keeper import Keeper
-from actors.kept_task import redacted_records, task_gone, task_record
+from actors.kept_task import task_gone
 from actors.lease import LeaseOptions
-from actors.mailbox import Reply
 from actors.past_task import PastOutcome, PastTask
-from actors.position import Position
 from actors.principal import Principal
 from actors.questions import event_of
-from actors.redaction import TaskRedaction
 from actors.remote_task import RemoteTask
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.shelved_task import ShelvedTask
-from actors.spawner import Spawner, spawn
-from actors.store import Opened, Record, Store
+from actors.store import Store
 from actors.task import LocalTask
 from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
@@ -63,14 +54,6 @@ class TasksOptions(msgspec.Struct, frozen=True):
     lease: LeaseOptions = LeaseOptions()
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """How a conversation is told at once of a task that is to be known by a `new_task_id`."""
-
-    task_id: str
-    session: ChannelKey
-    told: Draft
-
-
 class TasksStatistics(msgspec.Struct, frozen=True):
     running: int
     ended: int
@@ -83,33 +66,26 @@ class Tasks:
 
     def __init__(
         self,
-        supervisor: Spawner,
         services: TaskServices,
         agents: Agents,
         sessions: Sessions,
         reporter: TaskReporter,
         options: TasksOptions | None = None,
     ) -> None:
-        self._supervisor = supervisor
         self._services = services
         self._agents = agents
         self._sessions = sessions
         self._reporter = reporter
-        self._options = options or TasksOptions()
+        self.options = options or TasksOptions()
         self._running: dict[str, TaskHandle] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._all: dict[str, TaskHandle | ShelvedTask] = {}
         self._of_user: Groups[str, str] = Groups()
-        self._loader = TaskLoader(services, agents, sessions, self._options.turns, self._make)
-        self._pending = 0
-        """Admitted, and not kept yet."""
+        self._loader = TaskLoader(services, agents, sessions, self.options.turns, self.make)
         self._serial = 0
-        self._taken_up: deque[TaskHandle] = deque()
-        """Of an earlier life of the engine, or asked for while none could be started: yet to be."""
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
         self._quiet = trio.Event()
-        self._admitting = True
 
     def __contains__(self, task_id: str) -> bool:
         """Whosever it is."""
@@ -119,176 +95,67 @@ class Tasks:
     def keeper(self) -> Keeper:
         return self._services.channels.keeper
 
-    def stop_admitting(self) -> None:
-        """The engine drains: what runs may end, nothing new begins."""
-        self._admitting = False
+    @property
+    def running(self) -> int:
+        """How many have not ended."""
+        return len(self._running)
 
-    def admit(self, principal: Principal, commands: tuple[CreateTask, ...]) -> None:
-        """Raises CallboardError where not all of them can be accepted: BUSY, or NOT_FOUND for an agent or session."""
-        if not self._admitting:
-            raise CallboardError(ErrorCode.BUSY, "the engine is stopping", retry_after=5.0)
-        self.keeper.check()
-        free = self._options.running - len(self._running) - self._pending
-        if len(commands) > free:
-            limit = self._options.running
-            raise CallboardError(ErrorCode.BUSY, f"{limit} tasks run at once, {max(free, 0)} are free", retry_after=1.0)
-        for command in commands:
-            encode_json("context", command.context)
-            encode_json("prompt", command.prompt)
-            self._agents.find(command.agent)
-            if command.session_id is not None:
-                self._sessions.find(principal, command.session_id)
-
-    async def start(self, principal: Principal, command: CreateTask, asked: Asked | None = None) -> TaskHandle:
-        """Starts an admitted task once it is kept, as one with what its conversation is told of it. Those who follow
-        all tasks are attached to its topic before its actor runs. Raises CallboardError UNAVAILABLE where it is not
-        kept."""
-        task_id = new_task_id() if asked is None else asked.task_id
-        (task,) = await self._start(self._prepare(principal, {task_id: command}), asked=asked)
-        return task
-
-    async def start_batch(
-        self, principal: Principal, commands: Sequence[CreateTask], batch_id: str, record: Callable[[list[str]], Record]
-    ) -> list[TaskHandle]:
-        """Starts all of the admitted tasks, once they are kept with the batch's `record` of their ids. Raises as
-        `start`."""
-        named = {new_task_id(): command for command in commands}
-        return await self._start(self._prepare(principal, named, batch_id), record(list(named)))
-
-    def revive(self) -> None:
-        """Starts the tasks that an earlier life of the engine has left, as far as the supervisor takes them now, and
-        forgets those that are too many. Called again and again."""
-        self._forget_oldest()
-        with suppress(CallboardError):
-            while self._taken_up:
-                self._spawn(self._taken_up[0])
-                self._taken_up.popleft()
-
-    async def take_up(self, store: Store) -> None:
-        """All tasks that are kept, as they are to go on. Called before anything runs, behind the sessions' and the
-        agents'. Raises actors.store.StoreError."""
+    async def take_up(self, store: Store) -> list[TaskHandle]:
+        """All tasks that are kept, as they are to go on. Returns those that are to run. Called before anything runs,
+        behind the sessions' and the agents'. Raises actors.store.StoreError."""
         ended: list[ShelvedTask] = []
+        unended: list[TaskHandle] = []
         for task in await self._loader.load(store):
+            self._serial = task.serial if isinstance(task, ShelvedTask) else task.record.serial
             if isinstance(task, ShelvedTask):
                 self._all[task.id] = task
                 self._of_user.add(task.user_id, task.id)
-                self._serial = task.serial
                 ended.append(task)
             else:
                 self._enter(task)
-                self._serial = task.record.serial
-                self._running[task.record.id] = task
-                self._taken_up.append(task)
+                unended.append(task)
         for one in sorted(ended, key=lambda one: (one.ended_at, one.serial)):
             self._ended[one.id] = None
+        return unended
 
-    def _prepare(
-        self, principal: Principal, commands: Mapping[str, CreateTask], batch_id: str | None = None
-    ) -> list[TaskHandle]:
-        """All of the tasks, by their ids, but their runs. Raises CallboardError, and prepares none."""
-        prepared: list[TaskHandle] = []
-        try:
-            for task_id, command in commands.items():
-                prepared.append(self._prepare_one(principal, task_id, command, batch_id))
-        except CallboardError:
-            for task in prepared:
-                self._withdraw(task)
-            raise
-        self._pending += len(prepared)
-        return prepared
-
-    def _prepare_one(self, principal: Principal, task_id: str, command: CreateTask, batch_id: str | None) -> TaskHandle:
-        session = None if command.session_id is None else self._sessions.open(principal, command.session_id)
-        # A task belongs to its session's owner: an admin who extends a conversation does not take it over.
-        owner = principal.user_id if session is None else session.user_id
-        key = ChannelKey("task", task_id, owner)
-        position = self._services.channels.create(key)
-        record = TaskRecord(task_id, owner, command, batch_id, position, self._options.turns)
-        record.serial = self._next_serial()
-        task = self._make(record, key, session)
-        if session is not None:
-            session.expect(task_id)
-        return task
-
-    async def _start(self, tasks: list[TaskHandle], *records: Record, asked: Asked | None = None) -> list[TaskHandle]:
-        waiting = deque(tasks)
-        try:
-            await self._keep(tasks, records, asked)
-            while waiting:
-                self._launch(waiting[0], must_run=asked is not None)
-                waiting.popleft()
-        finally:
-            for task in waiting:
-                self._withdraw(task)
-            if waiting:
-                self.keeper.note(*(msgspec.structs.replace(record, body=None) for record in records))
-            self._pending -= len(tasks)
-        return tasks
-
-    async def _keep(self, tasks: list[TaskHandle], records: tuple[Record, ...], asked: Asked | None) -> None:
-        records += tuple(task_record(task.record) for task in tasks)
-        opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
-        if asked is None:
-            await self.keeper.keep(*records, opened=opened)
-            return
-        reply: Reply[Position] = Reply()
-        said = Addition(asked.session, (asked.told,), lambda: records, reply=reply)
-        await self._services.channels.add(said, opened=opened)
-        # All will read what was asked: it is answered, also where its asker goes away now.
-        with trio.move_on_after(self._options.ask_seconds, shield=True):
-            await reply.wait()
-            return
-        failed: Json = {"exec_id": asked.task_id, "state": TaskState.FAILED, "error": "the store takes too long"}
-        await self._services.channels.emit(asked.session, draft("done", failed))
-        raise CallboardError(ErrorCode.UNAVAILABLE, "nothing can be kept in time", retry_after=2.0)
-
-    def _launch(self, task: TaskHandle, *, must_run: bool) -> None:
-        """`must_run`: where the supervisor takes none at the moment it is started later."""
-        redaction = None if task.session is None else task.session.redaction_of(task.record.id)
-        if redaction is not None:
-            self._take_back(task, redaction)
-        try:
-            self._spawn(task)
-        except CallboardError:
-            if not must_run:
-                raise
-            self._taken_up.append(task)
-        # Only what was started is entered: nothing would ever strike out the rest.
-        task.record.serial = self._next_serial()
+    def add(self, task: TaskHandle) -> None:
+        """One that was started."""
+        task.record.serial = self.next_serial()
         self._enter(task)
-        self._running[task.record.id] = task
         self._started_total += 1
 
-    def _spawn(self, task: TaskHandle) -> None:
-        name = f"task {task.record.id}"
-        spec = ChildSpec(name, task.run, Restart.TEMPORARY, stop_deadline=self._options.stop_seconds)
-        spawn(self._supervisor, spec)
+    def next_serial(self) -> int:
+        """Counts up over the engine's tasks in the order of their creation."""
+        self._serial += 1
+        return self._serial
 
-    def _take_back(self, task: TaskHandle, redaction: TaskRedaction) -> None:
-        """Before it has begun."""
-        task.record.redact(redaction)
-        self.keeper.note(*redacted_records(task.record, asked=redaction.asked))
-        self._services.channels.log(task.key).redact(redaction, lasting=True)
+    def make(
+        self, record: TaskRecord, key: ChannelKey, session: Session | None, past: PastOutcome | None = None
+    ) -> TaskHandle:
+        """With an outcome, one that does not run any more. Raises CallboardError NOT_FOUND for an unknown agent."""
 
-    def _withdraw(self, task: TaskHandle) -> None:
-        """It was never started, and nobody was told of it."""
-        if task.session is not None:
-            task.session.forgo(task.record.id)
-        self._services.channels.forget(task.key, *task_gone(task.record))
+        def ended() -> None:
+            self._note_end(record.id)
+
+        if past is not None:
+            return PastTask(record, key, self._services, ended, session, past)
+        agent = self._agents.find(record.command.agent)
+        if isinstance(agent, RemoteAgent):
+            board = ChannelKey("agent", agent.name, agent.user_id)
+            lease = self.options.lease
+            return RemoteTask(record, key, self._services, ended, board=board, session=session, options=lease)
+        return LocalTask(record, key, self._services, ended, agent=agent, session=session, reporter=self._reporter)
 
     def _enter(self, task: TaskHandle) -> None:
         self._all[task.record.id] = task
         self._of_user.add(task.record.user_id, task.record.id)
+        self._running[task.record.id] = task
 
     def _known(self, task_id: str) -> TaskHandle | None:
         task = self._all.get(task_id)
         if isinstance(task, ShelvedTask):
             task = self._all[task_id] = self._loader.take_off(task)
         return task
-
-    def _next_serial(self) -> int:
-        self._serial += 1
-        return self._serial
 
     def find(self, principal: Principal, task_id: str) -> TaskHandle:
         """Raises CallboardError NOT_FOUND, also for somebody else's task: that it exists is not told."""
@@ -339,7 +206,7 @@ class Tasks:
     async def ask(self, principal: Principal, command: TaskCommand) -> Receipt:
         """As `ask_nowait`, in its turn. Raises CallboardError BUSY at the deadline, too."""
         task = self._find_for(principal, command)
-        with trio.move_on_after(self._options.ask_seconds):
+        with trio.move_on_after(self.options.ask_seconds):
             return await task.ask(principal, command)
         raise CallboardError(ErrorCode.BUSY, f"task {command.task_id} does not answer", retry_after=1.0)
 
@@ -350,6 +217,15 @@ class Tasks:
         chosen = [task for task_id in islice(ids, query.limit + 1) if (task := self._known(task_id)) is not None]
         page = tuple(task.view() for task in chosen[: query.limit])
         return TaskPage(page, page[-1].id if len(chosen) > query.limit else None)
+
+    def forget_oldest(self) -> None:
+        """Those that are too many."""
+        while len(self._ended) > self.options.ended:
+            oldest, _ = self._ended.popitem(last=False)
+            if (forgotten := self._known(oldest)) is not None:
+                self._services.channels.forget(forgotten.key, *task_gone(forgotten.record))
+                del self._all[oldest]
+                self._of_user.discard(forgotten.record.user_id, oldest)
 
     async def wait_quiet(self) -> None:
         """Returns when no task runs."""
@@ -385,38 +261,13 @@ class Tasks:
                 raise CallboardError(ErrorCode.FORBIDDEN, f"task {task_id} is not for an agent of yours")
         raise task_not_found(task_id)
 
-    def _make(
-        self, record: TaskRecord, key: ChannelKey, session: Session | None, past: PastOutcome | None = None
-    ) -> TaskHandle:
-        """With an outcome, one that does not run any more. Raises CallboardError NOT_FOUND for an unknown agent."""
-
-        def ended() -> None:
-            self._note_end(record.id)
-
-        if past is not None:
-            return PastTask(record, key, self._services, ended, session, past)
-        agent = self._agents.find(record.command.agent)
-        if isinstance(agent, RemoteAgent):
-            board = ChannelKey("agent", agent.name, agent.user_id)
-            lease = self._options.lease
-            return RemoteTask(record, key, self._services, ended, board=board, session=session, options=lease)
-        return LocalTask(record, key, self._services, ended, agent=agent, session=session, reporter=self._reporter)
-
     def _note_end(self, task_id: str) -> None:
         task = self._running.pop(task_id)
         self._ended[task_id] = None
         self._ended_total[task.record.state] += 1
         if not self._running:
             self._quiet.set()
-        self._forget_oldest()
-
-    def _forget_oldest(self) -> None:
-        while len(self._ended) > self._options.ended:
-            oldest, _ = self._ended.popitem(last=False)
-            if (forgotten := self._known(oldest)) is not None:
-                self._services.channels.forget(forgotten.key, *task_gone(forgotten.record))
-                del self._all[oldest]
-                self._of_user.discard(forgotten.record.user_id, oldest)
+        self.forget_oldest()
 
     def _serial_of(self, task_id: str | None) -> float:
         """Where a page begins. What was forgotten since has nothing older behind it."""
@@ -433,10 +284,6 @@ def _matches(task: TaskHandle | ShelvedTask, query: TaskQuery, serial: float) ->
     else:
         number, state, session_id = task.record.serial, task.record.state, task.record.command.session_id
     return number < serial and query.state in (None, state) and query.session_id in (None, session_id)
-
-
-def new_task_id() -> str:
-    return f"task-{secrets.token_hex(8)}"
 
 
 def task_not_found(task_id: str) -> CallboardError:

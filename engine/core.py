@@ -25,6 +25,7 @@ from actors.sessions import Sessions, SessionsOptions
 from actors.snapshots import Snapshots, SnapshotsOptions
 from actors.store import RetainedStore, StoreError
 from actors.task_context import TaskServices
+from actors.task_launcher import TaskLauncher
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
 from actors.unreadable import UNREADABLE
@@ -91,16 +92,18 @@ class Core:
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)
         self.tasks = Tasks(
-            self.task_actors,
             self._task_services(config, extensions),
             self.agents,
             self.sessions,
             self.reporter,
             _tasks_options(config),
         )
+        self.launcher = TaskLauncher(self.task_actors, self.channels, self.agents, self.sessions, self.tasks)
         bounds = RouterOptions(limits.idempotency_seconds, limits.idempotency_keys, limits.batch_tasks)
         self.rooms = Rooms(self.channels, _rooms_options(config))
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms, bounds, snapshots)
+        self.router = Router(
+            self.channels, self.agents, self.sessions, self.tasks, self.launcher, self.rooms, bounds, snapshots
+        )
         self.compactor = make_compactor(config, self.channels, self.feeds, snapshots, self.keeping)
         heartbeat = ConnectionsOptions(config.timeouts.heartbeat_seconds)
         self.connections = Connections(extensions.verifier, heartbeat)

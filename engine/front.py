@@ -109,7 +109,7 @@ class Front:
     async def drain(self) -> None:
         """Takes no more connections and no more tasks, and tells every client that has one to come back later."""
         self._readiness = Readiness.DRAINING
-        self._core.tasks.stop_admitting()
+        self._core.launcher.stop_admitting()
         self.listener.stop_accepting()
         await self.http.drain()
         self._core.connections.close_all(CloseCode.RESTARTING, "the server restarts")

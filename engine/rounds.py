@@ -38,7 +38,7 @@ class Rounds:
         # After a restart of their supervisors the directories still hold topics and conversations without an actor.
         self._channels.revive()
         self._sessions.revive()
-        self._router.tasks.revive()
+        self._router.launcher.revive()
         self._feeds.revive()
         task_status.started()
         async with trio.open_nursery() as nursery:
@@ -51,7 +51,7 @@ class Rounds:
                 await trio.sleep(_EVERY_SECONDS)
                 count += 1
                 await self._connections.round(trio.current_time(), time.time())
-                self._router.tasks.revive()
+                self._router.launcher.revive()
                 if count % _SWEEP_EVERY == 0:
                     await self._channels.sweep()
                 if count % _STATS_EVERY == 0:

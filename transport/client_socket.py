@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import trio
 
@@ -18,26 +18,9 @@ from actors.subscription import Encoder
 from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
+from transport.conversation import Conversation
 from transport.unbegun import drop
 from transport.websocket import PING, WebSocket
-
-
-class Conversation(Protocol):
-    """What one client says in its dialect, and what it is answered."""
-
-    def greet(self) -> None:
-        """Right after the upgrade: what is sent first, and who the client is where that is known."""
-        ...
-
-    def answer(self, text: str) -> Awaitable[None] | None:
-        """Handles one text frame, whatever it holds: now, or by awaiting what is returned. What goes wrong is told in
-        the dialect's own form and raises nothing: one bad request must not end all that its connection follows."""
-        ...
-
-    def end(self) -> None:
-        """The connection is over. Whatever it had going on that is of no use to anybody else ends too."""
-        ...
-
 
 Speaks: TypeAlias = "Callable[[ClientSocket], Conversation]"
 """Starts a client's conversation in some dialect."""

@@ -189,7 +189,7 @@ class RealtimeAgent:
         """Who answers where the client names nobody. Raises CallboardError NOT_FOUND."""
         if session_id is None:
             return self._options.default_agent
-        return self._router.sessions.find(principal, session_id).agent
+        return self._router.sessions.find(principal, session_id).record.agent
 
     def _asked(self, kind: Kind, name: str, task_id: str | None) -> str:
         """The task that is answered. Raises CallboardError NOT_FOUND."""

@@ -59,7 +59,7 @@ async def test_whole_or_not_at_all(autojump_clock: trio.abc.Clock, command: Crea
 async def test_the_newest_are_kept(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         world = World(nursery, AGENTS)
-        batches = Batches(world.tasks, limit=2)
+        batches = Batches(world.tasks, world.launcher, limit=2)
         ids = [(await batches.create(ALICE, batch("echo")))[0].id for _ in range(3)]
         with pytest.raises(CallboardError, match="no batch"):
             batches.find(ALICE, ids[0])
@@ -70,7 +70,7 @@ async def test_the_newest_are_kept(autojump_clock: trio.abc.Clock) -> None:
 async def test_what_is_kept_of_a_batch_goes_with_it(autojump_clock: trio.abc.Clock) -> None:
     store = MemoryStore()
     async with life(store, limits=Limits(tasks=TasksOptions(ended=2))) as world:
-        batches = Batches(world.tasks, limit=1)
+        batches = Batches(world.tasks, world.launcher, limit=1)
         for _ in range(4):
             await batches.create(ALICE, batch("echo", "echo"))
             await trio.sleep(1)

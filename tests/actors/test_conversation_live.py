@@ -49,8 +49,8 @@ def told(world: World, session: Session) -> list[str]:
 
 
 def kept(session: Session) -> list[str]:
-    first = session.forgotten
-    return [f"{first + count} {one.role}: {one.content}" for count, one in enumerate(session.messages)]
+    first = session.record.history.first
+    return [f"{first + count} {one.role}: {one.content}" for count, one in enumerate(session.record.history.messages)]
 
 
 async def test_a_question_is_told_while_its_task_runs(autojump_clock: trio.abc.Clock, nursery: trio.Nursery) -> None:

@@ -135,7 +135,7 @@ async def test_a_conversation_s_words_are_nowhere_and_its_next_agent_does_not_re
         assert not any(b"xyzzy" in one.body.lower() for one in page.events)
     view = world.tasks.find(ALICE, said.exec_id).view()
     assert (view.prompt, view.result, view.state) == ("", None, "completed")
-    assert [(one.role, one.content) for one in session.messages] == [("user", ""), ("assistant", "")]
+    assert [(one.role, one.content) for one in session.record.history.messages] == [("user", ""), ("assistant", "")]
     later = CreateTask(agent="recalling", prompt="what was said?", session_id=session.id)
     task = await world.router.create_task(ALICE, later)
     await wait_all_tasks_blocked()

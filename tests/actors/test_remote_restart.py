@@ -75,7 +75,7 @@ async def test_a_claimed_one_goes_on(autojump_clock: trio.abc.Clock) -> None:
         await post(world, task_id, draft("task.completed", {"result": "all of it"}))
         await world.tasks.wait_quiet()
         assert (task.view().state, task.view().result, task.view().turns) == (TaskState.COMPLETED, "all of it", 2)
-        messages = world.sessions.find(ALICE, session_id).messages
+        messages = world.sessions.find(ALICE, session_id).record.history.messages
         assert [message.content for message in messages] == ["hello", "partial", "more", "all of it"]
 
 
@@ -169,5 +169,5 @@ async def test_a_post_with_its_end_is_kept_whole_or_not_at_all(autojump_clock: t
             assert await types_told(world, task_id) == expected
             view = world.tasks.find(ALICE, task_id).view()
             assert (view.state, view.result, view.data) == (TaskState.COMPLETED, "answer", {"n": 1})
-            messages = world.sessions.find(ALICE, session_id).messages
+            messages = world.sessions.find(ALICE, session_id).record.history.messages
             assert [message.content for message in messages] == ["hello", "answer"]

@@ -64,7 +64,7 @@ async def test_goes_on_with_its_journal_and_does_nothing_twice(autojump_clock: t
     async with life(store, work.agents) as world:
         await world.tasks.wait_quiet()
         assert world.tasks.find(ALICE, task_id).view().result == "1: {'of': 'rain?'}"
-        messages = [message.content for message in world.sessions.find(ALICE, session_id).messages]
+        messages = [message.content for message in world.sessions.find(ALICE, session_id).record.history.messages]
         events = await told(world, task_id)
     assert messages == ["rain?", "1: {'of': 'rain?'}"]
     assert work.fetched == ["rain?"]

@@ -58,11 +58,14 @@ async def test_what_was_cleared_or_redacted_is_not_joined_by_a_late_answer(
     started = await world.router.say(ALICE, Say(session_id=session.id, content="secret"))
     session.redact(TaskRedaction(started.exec_id, asked=True))
     await wait_all_tasks_blocked()
-    assert [(message.content, message.redacted) for message in session.messages] == [("", True), ("", True)]
+    assert [(message.content, message.redacted) for message in session.record.history.messages] == [
+        ("", True),
+        ("", True),
+    ]
     await world.router.say(ALICE, Say(session_id=session.id, content="more"))
     session.clear()
     await wait_all_tasks_blocked()
-    assert session.messages == []
+    assert session.record.history.messages == []
 
 
 async def test_a_conversation_of_somebody_else_is_not_there(nursery: trio.Nursery) -> None:

@@ -31,7 +31,7 @@ async def ask(world: World, session_id: str, *prompts: str) -> list[str]:
 
 
 def said(world: World, session_id: str) -> list[str]:
-    return [message.content for message in world.sessions.find(ALICE, session_id).messages]
+    return [message.content for message in world.sessions.find(ALICE, session_id).record.history.messages]
 
 
 async def test_the_newest_messages_with_their_places(autojump_clock: trio.abc.Clock) -> None:
@@ -59,11 +59,11 @@ async def test_what_was_forgotten_or_taken_back_stays_so(autojump_clock: trio.ab
         redactor = Redactor(world.router, Feeds(NurserySpawner(world.nursery), world.channels))
         await redactor.redact(world.sessions.find(ALICE, session_id), TaskRedaction(bad, asked=True))
         await wait_all_tasks_blocked()
-        kept = world.sessions.find(ALICE, session_id).messages
+        kept = world.sessions.find(ALICE, session_id).record.history.messages
     async with life(store) as world:
         session = world.sessions.find(ALICE, session_id)
-        assert session.messages == kept
-        assert (session.forgotten, said(world, session_id)) == (2, ["fine", "FINE", "", ""])
+        assert session.record.history.messages == kept
+        assert (session.record.history.first, said(world, session_id)) == (2, ["fine", "FINE", "", ""])
         view = world.tasks.find(ALICE, bad).view()
         assert (view.prompt, view.result) == ("", None)
     for kind in ("task", "message"):
@@ -82,7 +82,7 @@ async def test_what_is_taken_back_while_it_is_answered_stays_so(autojump_clock: 
         await wait_all_tasks_blocked()
     async with life(store) as world:
         await world.tasks.wait_quiet()
-        messages = world.sessions.find(ALICE, session_id).messages
+        messages = world.sessions.find(ALICE, session_id).record.history.messages
         assert [(message.content, message.redacted) for message in messages] == [("", True)]
         for key in (world.tasks.find(ALICE, task_id).key, world.sessions.find(ALICE, session_id).key):
             events = store.events(key)

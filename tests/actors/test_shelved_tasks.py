@@ -100,7 +100,7 @@ async def test_beyond_the_limit_the_oldest_go_with_all_that_was_kept_of_them(aut
     async with life(store, SOME) as world:
         ids = [await run(world, ALICE, "echo") for _ in range(5)]
     async with life(store, SOME, Limits(tasks=TasksOptions(ended=2))) as world:
-        world.tasks.revive()
+        world.launcher.revive()
         await world.channels.keeper.keep()
         assert [view.id for view in pages(world, ALICE, TaskQuery())] == ids[:2:-1]
     async with life(store, SOME) as world:

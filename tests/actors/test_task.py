@@ -92,8 +92,8 @@ async def test_cancelled_before_it_has_begun_a_task_ends_and_its_stop_is_watched
 ) -> None:
     async with trio.open_nursery() as nursery:
         world = World(nursery, AGENTS)
-        world.tasks.admit(ALICE, (command := CreateTask(agent="echo", prompt="hello"),))
-        task = await world.tasks.start(ALICE, command)
+        world.launcher.admit(ALICE, (command := CreateTask(agent="echo", prompt="hello"),))
+        task = await world.launcher.start(ALICE, command)
         receipt = world.router.command_task_nowait(ALICE, CancelTask(task.record.id))
         assert receipt is not None
         assert (receipt.cancel_requested, receipt.task.state) == (True, TaskState.CANCELLING)

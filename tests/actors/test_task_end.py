@@ -41,7 +41,7 @@ class Stoppable:
         # Each topic by its actor: what has no task cannot be stopped.
         self.world = World(nursery, AGENTS, limits or Limits(channels=ChannelsOptions(in_place=-1)))
         self.tasks, self.sessions, self.channels = (MortalSpawner(nursery) for _ in range(3))
-        self.world.tasks._supervisor = self.tasks
+        self.world.launcher._supervisor = self.tasks
         self.world.sessions._supervisor = self.sessions
         self.world.channels._supervisor = self.channels
 
@@ -164,23 +164,6 @@ async def test_what_json_cannot_hold_is_an_end_all_the_same(
         await wait_all_tasks_blocked()
         assert told(world, view.id)[-1] == "task.failed"
         assert last_reason(world, view.id) == cause
-        nursery.cancel_scope.cancel()
-
-
-async def test_what_could_not_be_started_takes_no_place(autojump_clock: trio.abc.Clock) -> None:
-    class Full:
-        def start_child_nowait(self, spec: object) -> None:
-            raise RuntimeError("full")
-
-    async with trio.open_nursery() as nursery:
-        world = World(nursery, AGENTS)
-        session_id = (await world.router.create_session(ALICE, CreateSession())).id
-        world.tasks._supervisor = Full()
-        with pytest.raises(RuntimeError, match="full"):
-            await world.router.create_task(ALICE, CreateTask(agent="echo", prompt="hi", session_id=session_id))
-        await world.tasks.wait_quiet()
-        assert world.tasks.statistics().started_total == 0
-        assert world.sessions.find(ALICE, session_id).is_idle
         nursery.cancel_scope.cancel()
 
 

@@ -7,7 +7,6 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.agent import Result, TaskContext
-from actors.childspec import ChildSpec
 from actors.commands import (
     AppendTurn,
     CancelTask,
@@ -19,7 +18,6 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
-from actors.spawner import CannotSpawn
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
 from tests.support.memory_store import MemoryStore
@@ -74,14 +72,14 @@ async def test_its_partial_answer_joins_the_conversation(autojump_clock: trio.ab
     async with life(store) as world:
         await world.tasks.wait_quiet()
         session = world.sessions.find(ALICE, session_id)
-        said = [(message.role, message.content) for message in session.messages]
+        said = [(message.role, message.content) for message in session.record.history.messages]
         assert said == [("user", "hello"), ("assistant", "HELLO"), ("user", "hello"), ("assistant", "begun ")]
         assert (session.view().title, session.view().created_at) == ("T", created.created_at)
         events = await world.channels.log(session.key).page(0, max_events=100, max_bytes=1 << 20)
         assert [event.event_type for event in events][-5:] == ["message", "input", "output", "message", "done"]
         await world.router.exec_session(ALICE, ExecSession(session_id, "and now?"))
         await world.tasks.wait_quiet()
-        assert session.messages[-1].content == "user:hello|assistant:HELLO|user:hello|assistant:begun "
+        assert session.record.history.messages[-1].content == "user:hello|assistant:HELLO|user:hello|assistant:begun "
 
 
 async def test_what_was_asked_is_in_the_conversation_whenever_the_engine_falls(autojump_clock: trio.abc.Clock) -> None:
@@ -94,7 +92,7 @@ async def test_what_was_asked_is_in_the_conversation_whenever_the_engine_falls(a
     for image in images[1:]:
         async with life(image) as world:
             await wait_all_tasks_blocked()
-            messages = world.sessions.find(ALICE, session_id).messages
+            messages = world.sessions.find(ALICE, session_id).record.history.messages
             assert [message.content for message in messages if message.role == "user"] == ["hello"]
             interrupted += world.tasks.find(ALICE, task_id).record.state is TaskState.FAILED
     assert interrupted > 1
@@ -110,7 +108,7 @@ async def test_those_that_waited_for_their_turn_run(autojump_clock: trio.abc.Clo
     async with life(store) as world:
         await world.tasks.wait_quiet()
         states = {world.tasks.find(ALICE, one).record.state for one in waiting}
-        messages = world.sessions.find(ALICE, session_id).messages
+        messages = world.sessions.find(ALICE, session_id).record.history.messages
         assert states == {TaskState.COMPLETED}
         assert list(dict.fromkeys(message.task_id for message in messages)) == [first, *waiting]
 
@@ -227,36 +225,3 @@ async def test_an_agent_that_is_no_more(autojump_clock: trio.abc.Clock) -> None:
         await world.tasks.wait_quiet()
         assert world.tasks.find(ALICE, task_ids[0]).record.state is TaskState.FAILED
         assert world.tasks.find(ALICE, task_ids[1]).view() == views[1]
-
-
-async def test_more_than_may_run_at_once_are_ended_one_after_the_other(autojump_clock: trio.abc.Clock) -> None:
-    store = MemoryStore()
-    async with life(store) as world:
-        task_ids = [await run(world, "forever") for _ in range(5)]
-    async with trio.open_nursery() as nursery:
-        world = World(nursery, AGENTS, store=store)
-        world.tasks._supervisor = Narrow(nursery, room=2)
-        await world.take_up()
-        while world.tasks.statistics().running:
-            await trio.sleep(1)
-            world.tasks.revive()
-        assert {world.tasks.find(ALICE, one).record.state for one in task_ids} == {TaskState.FAILED}
-        nursery.cancel_scope.cancel()
-
-
-class Narrow:
-    """A supervisor of few children."""
-
-    def __init__(self, nursery: trio.Nursery, room: int) -> None:
-        self._nursery = nursery
-        self._room = room
-
-    def start_child_nowait(self, spec: ChildSpec) -> None:
-        if self._room == 0:
-            raise CannotSpawn("full")
-        self._room -= 1
-        self._nursery.start_soon(self._run, spec)
-
-    async def _run(self, spec: ChildSpec) -> None:
-        await spec.run(trio.TASK_STATUS_IGNORED)
-        self._room += 1

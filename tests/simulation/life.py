@@ -27,6 +27,7 @@ from actors.sessions import Sessions, SessionsOptions
 from actors.spawner import Spawner
 from actors.supervisor import Supervisor
 from actors.task_context import TaskServices
+from actors.task_launcher import TaskLauncher
 from actors.tasks import Tasks
 from tests.simulation.device import Device
 from tests.simulation.disk import Mount
@@ -150,8 +151,9 @@ class Life:
         services = TaskServices(
             self.channels, EchoToolbox(), {}, 60.0, 5.0, client_tool_seconds=60.0, client_tool_bytes=65_536
         )
-        tasks = Tasks(tasks_under, services, agents, sessions, Reports())
-        return Router(self.channels, agents, sessions, tasks, self.rooms)
+        tasks = Tasks(services, agents, sessions, Reports())
+        launcher = TaskLauncher(tasks_under, self.channels, agents, sessions, tasks)
+        return Router(self.channels, agents, sessions, tasks, launcher, self.rooms)
 
     def _make_services(self) -> ClientServices:
         spawn = partial(self._crowd.start_nowait, "writer")

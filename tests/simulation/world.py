@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from random import Random
 from typing import assert_never
 
@@ -13,14 +12,12 @@ from actors.event import ChannelKey
 from actors.journal_entries import Kept
 from actors.spawner import CannotSpawn
 from actors.store import Floor
-from callboard_client.places import Start
 from tests.simulation.auditor import Auditor
 from tests.simulation.device import Device
+from tests.simulation.devices import make_devices
 from tests.simulation.disk import Disk, Mount
-from tests.simulation.gateway_device import GatewayDevice
 from tests.simulation.ledger import Violation
 from tests.simulation.life import Life
-from tests.simulation.listeners import MemberDevice, StepsDevice, StreamDevice
 from tests.simulation.publisher import Publisher
 from tests.simulation.schedule import Do, Schedule, Step
 from tests.simulation.topics import STEPS, keys_of
@@ -58,7 +55,8 @@ class World:
         self._nursery = nursery
         self._fault: Violation | None = None
         self._course = trio.CancelScope()
-        self.devices = list(self._make_devices())
+        names = [key.topic for key in self._boards]
+        self.devices = list(make_devices(shape, names, self._connect, self._chance))
         spoken = [key for key in self.keys if key != STEPS]
         self._clients = [Publisher(key, "client", self.engine, self._witness) for key in spoken]
         self._agents = [Publisher(key, "engine", self.engine, self._witness) for key in spoken]
@@ -267,20 +265,6 @@ class World:
     def _names_kept(self) -> list[str]:
         """Of the topics of everybody's so many, and all others."""
         return [key.topic for key in (*self._boards[: self.schedule.shape.kept], *self.keys[len(self._boards) :])]
-
-    def _make_devices(self) -> Iterator[Device]:
-        shape, boards, chance = self.schedule.shape, [key.topic for key in self._boards], self._chance
-        for number in range(shape.devices):
-            starts: dict[str, Start] = {topic: "0" if chance.random() < 0.7 else None for topic in boards}
-            yield GatewayDevice(f"device-{number}", starts, self._connect, chance)
-        for number in range(shape.whole):
-            yield GatewayDevice(f"whole-{number}", dict.fromkeys(boards), self._connect, chance, whole=True)
-        for number in range(shape.streams):
-            yield StreamDevice(f"stream-{number}", chance.choice(boards), self._connect, chance)
-        for number in range(shape.members):
-            yield MemberDevice(f"member-{number}", self._connect, chance)
-        for number in range(shape.listeners):
-            yield StepsDevice(f"listener-{number}", self._connect, chance)
 
     async def _connect(self, device: Device) -> Wire:
         parts = device.parts()

@@ -28,6 +28,7 @@ from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
 from actors.store import Store
 from actors.task_context import TaskServices
+from actors.task_launcher import TaskLauncher
 from actors.task_reports import TaskReport
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import ToolError, ToolSpec
@@ -207,8 +208,9 @@ class World:
             client_tool_bytes=self.limits.client_tool_bytes,
         )
         runs = NurserySpawner(tasks_nursery or nursery)
-        self.tasks = Tasks(runs, services, self.agents, self.sessions, self.reports, self.limits.tasks)
-        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.rooms)
+        self.tasks = Tasks(services, self.agents, self.sessions, self.reports, self.limits.tasks)
+        self.launcher = TaskLauncher(runs, self.channels, self.agents, self.sessions, self.tasks)
+        self.router = Router(self.channels, self.agents, self.sessions, self.tasks, self.launcher, self.rooms)
         self.connections = Connections(verifier or AllValid())
 
     async def take_up(self) -> None:
@@ -220,7 +222,7 @@ class World:
         await self.router.take_up(self.store)
         await self.nursery.start(self.keeping.journal.run)
         self.sessions.revive()
-        self.tasks.revive()
+        self.launcher.revive()
 
     def connect(self, principal: Principal | None, sink: MemorySink | None = None) -> tuple[Connection, MemorySink]:
         """A connection over a sink that takes everything, if none is given."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.transport.test_gateway_codec import outcome, read_frame, refusal
+from tests.transport.read_frame import read_frame
+from tests.transport.test_gateway_codec import outcome, refusal
 from transport.dialects import gateway, gateway_replies
 
 

@@ -13,7 +13,8 @@ from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
 from actors.log import Log, Resumption, Retention
-from tests.transport.test_gateway_codec import json_values, read_frame
+from tests.transport.json_values import json_values
+from tests.transport.read_frame import read_frame
 from transport.dialects import pipeline, pipeline_replies
 from transport.dialects.pipeline import Authenticate, Chat, Disconnect, Ping, Read, Recall
 from transport.dialects.pipeline_elements import Plain, decode_chain, encode_chain, text_of, without_base64

@@ -111,7 +111,7 @@ async def test_a_message_is_recalled_by_its_author_or_a_moderator() -> None:
         await paul.until("recalled")
         assert (await paul.receive())["code"] == "CONFLICT"
         session = gateway.world.sessions.keyed(f"pipeline group {PIPELINE}")[0]
-        assert [message.content for message in session.messages] == ["", "", "oops", ""]
+        assert [message.content for message in session.record.history.messages] == ["", "", "oops", ""]
 
 
 async def test_read_markers_never_go_back() -> None:

@@ -14,7 +14,8 @@ from actors.event import ChannelKey, Json, draft
 from actors.log import Log, Retention
 from actors.questions import ToolFailed, ToolReturned
 from actors.tool import ToolSpec
-from tests.transport.test_gateway_codec import json_values, proper_values, read_frame
+from tests.transport.json_values import json_values, proper_values
+from tests.transport.read_frame import read_frame
 from transport.dialects import steps, steps_events
 from transport.dialects.steps import CancelTask, ConfirmStep, Echo, GetTools, Ping, Request, SubmitTask, ToolResult
 

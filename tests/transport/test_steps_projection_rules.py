@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from actors.event import Event, Json
 from tests.support.steps import read, task_events
-from tests.transport.test_gateway_codec import proper_values
+from tests.transport.json_values import proper_values
 from transport.dialects.steps_projection import StepsProjection
 
 INTERVAL = 8.0

@@ -69,7 +69,7 @@ class WalletApi:
     async def messages(self, call: Call[Nothing, MessageFilter]) -> Answer[ConversationEntries]:
         conversation_id, query = call.path["conversation_id"], call.query
         session = self._router.sessions.find(call.principal, conversation_id)
-        first = max(query.after, session.forgotten)
+        first = max(query.after, session.record.history.first)
         page = self._router.sessions.messages(call.principal, conversation_id, query.after, query.limit)
         entries = [_entry(conversation_id, first + count, one) for count, one in enumerate(page.messages)]
         return Answer(ConversationEntries(entries, page.next))

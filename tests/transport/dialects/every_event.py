@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors.event import ChannelKey, Event, Json, draft
 from actors.log import Log, Retention
 from actors.projection import Projection
-from tests.transport.test_gateway_codec import proper_values
+from tests.transport.json_values import proper_values
 from transport.dialects.agent_events import AgentEncoder
 from transport.dialects.gateway_events import GatewayPayload
 from transport.dialects.gateway_replies import WebSocketEncoder

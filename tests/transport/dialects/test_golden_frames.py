@@ -16,7 +16,7 @@ from actors.log import Log, Resumption, Retention
 from actors.principal import Principal
 from actors.subscription import Encoder
 from tests.support.steps import task_events
-from tests.transport.test_gateway_codec import read_frame
+from tests.transport.read_frame import read_frame
 from transport.dialects import agent_replies, gateway_replies, pipeline_replies, steps_events, wallet, wallet_frames
 from transport.dialects.agent import Query, Request
 from transport.dialects.agent_answer import Answer

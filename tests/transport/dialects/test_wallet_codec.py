@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Merge
-from tests.transport.test_gateway_codec import proper_values, read_frame
+from tests.transport.json_values import proper_values
+from tests.transport.read_frame import read_frame
 from transport.dialects import wallet, wallet_frames
 
 FEED = ChannelKey("feed", "wallet", "w")
