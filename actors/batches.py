@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
@@ -72,26 +73,32 @@ class Batches:
         self._largest = largest
         self._batches: dict[str, Batch] = {}
 
-    async def create(self, principal: Principal, command: CreateBatch) -> tuple[Batch, list[TaskRecord]]:
-        """Starts all of the tasks and returns the batch with their records, or raises CallboardError and starts
-        none."""
+    async def create(self, principal: Principal, command: CreateBatch) -> Batch:
+        """Starts all of the tasks, or raises CallboardError and starts none."""
         if not 0 < len(command.tasks) <= self._largest:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"a batch has 1 to {self._largest} tasks")
         self._launcher.admit(principal, command.tasks)
         batch_id, now = f"batch-{secrets.token_hex(8)}", now_ms()
 
-        def record(task_ids: list[str]) -> Record:
-            kept = KeptBatch(principal.user_id, now, tuple(task_ids))
+        def made(tasks: Sequence[TaskRecord]) -> Batch:
+            return Batch(batch_id, principal.user_id, now, tuple(tasks))
+
+        def enter(tasks: Sequence[TaskRecord]) -> Record:
+            # Nobody knows its name until it is kept; who is told it first finds the batch.
+            self._batches[batch_id] = made(tasks)
+            kept = KeptBatch(principal.user_id, now, tuple(task.id for task in tasks))
             return Record(BATCH_RECORDS, batch_id, msgspec.json.encode(kept))
 
-        started = await self._launcher.start_batch(principal, command.tasks, batch_id, record)
-        records = [task.record for task in started]
-        for one in records:
-            one.is_counted = True
-        batch = Batch(batch_id, principal.user_id, now, tuple(records))
-        self._batches[batch_id] = batch
+        try:
+            started = await self._launcher.start_batch(principal, command.tasks, batch_id, enter)
+        except BaseException:
+            # Cancelled, or refused: either way it does not come.
+            self._batches.pop(batch_id, None)
+            raise
+        for task in started:
+            task.record.is_counted = True
         self._forget_oldest()
-        return batch, records
+        return made([task.record for task in started])
 
     async def take_up(self, store: Store) -> None:
         """All that are kept, behind their tasks. Raises actors.store.StoreError."""

@@ -35,8 +35,9 @@ from actors.watcher import Watcher
 
 
 class ChannelsOptions(msgspec.Struct, frozen=True):
-    """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all; beyond it
-    the topic unused for longest is forgotten. Names that never had an event are counted apart, by the same number.
+    """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all, but
+    for those that go with something else; beyond it the topic unused for longest is forgotten. Names that never had an
+    event are counted apart, by the same number.
     `publish_seconds`: how long a publisher waits for a full mailbox. `in_place`: the largest audience of an
     idle topic for which its turn is taken in the publisher's task; -1 for never. `forgotten`: of so many forgotten
     topics it is known where they ended."""
@@ -85,6 +86,7 @@ class Channels:
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
         self._at_forgotten: dict[str, list[Callable[[ChannelKey], None]]] = {}
+        self._holds: dict[str, Callable[[ChannelKey], bool]] = {}
 
     @property
     def keeper(self) -> Keeper:
@@ -284,6 +286,11 @@ class Channels:
         """Calls it with each topic of that channel that is forgotten."""
         self._at_forgotten.setdefault(channel, []).append(action)
 
+    def hold(self, channel: str, holds: Callable[[ChannelKey], bool]) -> None:
+        """The topics of that channel of which `holds` says so go with what they belong to, and not because there are
+        too many."""
+        self._holds[channel] = holds
+
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
         log = self.peek(key)
@@ -420,15 +427,31 @@ class Channels:
         shelf.put(channel.log)
 
     async def _forget_oldest(self, shelf: Shelf, pace: Pace) -> None:
-        # Found at once: the front of a dict that is emptied from the front takes ever longer to find.
+        await trio.lowlevel.checkpoint()
         most = self._options.topics
-        for key in shelf.first(max(0, len(shelf) - most)):
+        if len(shelf) <= most:
+            return
+        # Found at once: the front of a dict that is emptied from the front takes ever longer to find.
+        keys, free = deque(shelf), deque[ChannelKey]()
+        held = 0
+        while keys:
+            key = keys.popleft()
+            if self._is_held(key):
+                held += 1
+            else:
+                free.append(key)
+            if pace.is_due():
+                await pace.step_aside()
+        while free and len(shelf) - held > most:
             # At a pause it may have been taken into use, or others, so that there is room again.
-            if key in shelf and len(shelf) > most:
+            if (key := free.popleft()) in shelf and not self._is_held(key):
                 self.forget(key)
             if pace.is_due():
                 await pace.step_aside()
-        await trio.lowlevel.checkpoint()
+
+    def _is_held(self, key: ChannelKey) -> bool:
+        holds = self._holds.get(key.channel)
+        return holds is not None and holds(key)
 
     def _take_from_shelf(self, key: ChannelKey) -> Log | None:
         return self._shelf.take(key) or self._unused.take(key)

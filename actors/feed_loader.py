@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections import deque
 
-import msgspec
 import trio
 
 from actors.channels import Channels
@@ -17,6 +16,7 @@ from actors.log import Log
 from actors.projection import Projection
 from actors.store import Store, StoreError
 from actors.task_events import is_over
+from actors.unreadable import UNREADABLE
 
 _log = logging.getLogger("callboard.feeds")
 
@@ -48,7 +48,7 @@ class FeedLoader:
         parts = self._record.load(await self._rows())
         try:
             self._projection.load(parts)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             # Kept by another version, perhaps. Without it the feed begins anew; with it nothing would ever begin.
             _log.exception("what was kept of %s cannot be read", self._key)
         for source in [source for source in self._record.cursors if not self._channels.exists(source)]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -10,6 +11,9 @@ from actors.event import ChannelKey
 from actors.log import Log
 from actors.position import Position
 from actors.store import Record, Store, own_kind
+from actors.unreadable import UNREADABLE
+
+_log = logging.getLogger("callboard.feeds")
 
 _BEGUN = "begun "
 _HEARD = "heard"
@@ -39,19 +43,17 @@ class FeedRecord:
         self._moved: dict[ChannelKey, None] = {}
 
     def load(self, rows: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
-        """Takes up what was kept, and returns the parts of the projection."""
+        """Takes up what was kept, and returns the parts of the projection. A record that is damaged is reported, and
+        done without."""
         parts: dict[str, bytes] = {}
         for name, body in rows:
-            if name.startswith(_SOURCE):
-                self.cursors[_source(name)] = msgspec.msgpack.decode(body, type=int)
-            elif name.startswith(_PART):
+            if name.startswith(_PART):
                 parts[name.removeprefix(_PART)] = body
-            elif name.startswith(_BEGUN):
-                self.begun.add(name.removeprefix(_BEGUN))
-            elif name == _USED:
-                self.used_at = max(self.used_at, msgspec.msgpack.decode(body, type=int))
-            elif name == _HEARD:
-                self.heard = msgspec.msgpack.decode(body, type=Position)
+                continue
+            try:
+                self._take_up(name, body)
+            except UNREADABLE:
+                _log.exception("the record %s of %s cannot be read", name, self._key)
         return parts
 
     def is_unread(self, log: Log) -> bool:
@@ -100,6 +102,17 @@ class FeedRecord:
         cursors = (Record(self.kind, _name(key), msgspec.msgpack.encode(self.cursors[key])) for key in moved)
         return (*cursors, *(Record(self.kind, _PART + name, body) for name, body in parts.items()))
 
+    def _take_up(self, name: str, body: bytes) -> None:
+        """Raises what is UNREADABLE."""
+        if name.startswith(_SOURCE):
+            self.cursors[_source(name)] = msgspec.msgpack.decode(body, type=int)
+        elif name.startswith(_BEGUN):
+            self.begun.add(name.removeprefix(_BEGUN))
+        elif name == _USED:
+            self.used_at = max(self.used_at, msgspec.msgpack.decode(body, type=int))
+        elif name == _HEARD:
+            self.heard = msgspec.msgpack.decode(body, type=Position)
+
 
 def used(key: ChannelKey, now: int) -> Record:
     """The feed was used at that time, in Unix milliseconds."""
@@ -110,7 +123,10 @@ async def used_at(key: ChannelKey, store: Store) -> int:
     """When a feed that is kept was used last, in Unix milliseconds; 0 where that is not known. Raises
     actors.store.StoreError."""
     body = await store.record(own_kind(key), _USED)
-    return 0 if body is None else msgspec.msgpack.decode(body, type=int)
+    try:
+        return 0 if body is None else msgspec.msgpack.decode(body, type=int)
+    except UNREADABLE:
+        return 0
 
 
 def _name(source: ChannelKey) -> str:

@@ -90,6 +90,9 @@ class Router:
         self._rooms = rooms
         self._addresses = Addresses(tasks, sessions, agents, rooms)
         self._publications = Publications(channels, chosen.idempotency_seconds, chosen.idempotency_keys)
+        channels.hold("task", lambda key: key.topic in tasks)
+        channels.hold("session", lambda key: sessions.named(key.topic) is not None)
+        channels.hold("agent", lambda key: agents.registrant(key.topic) == key.owner)
 
     async def take_up(self, store: Store) -> None:
         """Everything that was kept is there again; the topics are already. Called before anything runs. Raises
@@ -102,19 +105,10 @@ class Router:
 
     async def create_task(self, principal: Principal, command: CreateTask) -> TaskView:
         self.launcher.admit(principal, (command,))
-        view = (await self.launcher.start(principal, command)).view()
-        await self._announce_task(view)
-        return view
+        return (await self.launcher.start(principal, command)).view()
 
     async def create_batch(self, principal: Principal, command: CreateBatch) -> BatchView:
-        batch, records = await self.batches.create(principal, command)
-        view = batch.view()
-        for record in records:
-            await self._announce_task(record.view())
-        await self._announce(
-            "batches", view.user_id, "batch.created", {"batch_id": view.id, "tasks": len(view.task_ids)}
-        )
-        return view
+        return (await self.batches.create(principal, command)).view()
 
     async def create_session(self, principal: Principal, command: CreateSession) -> SessionView:
         if command.agent:
@@ -150,8 +144,7 @@ class Router:
         task_id = new_task_id()
         said: Json = {"user_id": principal.user_id, **command.details, "exec_id": task_id, "content": command.content}
         asked = Asked(task_id, session.key, draft("chat.message", said))
-        view = (await self.launcher.start(principal, task, asked)).view()
-        await self._announce_task(view)
+        await self.launcher.start(principal, task, asked)
         return ExecStarted(session.id, task_id)
 
     async def register_agent(self, principal: Principal, command: RegisterAgent) -> tuple[AgentView, bool]:
@@ -255,10 +248,6 @@ class Router:
         if command.channel == "task" and self.tasks.find(principal, command.topic).record.is_ending:
             raise CallboardError(ErrorCode.CONFLICT, f"task {command.topic} has ended: nothing is added to it any more")
         return key
-
-    async def _announce_task(self, view: TaskView) -> None:
-        data: Json = {"task_id": view.id, "agent": view.agent, "session_id": view.session_id, "batch_id": view.batch_id}
-        await self._announce("tasks", view.user_id, "task.created", data)
 
     async def _announce(self, topic: str, owner: str, event_type: str, data: Json) -> None:
         news = draft(event_type, data)

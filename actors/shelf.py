@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 from actors.event import ChannelKey
 from actors.groups import Groups
@@ -43,10 +42,6 @@ class Shelf:
 
     def logs(self) -> tuple[Log, ...]:
         return tuple(self._logs.values())
-
-    def first(self, count: int) -> tuple[ChannelKey, ...]:
-        """Those that are there for longest."""
-        return tuple(islice(self._logs, count))
 
     @property
     def keys(self) -> Groups[tuple[str, str], ChannelKey]:

@@ -13,6 +13,7 @@ from actors.redaction import Redaction
 from actors.session_fold import SessionFold
 from actors.store import Record
 from actors.task_fold import TaskFold
+from actors.unreadable import UNREADABLE
 
 _log = logging.getLogger("callboard.snapshots")
 
@@ -50,7 +51,7 @@ def read_base(key: ChannelKey, body: bytes) -> tuple[Base, Fold] | None:
     try:
         base = msgspec.json.decode(body, type=Base)
         fold.load(bytes(base.state))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         _log.exception("what %s came to before the events that are still kept cannot be read", key)
         return None
     return base, fold

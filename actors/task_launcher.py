@@ -10,6 +10,7 @@ from contextlib import suppress
 import msgspec
 import trio
 
+from actors.addresses import system_audiences
 from actors.agents import Agents
 from actors.channel import Addition
 from actors.channels import Channels
@@ -28,6 +29,8 @@ from actors.store import Opened, Record, Store
 from actors.task_handle import TaskHandle
 from actors.task_record import TaskRecord
 from actors.tasks import Tasks
+
+_TOO_LONG = "the store takes too long"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -78,20 +81,29 @@ class TaskLauncher:
                 self._sessions.find(principal, command.session_id)
 
     async def start(self, principal: Principal, command: CreateTask, asked: Asked | None = None) -> TaskHandle:
-        """Starts an admitted task once it is kept, as one with what its conversation is told of it. Those who follow
-        all tasks are attached to its topic before its actor runs. Raises CallboardError UNAVAILABLE where it is not
-        kept."""
+        """Starts an admitted task once it is kept, as one with the news of it and what its conversation is told. Those
+        who follow all tasks are attached to its topic before its actor runs. Raises CallboardError UNAVAILABLE where it
+        is not kept.
+
+        Cancelled once it is on its way to the disk, it is started all the same: all hear of it."""
         task_id = new_task_id() if asked is None else asked.task_id
         (task,) = await self._start(self._prepare(principal, {task_id: command}), asked=asked)
         return task
 
     async def start_batch(
-        self, principal: Principal, commands: Sequence[CreateTask], batch_id: str, record: Callable[[list[str]], Record]
+        self,
+        principal: Principal,
+        commands: Sequence[CreateTask],
+        batch_id: str,
+        enter: Callable[[Sequence[TaskRecord]], Record],
     ) -> list[TaskHandle]:
-        """Starts all of the admitted tasks, once they are kept with the batch's `record` of their ids. Raises as
-        `start`."""
+        """Starts all of the admitted tasks, once they are kept with the batch's record, which `enter` gives for them,
+        and the news of it. Raises as `start`."""
         named = {new_task_id(): command for command in commands}
-        return await self._start(self._prepare(principal, named, batch_id), record(list(named)))
+        news = draft("batch.created", {"batch_id": batch_id, "tasks": len(named)})
+        told = [Addition(key, (news,)) for key in system_audiences("batches", principal.user_id)]
+        tasks = self._prepare(principal, named, batch_id)
+        return await self._start(tasks, enter([task.record for task in tasks]), told=told)
 
     def revive(self) -> None:
         """Starts the tasks that an earlier life of the engine has left, as far as the supervisor takes them now, and
@@ -119,6 +131,8 @@ class TaskLauncher:
                 self._withdraw(task)
             raise
         self._pending += len(prepared)
+        for task in prepared:
+            self._tasks.expect(task)
         return prepared
 
     def _prepare_one(self, principal: Principal, task_id: str, command: CreateTask, batch_id: str | None) -> TaskHandle:
@@ -134,12 +148,14 @@ class TaskLauncher:
             session.expect(task_id)
         return task
 
-    async def _start(self, tasks: list[TaskHandle], *records: Record, asked: Asked | None = None) -> list[TaskHandle]:
+    async def _start(
+        self, tasks: list[TaskHandle], *records: Record, asked: Asked | None = None, told: Sequence[Addition] = ()
+    ) -> list[TaskHandle]:
         waiting = deque(tasks)
         try:
-            await self._keep(tasks, records, asked)
+            await self._keep(tasks, records, asked, told)
             while waiting:
-                self._launch(waiting[0], must_run=asked is not None)
+                self._launch(waiting[0])
                 waiting.popleft()
         finally:
             for task in waiting:
@@ -149,33 +165,39 @@ class TaskLauncher:
             self._pending -= len(tasks)
         return tasks
 
-    async def _keep(self, tasks: list[TaskHandle], records: tuple[Record, ...], asked: Asked | None) -> None:
+    async def _keep(
+        self, tasks: list[TaskHandle], records: tuple[Record, ...], asked: Asked | None, told: Sequence[Addition]
+    ) -> None:
         records += tuple(task_record(task.record) for task in tasks)
         opened = tuple(Opened(task.key, task.record.position.epoch) for task in tasks)
-        if asked is None:
-            await self._channels.keeper.keep(*records, opened=opened)
-            return
+        said = [] if asked is None else [Addition(asked.session, (asked.told,))]
+        first, *others = [*said, *_news(tasks, _created), *told]
         reply: Reply[Position] = Reply()
-        said = Addition(asked.session, (asked.told,), lambda: records, reply=reply)
-        await self._channels.add(said, opened=opened)
-        # All will read what was asked: it is answered, also where its asker goes away now.
+        first = msgspec.structs.replace(first, records=lambda: records, reply=reply)
+        await self._channels.add(first, *others, opened=opened)
+        # All will read of it: it is done, also where its asker goes away now.
         with trio.move_on_after(self._options.ask_seconds, shield=True):
             await reply.wait()
             return
-        failed: Json = {"exec_id": asked.task_id, "state": TaskState.FAILED, "error": "the store takes too long"}
-        await self._channels.emit(asked.session, draft("done", failed))
+        await self._disown(tasks, asked)
         raise CallboardError(ErrorCode.UNAVAILABLE, "nothing can be kept in time", retry_after=2.0)
 
-    def _launch(self, task: TaskHandle, *, must_run: bool) -> None:
-        """`must_run`: where the supervisor takes none at the moment it is started later."""
+    async def _disown(self, tasks: list[TaskHandle], asked: Asked | None) -> None:
+        """All may yet read of tasks that are not to be."""
+        if asked is not None:
+            failed: Json = {"exec_id": asked.task_id, "state": TaskState.FAILED, "error": _TOO_LONG}
+            await self._channels.emit(asked.session, draft("done", failed))
+        for news in _news(tasks, _never_begun):
+            await self._channels.emit(news.key, *news.drafts)
+
+    def _launch(self, task: TaskHandle) -> None:
+        """Where the supervisor takes none at the moment it is started later."""
         redaction = None if task.session is None else task.session.record.redaction_of(task.record.id)
         if redaction is not None:
             self._take_back(task, redaction)
         try:
             self._spawn(task)
         except CallboardError:
-            if not must_run:
-                raise
             self._to_start.append(task)
         # Only what was started is entered: nothing would ever strike out the rest.
         self._tasks.add(task)
@@ -192,10 +214,36 @@ class TaskLauncher:
         self._channels.log(task.key).redact(redaction, lasting=True)
 
     def _withdraw(self, task: TaskHandle) -> None:
-        """It was never started, and nobody was told of it."""
+        """It was never started."""
+        self._tasks.forgo(task)
         if task.session is not None:
             task.session.forgo(task.record.id)
         self._channels.forget(task.key, *task_gone(task.record))
+
+
+def _created(task: TaskRecord) -> Draft:
+    command = task.command
+    data: Json = {
+        "task_id": task.id,
+        "agent": command.agent,
+        "session_id": command.session_id,
+        "batch_id": task.batch_id,
+    }
+    return draft("task.created", data)
+
+
+def _never_begun(task: TaskRecord) -> Draft:
+    return draft("task.failed", {"task_id": task.id, "error": _TOO_LONG, "cause": "unavailable"})
+
+
+def _news(tasks: Sequence[TaskHandle], tell: Callable[[TaskRecord], Draft]) -> list[Addition]:
+    """What is told of the tasks outside of their own topics, for each who is told."""
+    news: dict[ChannelKey, list[Draft]] = {}
+    for task in tasks:
+        told = tell(task.record)
+        for key in system_audiences("tasks", task.record.user_id):
+            news.setdefault(key, []).append(told)
+    return [Addition(key, tuple(drafts)) for key, drafts in news.items()]
 
 
 def new_task_id() -> str:

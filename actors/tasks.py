@@ -80,12 +80,18 @@ class Tasks:
         self._running: dict[str, TaskHandle] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._all: dict[str, TaskHandle | ShelvedTask] = {}
+        self._coming: dict[str, TaskHandle] = {}
+        """On their way to the disk. Nobody knows their names until they are kept; who is told them first finds them."""
         self._of_user: Groups[str, str] = Groups()
         self._loader = TaskLoader(services, agents, sessions, self.options.turns, self.make)
         self._serial = 0
         self._started_total = 0
         self._ended_total: Counter[TaskState] = Counter()
         self._quiet = trio.Event()
+
+    def __contains__(self, task_id: str) -> bool:
+        """Whosever it is."""
+        return task_id in self._all or task_id in self._coming
 
     @property
     def keeper(self) -> Keeper:
@@ -114,8 +120,17 @@ class Tasks:
             self._ended[one.id] = None
         return unended
 
+    def expect(self, task: TaskHandle) -> None:
+        """It is about to be kept: it can be found by its name. `add` or `forgo` follows."""
+        self._coming[task.record.id] = task
+
+    def forgo(self, task: TaskHandle) -> None:
+        """It does not come. Idempotent."""
+        self._coming.pop(task.record.id, None)
+
     def add(self, task: TaskHandle) -> None:
         """One that was started."""
+        self.forgo(task)
         task.record.serial = self.next_serial()
         self._enter(task)
         self._started_total += 1
@@ -148,7 +163,7 @@ class Tasks:
         self._running[task.record.id] = task
 
     def _known(self, task_id: str) -> TaskHandle | None:
-        task = self._all.get(task_id)
+        task = self._all.get(task_id) or self._coming.get(task_id)
         if isinstance(task, ShelvedTask):
             task = self._all[task_id] = self._loader.take_off(task)
         return task

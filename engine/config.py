@@ -113,7 +113,8 @@ class Limits(Section, frozen=True, kw_only=True):
     session_messages: Count = 1_000
     """How many messages of one conversation are kept."""
     topics: Count = 100_000
-    """Topics that are kept; beyond it the ones unused for longest are forgotten, with their events."""
+    """Topics that are kept, beside those of tasks, conversations and agents, which go with these; beyond it the ones
+    unused for longest are forgotten, with their events."""
     turns: Count = 100
     """Appended turns that may wait in one task."""
     batch_tasks: Count = 1_000

@@ -23,11 +23,12 @@ from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
 from actors.snapshots import Snapshots, SnapshotsOptions
-from actors.store import RetainedStore
+from actors.store import RetainedStore, StoreError
 from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
 from actors.tasks import Tasks, TasksOptions
 from actors.tool import Toolbox
+from actors.unreadable import UNREADABLE
 from actors.uploads import UploadStore
 from actors.used_nonces import NONCE, UsedNonces
 from engine.config import Config
@@ -109,11 +110,16 @@ class Core:
 
     async def take_up(self) -> None:
         """What was kept is there again. Called before anything runs. Raises actors.store.StoreError."""
-        if self._store is not None:
+        if self._store is None:
+            return
+        try:
             await take_up(self._store, self.channels)
             self.members.load(await self._store.records(MEMBER))
             self.used_nonces.load(await self._store.records(NONCE))
             await self.router.take_up(self._store)
+        except UNREADABLE as error:
+            # Without it something that was acknowledged would be lost, and nobody told.
+            raise StoreError(f"the store holds records of another version, or damaged ones: {error}") from error
 
     def store_statistics(self) -> JournalStatistics | None:
         """None where nothing outlives the process."""

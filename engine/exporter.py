@@ -47,7 +47,7 @@ class _Stored(NamedTuple):
 def export(path: Path, name: str) -> Generator[bytes, None, None]:
     """The lines, each with its end, all as of one moment. Blocks.
 
-    Raises NothingToExport, engine.database.SchemaError, msgspec.DecodeError for records of another version,
+    Raises NothingToExport, engine.database.SchemaError, what is actors.unreadable.UNREADABLE for such records,
     sqlite3.Error and OSError."""
     db = open_existing(path)
     digest = hashlib.sha256()

@@ -14,6 +14,7 @@ from actors.errors import CallboardError
 from actors.event import ChannelKey, Event, Merge, check_event_type, check_topic
 from actors.log import new_epoch
 from actors.store import Compaction, Floor, Opened, Record, Write
+from actors.unreadable import UNREADABLE
 from actors.uploads import Upload, upload_key
 from engine.event_slot import MAX_OFFSET
 from engine.export_lines import VERSION, BinaryLine, End, EventLine, FileLine, Head, Line, RecordLine, Topic
@@ -61,9 +62,9 @@ def import_lines(path: Path, lines: Iterable[bytes], *, replace: bool = False) -
     """`replace`: what is there under the same names goes. Every topic begins a new life, with its offsets; its task or
     session becomes the newest one. Blocks.
 
-    Raises ImportMistake, BlockingIOError where an engine has the file, actors.store.StoreError, msgspec.DecodeError for
-    records of another version in the store, engine.database.SchemaError, sqlite3.Error and OSError; nothing is
-    imported then."""
+    Raises ImportMistake, BlockingIOError where an engine has the file, actors.store.StoreError, what is
+    actors.unreadable.UNREADABLE for such records in the store, engine.database.SchemaError, sqlite3.Error and OSError;
+    nothing is imported then."""
     log = SqliteLog(path)
     try:
         reading = _Reading(log, replace)
@@ -128,7 +129,7 @@ class _Reading:
             if self._number == 1:
                 self._check_version(_VERSION.decode(text).version)
             line = _LINE.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise self._mistake(str(error)) from error
         if isinstance(line, Head) != (self._number == 1):
             raise self._mistake("the first line, and no other, is the head of an export")
@@ -170,7 +171,7 @@ class _Reading:
     def _take_record(self, kind: str, record_id: str, body: bytes) -> None:
         try:
             self._records.append(self._newcomers.take(self._current(), kind, record_id, body))
-        except (ValueError, msgspec.DecodeError) as error:
+        except ValueError as error:
             raise self._mistake(f"the record {kind} {record_id}: {error}") from error
         self.imported.records += 1
 
@@ -196,7 +197,7 @@ class _Reading:
                 _TEXT.decode(body)
         except CallboardError as error:
             raise self._mistake(error.message) from error
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise self._mistake(f"a text that streams needs its content: {error}") from error
         self._offset = line.offset
         self._events.append(

@@ -37,8 +37,7 @@ async def interruptible(command: Interruptible) -> int:
             nursery.start_soon(interrupts.obey, signals, nursery.cancel_scope.cancel)
             try:
                 status = await command(interrupts)
-            # Only to be raised outside the nursery, which would wrap it in a group.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  raised outside the nursery, which would wrap it in a group
                 failure = error
             nursery.cancel_scope.cancel()
     if failure is not None:

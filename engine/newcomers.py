@@ -23,7 +23,8 @@ class Newcomers:
     """Tasks and sessions that come last in a store, whatever their places were elsewhere."""
 
     def __init__(self, log: SqliteLog) -> None:
-        """Blocks. Raises actors.store.StoreError, and msgspec.DecodeError for a store that no engine would start on."""
+        """Blocks. Raises actors.store.StoreError, and what is actors.unreadable.UNREADABLE for a store that no engine
+        would start on."""
         sessions = [(name, msgspec.json.decode(body, type=KeptSession)) for name, body in log.records(SESSION_RECORDS)]
         tasks = (msgspec.json.decode(body, type=_Numbered) for _, body in log.records(TASK_RECORDS))
         self._keyed = {(one.user_id, one.key): name for name, one in sessions if one.key}
@@ -35,8 +36,8 @@ class Newcomers:
         """Of the session taken over last: what its files are kept under; empty where it has none."""
 
     def take(self, topic: Topic, kind: str, record_id: str, body: bytes) -> Record:
-        """The record as it is to be kept. Raises ValueError, also msgspec.DecodeError, for one that no engine would
-        read, that is not of the topic, or that the store has no place for."""
+        """The record as it is to be kept. Raises ValueError for one that no engine would read, that is
+        not of the topic, or that the store has no place for."""
         if kind == OWN[topic.channel] and record_id == topic.topic:
             body = self._task(topic, body) if kind == TASK_RECORDS else self._session(topic, body)
         elif kind == BASE and record_id == base_id(ChannelKey(topic.channel, topic.topic)):

@@ -34,22 +34,23 @@ class WalletDoor:
 
     def open(self, stream: ByteStream, head: RequestHead) -> Serving:
         close_seconds = self._services.options.close_seconds
+        shown = Shown.in_head(head)
         try:
-            # In whole and once: a nonce is used up by it.
-            wallet = self._wallets.identity.identify(Shown.in_head(head))
+            wallet = self._wallets.identity.recognise(shown)
         except CallboardError as error:
             return partial(send_refusal, stream, _refusal(error), close_seconds)
         return open_identified(
             stream,
-            wallet if self._wallets.is_ready(wallet) else None,
-            partial(self._ready, wallet),
+            wallet if shown.nonce is None and self._wallets.is_ready(wallet) else None,
+            partial(self._ready, wallet, shown),
             _refusal,
             partial(self._open_client, stream),
             switching_protocols(head),
             close_seconds,
         )
 
-    async def _ready(self, wallet: Principal) -> Principal:
+    async def _ready(self, wallet: Principal, shown: Shown) -> Principal:
+        await self._wallets.identity.use_up(shown)
         # Where there is no room for its feed, the wallet is told so instead of being let in.
         await self._wallets.ready(wallet)
         return wallet

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
+import trio
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
@@ -69,22 +70,37 @@ class WalletIdentity:
         self._used = UsedNonces(NONCES) if used is None else used
         self._now = now
 
-    def identify(self, shown: Shown) -> Principal:
-        """Raises CallboardError UNAUTHORIZED with its reason, or BUSY. A good nonce is used up by it."""
+    async def identify(self, shown: Shown) -> Principal:
+        """As `recognise`, and as `use_up`."""
+        principal = self.recognise(shown)
+        await self.use_up(shown)
+        return principal
+
+    def recognise(self, shown: Shown) -> Principal:
+        """Whom the request shows, should its nonce, if it has one, not have been used yet. Raises CallboardError
+        UNAUTHORIZED with its reason."""
         if not shown.public_key:
             raise _unauthorized(f"the header {KEY_HEADER} (or ?publicKey=) is required")
         key = decode_key(shown.public_key)
         if shown.nonce is not None or shown.signature is not None or self._require_signature:
-            self._check_signature(key, shown.public_key, shown.nonce, shown.signature)
+            self._check_signature(key, shown.nonce, shown.signature)
         return Principal(shown.public_key, credential_id="wallet")
 
-    def _check_signature(self, key: bytes, wallet: str, nonce: str | None, signature: str | None) -> None:
+    async def use_up(self, shown: Shown) -> None:
+        """Of what was recognised: its nonce, if it has one, serves nobody any more. A checkpoint. Raises CallboardError
+        UNAUTHORIZED for one that was used, BUSY, and UNAVAILABLE where that cannot be kept."""
+        if shown.public_key is None or shown.nonce is None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._used.use(shown.public_key, shown.nonce, _expiry(shown.nonce), self._now())
+
+    def _check_signature(self, key: bytes, nonce: str | None, signature: str | None) -> None:
         if not nonce or not signature:
             raise _unauthorized(f"a signature is required: {NONCE_HEADER} and {SIGNATURE_HEADER}")
         if _NONCE.fullmatch(nonce) is None:
             raise _unauthorized("the nonce is malformed: it is an expiry in Unix milliseconds")
         signed = _decode_signature(signature)
-        expires_at, now = int(nonce) / 1000, self._now()
+        expires_at, now = _expiry(nonce), self._now()
         if expires_at <= now:
             raise _unauthorized("the signature has expired")
         if expires_at > now + NONCE_SECONDS:
@@ -93,7 +109,11 @@ class WalletIdentity:
             VerifyKey(key).verify(nonce.encode("ascii"), signed)
         except BadSignatureError:
             raise _unauthorized("the signature is wrong: it is not this key's over the nonce") from None
-        self._used.use(wallet, nonce, expires_at, now)
+
+
+def _expiry(nonce: str) -> float:
+    """In Unix seconds."""
+    return int(nonce) / 1000
 
 
 def decode_key(text: str) -> bytes:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import msgspec
 
 from actors.store import StoreError
+from actors.unreadable import UNREADABLE
 from engine.commands.options import read_config
 from engine.database import SchemaError
 
@@ -29,7 +29,7 @@ def store_file(config_file: Path | None) -> Iterator[Path]:
         if store.path.is_dir():
             raise click.ClickException(f"{store.path} is a directory")
         yield store.path
-    except (SchemaError, StoreError, msgspec.DecodeError, sqlite3.Error) as error:
+    except (SchemaError, StoreError, *UNREADABLE, sqlite3.Error) as error:
         raise click.ClickException(_about(store.path, error)) from error
     except BrokenPipeError:
         # Whoever reads the output has had enough: not the file's fault, and click ends quietly.
@@ -51,8 +51,8 @@ def check_apart(path: Path, target: Path) -> None:
 
 
 def _about(path: Path, error: Exception) -> str:
-    if isinstance(error, msgspec.DecodeError):
-        return f"{path} holds records of another version: {error}"
+    if isinstance(error, UNREADABLE):
+        return f"{path} holds records of another version, or damaged ones: {error}"
     return str(error) if isinstance(error, SchemaError) else f"{path}: {error}"
 
 

@@ -13,7 +13,6 @@ from actors.event import ChannelKey, draft
 from actors.journal import JournalOptions
 from actors.log import Resumption, Retention
 from actors.position import Position
-from actors.used_nonces import UsedNonces
 from tests.actors.test_kept_feed import Echo
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore
@@ -37,13 +36,7 @@ def opens_feeds(core: KeptCore) -> Ask:
     return lambda number: core.feeds.open(ChannelKey("feed", "all", f"user-{number}"), Retention(), Echo)
 
 
-def shows_nonces(core: KeptCore) -> Ask:
-    """Each has expired when the next one comes."""
-    used = UsedNonces(1_000, core.channels.keeper)
-    return lambda number: used.use("ann", str(number), number * 400 + 50, number * 400)
-
-
-@pytest.mark.parametrize("client", [looks_up, opens_feeds, shows_nonces])
+@pytest.mark.parametrize("client", [looks_up, opens_feeds])
 async def test_what_a_client_can_ask_for_again_and_again(
     autojump_clock: trio.abc.Clock, client: Callable[[KeptCore], Ask]
 ) -> None:

@@ -81,14 +81,19 @@ async def test_what_could_not_be_started_takes_no_place(autojump_clock: trio.abc
         nursery.cancel_scope.cancel()
 
 
-async def test_what_the_supervisor_takes_no_more_of_a_batch_is_withdrawn(autojump_clock: trio.abc.Clock) -> None:
+async def test_what_the_supervisor_takes_no_more_of_a_batch_is_started_later(autojump_clock: trio.abc.Clock) -> None:
+    """All were told of it in the commit that keeps it."""
     async with trio.open_nursery() as nursery:
         world = World(nursery, AGENTS)
-        world.launcher._supervisor = Narrow(nursery, room=2)
-        with pytest.raises(CallboardError) as refused:
-            await world.router.create_batch(ALICE, CreateBatch((FOREVER,) * 3))
-        assert refused.value.code is ErrorCode.BUSY
-        assert (world.tasks.running, len(world.channels.all_of("task"))) == (2, 2)
+        world.launcher._supervisor = narrow = Narrow(nursery, room=2)
+        view = await world.router.create_batch(ALICE, CreateBatch((FOREVER,) * 3))
+        await wait_all_tasks_blocked()
+        states = [world.tasks.find(ALICE, one).record.state for one in view.task_ids]
+        assert states == [TaskState.RUNNING, TaskState.RUNNING, TaskState.QUEUED]
+        narrow.room = 1
+        world.launcher.revive()
+        await wait_all_tasks_blocked()
+        assert world.tasks.find(ALICE, view.task_ids[-1]).record.state is TaskState.RUNNING
         nursery.cancel_scope.cancel()
 
 

@@ -18,8 +18,11 @@ from actors.commands import (
     TaskState,
 )
 from actors.errors import CallboardError, ErrorCode
+from actors.event import ChannelKey
+from actors.journal import JournalOptions
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
+from tests.support.drafts import fact
 from tests.support.memory_store import MemoryStore
 from tests.support.restart import life, told, types_told
 from tests.support.world import ALICE, Limits, World
@@ -187,10 +190,14 @@ async def test_a_creation_that_is_not_kept_is_refused_and_leaves_nothing(autojum
         assert [view.id for view in world.tasks.page(ALICE, TaskQuery()).tasks] == [task_id]
 
 
-async def test_a_creation_that_is_given_up_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
+async def test_a_creation_that_is_given_up_before_its_commit_leaves_nothing(autojump_clock: trio.abc.Clock) -> None:
     store = MemoryStore(seconds=1)
-    async with life(store) as world:
+    full = Limits(journal=JournalOptions(waiting=1, batch=1, gather_seconds=0))
+    async with life(store, limits=full) as world:
         session_id = (await world.router.create_session(ALICE, CreateSession())).id
+        for _ in range(4):
+            world.nursery.start_soon(world.channels.publish, ChannelKey("app", "busy"), fact(1))
+        await wait_all_tasks_blocked()
         with trio.move_on_after(0.5) as waited:
             await world.router.create_task(ALICE, CreateTask(agent="forever", prompt="hi", session_id=session_id))
         assert waited.cancelled_caught

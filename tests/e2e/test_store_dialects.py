@@ -89,7 +89,12 @@ def _check_requests(engine: EngineProcess, disk: BrokenDisk) -> None:
         assert re.search(disk.REASON, file.json()["msg"])
         for shown in (wallet.headers, wallet.proof):
             assert_refused(client.post("/api/conversations", json={"title": "lost"}, headers=shown()), disk.REASON)
-            assert client.get("/api/tasks", headers=shown()).json()["tasks"] == []
+        assert client.get("/api/tasks", headers=wallet.headers()).json()["tasks"] == []
+        # It could be shown again to an engine that does not know that it was used.
+        assert_refused(client.get("/api/tasks", headers=wallet.proof()), disk.REASON)
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        handshake = {**upgrade, "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", **wallet.proof()}
+        assert_refused(client.get("/api/ws", headers=handshake), disk.REASON)
 
 
 def test_nobody_waits_behind_a_queue_that_is_full(engine: EngineProcess) -> None:

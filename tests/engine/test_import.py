@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
@@ -165,7 +165,7 @@ def test_a_mutilated_file_is_refused_whole_and_its_line_is_named(
     assert everything(path) == NOTHING
 
 
-def with_line(lines: list[bytes], number: int, change: Callable[[dict[str, object]], object]) -> list[bytes]:
+def with_line(lines: list[bytes], number: int, change: Callable[[dict[str, Any]], object]) -> list[bytes]:
     """Changed on purpose: the digest says so."""
     line, end = json.loads(lines[number - 1]), json.loads(lines[-1])
     change(line)
@@ -217,6 +217,20 @@ def test_what_is_wrong_is_said(
     with pytest.raises(ImportMistake, match=said):
         import_lines(path, broken)
     assert everything(path) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("part", "why"),
+    [(b'"line":"record","kind":"session"', "line 3: the record session"), (b'"merge":"text"', "needs its content")],
+)
+def test_a_text_that_is_no_utf_8_is_named(lines: list[bytes], path: Path, part: bytes, why: str) -> None:
+    texts = with_line(lines, 8, lambda line: line.update(merge="text", data={"content": "garbled"}))
+    texts = with_line(texts, 3, lambda line: line.update(data={**line["data"], "title": "garbled"}))
+    texts = [json.dumps(json.loads(line), separators=(",", ":")).encode() for line in texts]
+    broken = [line.replace(b"garbled", b"\xff") if part in line else line for line in texts]
+    assert broken != texts
+    with pytest.raises(ImportMistake, match=why):
+        import_lines(path, broken)
 
 
 def test_what_was_changed_on_purpose_is_taken(lines: list[bytes], path: Path) -> None:

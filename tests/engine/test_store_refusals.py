@@ -78,6 +78,16 @@ def test_a_file_that_is_no_store(folder: Path, damage: Damage, commands: tuple[t
     assert not (folder / "copy.db").exists()
 
 
+@pytest.mark.parametrize("garbage", [b"?", b'{"user_id":"\xff"}'])
+def test_a_record_that_is_damaged(folder: Path, garbage: bytes) -> None:
+    with closing(sqlite3.connect(folder / "callboard.db")) as db:
+        db.execute("UPDATE record SET body = ? WHERE kind = 'session'", (garbage,))
+        db.commit()
+    (folder / "callboard.db-mark").unlink()
+    for command in (("export", "session-1"), ("import", "moved.jsonl")):
+        assert "callboard.db holds records of another version, or damaged ones: " in said(*command)
+
+
 def test_a_copy_of_damaged_pages_is_no_copy(folder: Path) -> None:
     """What is damaged is not what the command itself has to read."""
     with closing(sqlite3.connect(folder / "callboard.db")) as db:

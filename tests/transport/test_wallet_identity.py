@@ -26,9 +26,9 @@ def signed(nonce: str = NONCE, by: Wallet = ALICE) -> Shown:
     return Shown(ALICE.public_key, nonce, by.sign(nonce))
 
 
-def refusal(identity: WalletIdentity, shown: Shown) -> str:
+async def refusal(identity: WalletIdentity, shown: Shown) -> str:
     with pytest.raises(CallboardError) as refused:
-        identity.identify(shown)
+        await identity.identify(shown)
     assert refused.value.code == "UNAUTHORIZED"
     return refused.value.message
 
@@ -58,34 +58,34 @@ def test_whatever_is_shown_is_a_principal_or_one_refusal(key: str, nonce: str | 
 
 def outcome(identity: WalletIdentity, shown: Shown) -> Principal | CallboardError:
     try:
-        return identity.identify(shown)
+        return identity.recognise(shown)
     except CallboardError as error:
         return error
 
 
 @pytest.mark.parametrize("size", [1, 31, 33, 64])
-def test_a_key_of_another_length_is_malformed(size: int) -> None:
+async def test_a_key_of_another_length_is_malformed(size: int) -> None:
     lax = WalletIdentity(require_signature=False)
-    assert "public key" in refusal(lax, Shown(base58(b"\x07" * size)))
+    assert "public key" in await refusal(lax, Shown(base58(b"\x07" * size)))
 
 
-def test_a_key_alone_is_enough_only_where_no_signature_is_required() -> None:
-    assert WalletIdentity(require_signature=False).identify(Shown(ALICE.public_key)).user_id == ALICE.public_key
-    assert "a signature is required" in refusal(strict(), Shown(ALICE.public_key))
-    assert "is required" in refusal(strict(), Shown(None))
+async def test_a_key_alone_is_enough_only_where_no_signature_is_required() -> None:
+    assert (await WalletIdentity(require_signature=False).identify(Shown(ALICE.public_key))).user_id == ALICE.public_key
+    assert "a signature is required" in await refusal(strict(), Shown(ALICE.public_key))
+    assert "is required" in await refusal(strict(), Shown(None))
 
 
-def test_a_good_signature_is_taken_once() -> None:
+async def test_a_good_signature_is_taken_once() -> None:
     identity = strict()
-    assert identity.identify(signed()).user_id == ALICE.public_key
-    assert refusal(identity, signed()) == "the nonce has been used already"
-    assert identity.identify(signed("1700000060001")).user_id == ALICE.public_key
+    assert (await identity.identify(signed())).user_id == ALICE.public_key
+    assert await refusal(identity, signed()) == "the nonce has been used already"
+    assert (await identity.identify(signed("1700000060001"))).user_id == ALICE.public_key
 
 
-def test_the_same_nonce_of_another_wallet_is_another_one() -> None:
+async def test_the_same_nonce_of_another_wallet_is_another_one() -> None:
     identity = strict()
-    identity.identify(signed())
-    assert identity.identify(Shown(BOB.public_key, NONCE, BOB.sign(NONCE))).user_id == BOB.public_key
+    await identity.identify(signed())
+    assert (await identity.identify(Shown(BOB.public_key, NONCE, BOB.sign(NONCE)))).user_id == BOB.public_key
 
 
 @pytest.mark.parametrize(
@@ -102,25 +102,25 @@ def test_the_same_nonce_of_another_wallet_is_another_one() -> None:
         (Shown(ALICE.public_key, NONCE, None), "a signature is required"),
     ],
 )
-def test_each_fault_has_its_own_message(shown: Shown, message: str) -> None:
-    assert message in refusal(strict(), shown)
+async def test_each_fault_has_its_own_message(shown: Shown, message: str) -> None:
+    assert message in await refusal(strict(), shown)
     # One that is shown must be good, also where none is required.
-    assert message in refusal(WalletIdentity(require_signature=False, now=lambda: NOW), shown)
+    assert message in await refusal(WalletIdentity(require_signature=False, now=lambda: NOW), shown)
 
 
-def test_a_wrong_signature_does_not_use_up_the_nonce() -> None:
+async def test_a_wrong_signature_does_not_use_up_the_nonce() -> None:
     identity = strict()
-    refusal(identity, signed(by=BOB))
-    assert identity.identify(signed()).user_id == ALICE.public_key
+    await refusal(identity, signed(by=BOB))
+    assert (await identity.identify(signed())).user_id == ALICE.public_key
 
 
-def test_the_memory_of_nonces_is_bounded_and_forgets_the_expired() -> None:
+async def test_the_memory_of_nonces_is_bounded_and_forgets_the_expired() -> None:
     used = UsedNonces(2)
-    used.use("a", "1", NOW + 10, NOW)
-    used.use("a", "2", NOW + 10, NOW)
+    await used.use("a", "1", NOW + 10, NOW)
+    await used.use("a", "2", NOW + 10, NOW)
     with pytest.raises(CallboardError, match="2 signatures are remembered"):
-        used.use("a", "3", NOW + 10, NOW)
-    used.use("a", "3", NOW + 30, NOW + 20)
+        await used.use("a", "3", NOW + 10, NOW)
+    await used.use("a", "3", NOW + 30, NOW + 20)
     assert len(used) == 1
 
 

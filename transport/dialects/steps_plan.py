@@ -19,16 +19,28 @@ class StepsPlan:
         self._goal = ""
         self._steps: dict[str, dict[str, Json]] = {}
         self._added = 0
+        self._is_known = True
+        """Nothing that may have been said of it is missing."""
 
     def __bool__(self) -> bool:
         return bool(self._steps)
 
     def take(self, data: Mapping[str, Json]) -> None:
         """Makes this the plan; what has no name or is no step is left out."""
+        self._is_known = True
         goal, steps = data.get("goal"), data.get("steps")
         self._goal = goal if isinstance(goal, str) else ""
         found = [each for each in steps if isinstance(each, dict)] if isinstance(steps, list) else []
         self._steps = {step_id: _shown(step_id, each) for each in found if (step_id := step_id_of(each.get("id")))}
+
+    @property
+    def is_known(self) -> bool:
+        return self._is_known
+
+    def lose(self) -> None:
+        """Some of what was said is gone: until there is another one nobody is told of the plan as changed, who may know
+        it better."""
+        self._is_known = False
 
     def forget_texts(self) -> None:
         """Leaves the steps, by their ids, and how they stand."""
@@ -45,7 +57,7 @@ class StepsPlan:
         if step is not None:
             step["status"] = "running"
             return False
-        if self._added >= _MOST_ADDED:
+        if not self._is_known or self._added >= _MOST_ADDED:
             return False
         self._added += 1
         kind: dict[str, Json] = {"type": "tool", "tool": tool} if tool else {"type": "step"}

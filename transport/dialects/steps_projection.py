@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import msgspec
+
 from actors.event import Draft, Event, Json
 from actors.projection import RebuiltFromTasks
 from actors.redaction import TaskRedaction
+from transport.dialects.steps_drafts import told
 from transport.dialects.steps_plan import step_id_of
 from transport.dialects.steps_session import session_drafts
 from transport.dialects.steps_task import State, StepsTask, status_draft
@@ -33,6 +36,14 @@ _TOLD = _DATALESS | {
 """All else is left out: reasoning, artifacts, what agents emit under names of their own."""
 
 _ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
+_MOST_GAPS = 1_000
+"""Of tasks of which nothing came yet behind a gap. Of more of them it is forgotten."""
+
+
+class _Gap(msgspec.Struct):
+    first: int = msgspec.field(name="from")
+    last: int = msgspec.field(name="to")
+    reason: str
 
 
 class StepsProjection(RebuiltFromTasks):
@@ -44,6 +55,8 @@ class StepsProjection(RebuiltFromTasks):
         """Those that run, the one begun last at the end."""
         self._holding: dict[str, StepsTask] = {}
         """Those of them that hold a progress back: few, and asked for after every event."""
+        self._gaps: dict[str, Draft] = {}
+        """What is gone of tasks of which nothing else is known."""
 
     @property
     def due(self) -> float:
@@ -52,12 +65,18 @@ class StepsProjection(RebuiltFromTasks):
     def project(self, event: Event, now: float) -> Sequence[Draft]:
         if event.key.channel == "session":
             return session_drafts(event)
-        if event.key.channel != "task" or event.event_type not in _TOLD:
+        if event.key.channel != "task":
+            return ()
+        if event.event_type == "gap":
+            return self._miss(event)
+        if event.event_type not in _TOLD:
             return ()
         task_id, at = event.key.topic, event.timestamp
         task = self._tasks.get(task_id)
         if task is None:
             task = self._tasks[task_id] = StepsTask(task_id, self._interval, at)
+            if (gap := self._gaps.pop(task_id, None)) is not None:
+                task.miss(gap)
         data = None if event.event_type in _DATALESS else event.data
         said = list(_tell(task, event.event_type, data if isinstance(data, dict) else {}, at, now))
         self._note(task_id, task)
@@ -100,6 +119,27 @@ class StepsProjection(RebuiltFromTasks):
     def catch_up(self, at: int) -> list[Draft]:
         """The plans and open questions of what runs, for somebody who comes without having seen them."""
         return [draft for task in self._tasks.values() for draft in task.catch_up(at)]
+
+    def _miss(self, event: Event) -> Sequence[Draft]:
+        """Of a task some events are gone, its plan perhaps among them: that is said, and the plan is not made up."""
+        try:
+            missed = msgspec.json.decode(event.body, type=_Gap)
+        except msgspec.DecodeError:
+            # An agent's own event, which happens to have the name.
+            return ()
+        # What compaction takes out is nothing that is told here.
+        if missed.reason == "compacted":
+            return ()
+        task_id = event.key.topic
+        what: dict[str, Json] = {"from": missed.first, "to": missed.last, "reason": missed.reason}
+        gap = told("gap", {"taskId": task_id, **what}, event.timestamp)
+        if (task := self._tasks.get(task_id)) is not None:
+            task.miss(gap)
+        else:
+            self._gaps[task_id] = gap
+            if len(self._gaps) > _MOST_GAPS:
+                del self._gaps[next(iter(self._gaps))]
+        return (gap,)
 
     def _note(self, task_id: str, task: StepsTask) -> None:
         if task.due < math.inf:

@@ -66,6 +66,8 @@ class StepsTask:
         self._declined = ""
         """The name of the last step that was declined."""
         self._skipped: set[str] = set()
+        self._gap: Draft | None = None
+        """What was told last of events that are gone."""
         self._done = self._failed = 0
 
     @property
@@ -81,6 +83,8 @@ class StepsTask:
 
     def catch_up(self, at: int) -> Iterator[Draft]:
         """What somebody who comes now has to know."""
+        if self._gap is not None and not self.plan.is_known:
+            yield self._gap
         if self.plan:
             yield self.plan.created(at)
         yield from self._questions.values()
@@ -91,6 +95,11 @@ class StepsTask:
         self._questions.clear()
         for step_id, step in self._running.items():
             step.name, step.held = step_id, None
+
+    def miss(self, gap: Draft) -> None:
+        """Events of it are gone."""
+        self._gap = gap
+        self.plan.lose()
 
     def enter(self, state: State, at: int) -> Iterator[Draft]:
         if self.state is not state:

@@ -164,7 +164,8 @@ class WalletProjection(RebuiltFromTasks):
         return (Draft("new_message", msgspec.json.encode(message), Merge.NEVER, "", event.timestamp),)
 
     def _project_creation(self, event: Event, now: float) -> Sequence[Draft]:
-        if event.event_type != "task.created":
+        """Also that one is not to be, of which all were told: the engine was too late with it."""
+        if event.event_type not in ("task.created", "task.failed"):
             return ()
         try:
             created = msgspec.json.decode(event.body, type=_CreatedData)
@@ -173,6 +174,8 @@ class WalletProjection(RebuiltFromTasks):
         if created.task_id in self._ended:
             return ()
         task = self._task(created.task_id, event.timestamp)
+        if event.event_type == "task.failed":
+            return self._after(task, task.apply(event), event, now)
         return self._after(task, task.submit(created.session_id or "", event.timestamp), event, now)
 
     def _after(self, task: TaskFold, change: Change, event: Event, now: float) -> Sequence[Draft]:

@@ -81,8 +81,7 @@ class WalletApi:
         return Answer(MessageAccepted(started.session_id, started.exec_id))
 
     async def admit(self, method: str, headers: Headers, parameters: Mapping[str, str]) -> Principal:
-        await trio.lowlevel.checkpoint()
-        principal = self._wallets.identity.identify(Shown.of(headers.get, parameters.get))
+        principal = await self._wallets.identity.identify(Shown.of(headers.get, parameters.get))
         self._rates.take(principal.user_id, trio.current_time())
         return principal
 

@@ -58,6 +58,7 @@ const PROMISED: Readonly<Record<string, readonly ((value: unknown) => boolean)[]
   "waiting:confirmation": [isStep, isText],
   "waiting:tool": [isToolCall],
   "tool:answered": [isObject],
+  gap: [isObject],
 };
 
 describe("what the server sends", () => {

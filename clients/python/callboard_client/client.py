@@ -239,8 +239,7 @@ async def connect(
         try:
             await nursery.start(connector.run)
             yield Client(connector, nursery)
-        # Only to be raised outside the nursery, which would wrap it in a group that no `except` of the user's expects.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  raised outside the nursery: no `except` of the user's expects a group
             failure = error
         connector.stop(Closed("the client is closed"))
         await connector.say_goodbye()

@@ -90,7 +90,7 @@ FORMS = {
     },
     "steps": {
         *("status", "plan:created", "plan:updated", "step:start", "step:progress", "step:complete", "step:error"),
-        *("waiting:confirmation", "waiting:tool", "tool:answered", "task:complete", "task:error"),
+        *("waiting:confirmation", "waiting:tool", "tool:answered", "task:complete", "task:error", "gap"),
     },
     "pipeline": {"user_message", "response", "broadcast", "recalled", "read", "reset"},
     "wallet": {"new_message", "task_update"},
@@ -105,5 +105,7 @@ def test_every_form_is_among_what_is_tried(dialect: str) -> None:
     for ending in endings:
         said = [each for each in WELL_FORMED if each not in endings and each[:2] != (TASK, "gap")] + [ending]
         seen |= {json.loads(text_of(frame))["type"] for frame in frames_of(dialect, logged(said))}
-    seen |= {json.loads(text_of(frame))["type"] for frame in frames_of(dialect, logged(WELL_FORMED))}
+    gaps = [said for said in WELL_FORMED if said[:2] == (TASK, "gap")]
+    for said in (WELL_FORMED, gaps):
+        seen |= {json.loads(text_of(frame))["type"] for frame in frames_of(dialect, logged(said))}
     assert seen == FORMS[dialect]

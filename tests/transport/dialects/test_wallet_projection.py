@@ -87,6 +87,15 @@ def texts(task: dict[str, Any], role: str) -> list[str]:
     return [part["text"] for entry in task["history"] if entry["role"] == role for part in entry["parts"]]
 
 
+def test_a_task_that_never_began_has_failed() -> None:
+    told = Told()
+    told.event(NEWS, "task.created", {"task_id": "t1", "session_id": None})
+    told.event(NEWS, "task.failed", {"task_id": "t1", "error": "too late", "cause": "unavailable"})
+    told.event(NEWS, "task.created", {"task_id": "t1", "session_id": None})
+    assert told.states == ["submitted", "failed"]
+    assert told.frames[-1]["task"]["status"]["message"] == "too late"
+
+
 def test_a_whole_run_in_the_form_of_the_seed() -> None:
     told = Told()
     told.event(NEWS, "task.created", {"task_id": "t1", "session_id": "s1"})

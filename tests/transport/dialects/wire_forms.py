@@ -165,7 +165,15 @@ class TaskErrorData(msgspec.Struct):
     error: str
 
 
+class TaskGapData(msgspec.Struct, rename="camel"):
+    task_id: str
+    first: int = msgspec.field(name="from")
+    last: int = msgspec.field(name="to")
+    reason: str
+
+
 STEPS_DATA: dict[str, Any] = {
+    "gap": TaskGapData,
     "status": Status,
     "plan:created": PlanData,
     "plan:updated": PlanData,
