@@ -35,7 +35,7 @@ main thread. Of more than eight rows a statement costs more than it saves."""
 _COLUMNS = _ROW.count("?")
 _PLACE = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
 _EVENT = "slot, timestamp, start, merge, merge_key, recent.type, body"
-_LOAD = "SELECT id, slot, length(body) FROM recent ORDER BY id"
+_LOAD = "SELECT id, slot FROM recent ORDER BY id"
 # What is there already was moved before the process fell.
 _MOVE = f"""
 INSERT OR IGNORE INTO event SELECT {_EVENT} FROM json_each(?) AS moved CROSS JOIN recent ON recent.id = moved.value
@@ -84,18 +84,20 @@ class _Generation:
         self._dropped = 0
         """The ids up to there are."""
 
-    def add(self, row_id: int, slot: int, size: int) -> None:
+    def add(self, first_id: int, slots: Sequence[int], size: int) -> None:
+        """Rows with this id and those that follow, whose bodies come to `size`."""
         if not self.events:
-            self._dropped = row_id - 1
-        topic = topic_of(slot)
-        rows = self.topics.get(topic)
-        if rows is None:
-            rows = self.topics[topic] = _Rows([], [])
-        rows.ids.append(row_id)
-        rows.slots.append(slot)
-        self.events += 1
+            self._dropped = first_id - 1
+        topics = self.topics
+        for row_id, slot in enumerate(slots, first_id):
+            of_topic = topics.get(topic := topic_of(slot))
+            if of_topic is None:
+                of_topic = topics[topic] = _Rows([], [])
+            of_topic.ids.append(row_id)
+            of_topic.slots.append(slot)
+        self.events += len(slots)
         self.bytes += size
-        self.last = row_id
+        self.last = first_id + len(slots) - 1
 
     def close(self) -> None:
         """Nothing is added from now on, and all is to be moved."""
@@ -242,13 +244,14 @@ class RecentEvents:
         return ids
 
     def _append(self, rows: Sequence[Row]) -> None:
-        growing = self._generations[1]
+        if not rows:
+            return
+        first_id = self._next
+        self._next += len(rows)
+        self._generations[1].add(first_id, [row[0] for row in rows], sum(len(row[-1]) for row in rows))
         values: list[int | str | bytes] = []
-        for row in rows:
-            growing.add(self._next, row[0], len(row[-1]))
-            values.append(self._next)
-            values += row
-            self._next += 1
+        for row_id, row in enumerate(rows, first_id):
+            values += row_id, *row
         done = 0
         for count, statement in _ADD.items():
             size = count * _COLUMNS
@@ -267,8 +270,8 @@ class RecentEvents:
     def _load(self) -> None:
         """All that is there is to be moved."""
         moving = _Generation()
-        for row_id, slot, size in self._db.execute(_LOAD):
-            moving.add(row_id, slot, size)
+        for row_id, slot in self._db.execute(_LOAD):
+            moving.add(row_id, (slot,), 0)
         moving.close()
         self._generations = moving, _Generation()
         self._next = moving.last + 1

@@ -326,7 +326,7 @@ class SqliteLog:
     def _add_events(self, events: Sequence[Event], fresh: _Places) -> None:
         rows: list[Row] = []
         for event in events:
-            topic, start, tail = self._place(event.key, event.epoch, fresh)
+            topic, start, tail = fresh.get(event.key) or self._place(event.key, event.epoch, fresh)
             slot = event_slot(topic, event.offset)
             if event.offset <= tail:
                 raise StoreError(f"{event.key} is at {tail}, and not before {event.offset}")
