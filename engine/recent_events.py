@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import orjson
@@ -23,17 +23,27 @@ GENERATION_BYTES = 4 << 20
 PIECE_EVENTS = 512
 """Moved in one transaction that does nothing else."""
 _LARGE_BYTES = 2048
-"""A body of half a page goes to its place at once: written twice it would cost more than the page that it changes."""
+"""What a commit adds to one topic goes to its place at once where it is half a page: written twice it would cost more
+than the page that it changes."""
+_ROW_BYTES = 48
+"""Of a row beside its body."""
 _MOVED_FOR_EACH = 2
 _DROPPED_FOR_EACH = 4
 """Events that a commit moves for each one that it adds, and rows that it drops once all are moved: a generation is gone
 before the next one is full."""
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
-_ADD = {rows: f"INSERT INTO recent VALUES {', '.join([_ROW] * rows)}" for rows in (8, 1)}  # noqa: S608  # a constant
-"""By how many rows a statement adds, the most first. Each one gives Python's lock up and has to get it back from a busy
-main thread. Of more than eight rows a statement costs more than it saves."""
-_COLUMNS = _ROW.count("?")
-_PLACE = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def _insert(table: str, columns: int) -> Mapping[int, str]:
+    """Statements that add several rows, or one, by how many values they take.
+
+    Each one gives Python's lock up and has to get it back from a busy main thread. Of more than eight rows a statement
+    costs more than it saves."""
+    row = f"({', '.join('?' * columns)})"
+    return {rows * columns: f"INSERT INTO {table} VALUES {', '.join([row] * rows)}" for rows in (8, 1)}  # noqa: S608  # constants
+
+
+_ADD = _insert("recent", 8)
+_PLACE = _insert("event", 7)
 _EVENT = "slot, timestamp, start, merge, merge_key, recent.type, body"
 _LOAD = "SELECT id, slot FROM recent ORDER BY id"
 # What is there already was moved before the process fell.
@@ -142,9 +152,9 @@ class _Generation:
 
 
 class RecentEvents:
-    """The table `recent`, with the places of its rows in memory. What is large passes by it.
+    """The table `recent`, with the places of its rows in memory. What is much of one topic passes by it.
 
-    All but `page` is for the thread that writes, within its transaction, of which `keep` or `undo` says what became.
+    All but `ids_after` is for the thread that writes, within its transaction; `keep` or `undo` says what became of it.
     Of a topic the events in the table `event` come first, and those here follow.
     """
 
@@ -165,16 +175,21 @@ class RecentEvents:
             self._load()
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Those of each topic in order. Raises sqlite3.Error."""
+        """Those of each topic in order, and side by side. Raises sqlite3.Error."""
         small: list[Row] = []
-        for row in rows:
-            if len(row[-1]) < _LARGE_BYTES:
-                small.append(row)
+        end = 0
+        while end < len(rows):
+            begin, topic, size = end, topic_of(rows[end][0]), 0
+            while end < len(rows) and topic_of(rows[end][0]) == topic:
+                size += len(rows[end][-1]) + _ROW_BYTES
+                end += 1
+            if size < _LARGE_BYTES:
+                small += rows[begin:end]
             else:
                 self._append(small)
                 small = []
-                self.move_topic(topic_of(row[0]))
-                self._db.execute(_PLACE, row)
+                self.move_topic(topic)
+                self._execute(_PLACE, [value for row in rows[begin:end] for value in row])
         self._append(small)
 
     def move_for(self, added: int) -> None:
@@ -244,17 +259,15 @@ class RecentEvents:
         return ids
 
     def _append(self, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        first_id = self._next
-        self._next += len(rows)
-        self._generations[1].add(first_id, [row[0] for row in rows], sum(len(row[-1]) for row in rows))
-        values: list[int | str | bytes] = []
-        for row_id, row in enumerate(rows, first_id):
-            values += row_id, *row
+        if rows:
+            first_id = self._next
+            self._next += len(rows)
+            self._generations[1].add(first_id, [row[0] for row in rows], sum(len(row[-1]) for row in rows))
+            self._execute(_ADD, [value for row_id, row in enumerate(rows, first_id) for value in (row_id, *row)])
+
+    def _execute(self, statements: Mapping[int, str], values: Sequence[int | str | bytes]) -> None:
         done = 0
-        for count, statement in _ADD.items():
-            size = count * _COLUMNS
+        for size, statement in statements.items():
             while len(values) - done >= size:
                 self._db.execute(statement, values[done : done + size])
                 done += size

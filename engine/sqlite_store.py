@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import trio
 
@@ -66,7 +67,9 @@ class SqliteStore:
 
     async def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
         if after == 0:
-            await self._move_recent()
+            # On a full disk nothing can be moved. What lies where it is looked for makes the room for it.
+            with suppress(StoreError):
+                await self._move_recent()
         return await trio.to_thread.run_sync(self._log.excess, bounds, now, after, limiter=self._reading)
 
     async def purge(self) -> bool:

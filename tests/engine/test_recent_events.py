@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD
+from actors.log import EVENT_OVERHEAD, Retention
 from actors.redaction import Drop
-from actors.store import Compaction, Floor, Opened, Rewrite, StoreError, Write
+from actors.store import Compaction, Floor, Opened, Record, Rewrite, StoreError, Write
 from engine import recent_events
+from engine.event_slot import event_slot
+from engine.recent_events import PIECE_EVENTS
 from engine.sqlite_log import SqliteLog
+from engine.sqlite_store import SqliteStore
 from engine.store_figures import store_figures
 from engine.whole_events import whole_events
 from tests.support.memory_store import MemoryStore
@@ -238,6 +241,36 @@ def test_a_topic_is_cut_short_while_it_is_moved(log: SqliteLog, moved: int, floo
     while log.move_recent(5):
         pass
     assert [each.offset for each in read_all(log, KEYS[0])] == [*range(floor + 1, 7)]
+
+
+def test_what_fills_a_page_is_not_written_twice(log: SqliteLog, tmp_path: Path) -> None:
+    """An import of very many events leaves none that are yet to be moved."""
+    log.commit(Write(events=[event(key, 1) for key in KEYS]))
+    many = [event(key, offset) for key in KEYS[:2] for offset in range(2, 102)]
+    log.commit(Write(events=[*many, event(KEYS[2], 2)]))
+    with closing(sqlite3.connect(tmp_path / "callboard.db")) as db:
+        slots = db.execute("SELECT slot FROM recent ORDER BY slot").fetchall()
+    assert slots == [(event_slot(3, 1),), (event_slot(3, 2),), (event_slot(4, 1),)]
+    assert [each.offset for each in read_all(log, KEYS[0])] == [*range(1, 102)]
+
+
+async def test_on_a_full_disk_the_retention_finds_what_it_may_delete(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_events, "GENERATION_EVENTS", 10_000)
+    store = SqliteStore(log)
+    await store.commit(Write(events=[event(KEYS[0], offset) for offset in range(1, 101)]))
+    for offset in range(1, 101):
+        await store.commit(Write(events=[event(key, offset, 90) for key in KEYS[1:]]))
+    log.limit_bytes(1)
+    for number in range(100):
+        with suppress(StoreError):
+            await store.commit(Write(records=[Record("ballast", str(number), bytes(400))]))
+    with pytest.raises(StoreError, match="full"):
+        log.move_recent(PIECE_EVENTS)
+    excess = await store.excess({"task": Retention(events=10)}, 7, 0)
+    assert [(each.key, each.offset) for each in excess.topics] == [(KEYS[0], 90)]
+    await store.commit(Write(floors=[Floor(KEYS[0], 90)]))
 
 
 def test_what_is_recent_is_in_the_figures(log: SqliteLog, tmp_path: Path) -> None:
