@@ -40,7 +40,7 @@ class Load(msgspec.Struct, frozen=True):
     """What a server is to send: `batch` events joined in one write, `rate` a second (0 = full speed), to
     `connections` that read and `stalled` that do not; `fill` large events come first.
 
-    At full speed Callboard's log is in memory, as that of the peers: a commit would join events; so it is with a `fill`.
+    At full speed, or with a `fill`, Callboard's log is in memory, as that of the peers: a commit would join events.
     With `kept` it is on the disk, and each event is committed before the next one is published.
     """
 
