@@ -23,6 +23,12 @@ def app(name: str) -> ChannelKey:
     return ChannelKey("app", name)
 
 
+@pytest.fixture(autouse=True)
+def time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No walk is ever long, however busy the machine is."""
+    monkeypatch.setattr(pace_module, "Pace", lambda: Pace(lambda: 0.0))
+
+
 class Notes:
     """What a holder is asked to do. It subscribes to nothing."""
 

@@ -7,17 +7,25 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors import connection as connection_module
+from actors import pace as pace_module
 from actors.admission import WHOLE, Admission
 from actors.commands import Start
 from actors.connection import Connection
 from actors.event import ChannelKey
 from actors.log import Retention
 from actors.outbox import OutboxOptions
+from actors.pace import Pace
 from actors.position import Position
 from tests.support.drafts import fact
 from tests.support.world import ALICE, BOB, Limits, MemorySink, World
 
 SMALL = Limits(outbox=OutboxOptions(batch_bytes=1), retention={"app": Retention(events=2, seconds=1e12)})
+
+
+@pytest.fixture(autouse=True)
+def time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No walk is ever long, however busy the machine is."""
+    monkeypatch.setattr(pace_module, "Pace", lambda: Pace(lambda: 0.0))
 
 
 def app(topic: str) -> ChannelKey:
