@@ -26,18 +26,6 @@ CREATE TABLE api_key_generation (value INTEGER NOT NULL) STRICT;
 INSERT INTO api_key_generation VALUES (0);
 """
 
-EVENT_COLUMNS = f"""
-    slot INTEGER PRIMARY KEY,
-    topic INTEGER AS ({TOPIC_OF_SLOT}),
-    offset INTEGER AS ({OFFSET_OF_SLOT}),
-    timestamp INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    merge INTEGER NOT NULL,
-    merge_key TEXT NOT NULL,
-    type TEXT NOT NULL,
-    body BLOB NOT NULL
-"""
-
 _LOG = f"""
 CREATE TABLE life (
     database BLOB NOT NULL,
@@ -55,7 +43,17 @@ CREATE TABLE topic (
     holes INTEGER NOT NULL DEFAULT 0,
     UNIQUE (channel, topic, owner)
 ) STRICT;
-CREATE TABLE event ({EVENT_COLUMNS}) STRICT;
+CREATE TABLE event (
+    slot INTEGER PRIMARY KEY,
+    topic INTEGER AS ({TOPIC_OF_SLOT}),
+    offset INTEGER AS ({OFFSET_OF_SLOT}),
+    timestamp INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    merge INTEGER NOT NULL,
+    merge_key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
 CREATE TABLE waste (
     topic INTEGER PRIMARY KEY,
     upto INTEGER NOT NULL
@@ -93,24 +91,10 @@ CREATE INDEX upload_age ON upload (number, size);
 """
 """The indexes hold all that is asked for to make room: no file is read for it."""
 
-_RECENT = """
-CREATE TABLE recent (
-    id INTEGER PRIMARY KEY,
-    slot INTEGER NOT NULL,
-    timestamp INTEGER NOT NULL,
-    start INTEGER NOT NULL,
-    merge INTEGER NOT NULL,
-    merge_key TEXT NOT NULL,
-    type TEXT NOT NULL,
-    body BLOB NOT NULL
-) STRICT;
-"""
-"""Events that are yet to be moved to the table `event`, see engine.recent_events."""
-
 _BEFORE_LOG = 1
 """The schema's version while the file held nothing but keys."""
 _INCREMENTAL = 2
-MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS, _RECENT)
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

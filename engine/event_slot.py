@@ -31,10 +31,6 @@ def event_slot(topic: int, offset: int) -> int:
     return topic << _OFFSET_BITS | offset
 
 
-def topic_of(slot: int) -> int:
-    return slot >> _OFFSET_BITS
-
-
 def check_topic_id(topic: int) -> None:
     """Raises StoreError."""
     if not 0 < topic <= MAX_TOPIC:

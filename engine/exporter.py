@@ -17,7 +17,6 @@ from engine.database import open_existing
 from engine.event_slot import event_slots
 from engine.export_lines import VERSION, Channel, End, FileLine, Head, Line, Topic, event_line, record_line
 from engine.topic_records import records_of
-from engine.whole_events import whole_events
 
 _PAGE_EVENTS = 512
 _FIND = "SELECT id, epoch, floor, holes FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
@@ -53,12 +52,13 @@ def export(path: Path, name: str) -> Generator[bytes, None, None]:
     digest = hashlib.sha256()
     lines = 0
     try:
-        with whole_events(db):
-            for line in _lines(db, name):
-                text = msgspec.json.encode(line) + b"\n"
-                digest.update(text)
-                lines += 1
-                yield text
+        # One read transaction: what is written meanwhile is not seen.
+        db.execute("BEGIN")
+        for line in _lines(db, name):
+            text = msgspec.json.encode(line) + b"\n"
+            digest.update(text)
+            lines += 1
+            yield text
         yield msgspec.json.encode(End(lines, digest.hexdigest())) + b"\n"
     finally:
         db.close()

@@ -17,21 +17,25 @@ from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
 from engine.event_slot import ABOVE_FLOOR, OF_TOPIC, check_topic_id, event_slot, event_slots
 from engine.page_reads import Page, PageRequest
-from engine.recent_events import KeptRow, RecentEvents, Row, read_rows
 from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
 from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
 from engine.topic_records import records_of
-from engine.whole_events import whole_events
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
 _FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
 _FIND_PLACE = f"""
-SELECT id, coalesce(start + length(body) + {EVENT_OVERHEAD}, 0), coalesce(offset, floor)
-FROM topic LEFT JOIN event ON slot = (SELECT max(slot) FROM event WHERE {OF_TOPIC})
-WHERE channel = ? AND topic.topic = ? AND owner = ?
+SELECT id, coalesce(
+    (SELECT start + length(body) + {EVENT_OVERHEAD} FROM event WHERE {OF_TOPIC}
+     ORDER BY slot DESC LIMIT 1), 0)
+FROM topic WHERE channel = ? AND topic = ? AND owner = ?
 """  # noqa: S608  # a constant
+_ROW = "(?, ?, ?, ?, ?, ?, ?)"
+_ADD_EVENTS = {rows: f"INSERT INTO event VALUES {', '.join([_ROW] * rows)}" for rows in (8, 1)}  # noqa: S608  # a constant
+"""By how many rows a statement adds, the most first. Each one gives Python's lock up and has to get it back from a busy
+main thread. Of more than eight rows a statement costs more than it saves."""
+_COLUMNS = _ROW.count("?")
 _CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE slot = ?"
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
@@ -62,15 +66,15 @@ _LOG_BYTES = 16 << 20
 
 
 class _Place(NamedTuple):
-    """A topic's id, the size of all events that it has had, and the offset of the last one."""
+    """A topic's id, and the size of all events that it has had."""
 
     topic: int
     size: int
-    tail: int
 
 
 _Places: TypeAlias = dict[ChannelKey, _Place | None]
 """None for a topic that is dropped."""
+_Row: TypeAlias = tuple[int, str, bytes, int, str, int]
 Work: TypeAlias = Callable[[sqlite3.Connection], None]
 """Within a transaction that it neither begins nor ends."""
 
@@ -104,7 +108,6 @@ class SqliteLog:
             self.is_whole = self._is_whole(known_file)
             """Whether the database is the one that was left, with all that was acknowledged."""
             self._settle()
-            self._recent = RecentEvents(self._db)
             self._file.know_log()
             self._opened = opened.pop_all()
 
@@ -126,7 +129,6 @@ class SqliteLog:
         fresh: _Places = {}
         try:
             self.check()
-            self._recent.begin()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
                 if isinstance(write, Write):
@@ -136,13 +138,13 @@ class SqliteLog:
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            self._undo()
-            raise self._failed(error) from error
+            roll_back(self._db)
+            self._damaged |= _is_damage(error)
+            raise StoreError(str(error)) from error
         except BaseException:
             # Whatever the writes came from has failed: the write lock must not outlive it.
-            self._undo()
+            roll_back(self._db)
             raise
-        self._recent.keep()
         self._commits += 1
         self._write_mark()
         for key, place in fresh.items():
@@ -207,8 +209,7 @@ class SqliteLog:
 
     def topics(self) -> list[StoredTopic]:
         try:
-            with whole_events(self._reader):
-                rows = self._reader.execute(_TOPICS).fetchall()
+            rows = self._reader.execute(_TOPICS).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
         return [_stored(*row) for row in rows]
@@ -226,26 +227,7 @@ class SqliteLog:
             raise self._failed(error) from error
         return None if found is None else found[0]
 
-    def move_recent(self, events: int) -> bool:
-        """Brings so many events to the others of their topics. With the writer's connection. Returns whether there are
-        more. Raises StoreError."""
-        try:
-            self.check()
-            self._recent.begin()
-            self._db.execute("BEGIN IMMEDIATE")
-            has_more = self._recent.move(events)
-            self._db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
-            self._undo()
-            raise self._failed(error) from error
-        self._recent.keep()
-        return has_more
-
-    def _undo(self) -> None:
-        roll_back(self._db)
-        self._recent.undo()
-
-    def _failed(self, error: sqlite3.Error | OSError) -> StoreError:
+    def _failed(self, error: sqlite3.Error) -> StoreError:
         """What a caller is told. Damage that a reader finds stops the writers too."""
         self._damaged |= _is_damage(error)
         return StoreError(str(error))
@@ -300,7 +282,6 @@ class SqliteLog:
             self._rewrite(rewrite, fresh)
         if write.events:
             self._add_events(write.events, fresh)
-            self._recent.move_for(len(write.events))
         for record in write.records:
             if record.body is None:
                 db.execute(_DROP_RECORD, (record.kind, record.id))
@@ -310,37 +291,37 @@ class SqliteLog:
             self._rewrite_base(rewrite)
         for floor in write.floors:
             if (place := self._find_place(floor.key, fresh)) is not None:
-                self._recent.drop(place.topic, floor.offset)
                 raise_floor(db, place.topic, floor.offset)
         for compaction in write.compactions:
             if (place := self._find_place(compaction.key, fresh)) is not None:
-                self._recent.move_topic(place.topic)
-                fresh[compaction.key] = place._replace(size=compact(db, place.topic, compaction.offset))
+                fresh[compaction.key] = _Place(place.topic, compact(db, place.topic, compaction.offset))
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
-                self._recent.drop(place.topic)
                 drop_topic(db, place.topic)
             db.execute("DELETE FROM record WHERE kind = ?", (own_kind(key),))
             fresh[key] = None
 
     def _add_events(self, events: Sequence[Event], fresh: _Places) -> None:
-        rows: list[Row] = []
+        values: list[int | str | bytes] = []
         for event in events:
-            topic, start, tail = fresh.get(event.key) or self._place(event.key, event.epoch, fresh)
-            slot = event_slot(topic, event.offset)
-            if event.offset <= tail:
-                raise StoreError(f"{event.key} is at {tail}, and not before {event.offset}")
-            fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD, event.offset)
+            topic, start = self._place(event.key, event.epoch, fresh)
+            fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
             merge = _MERGES[event.merge]
-            rows.append((slot, event.timestamp, start, merge, event.merge_key, event.event_type, event.body))
-        self._recent.add(rows)
+            slot = event_slot(topic, event.offset)
+            values += slot, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
+        done = 0
+        for rows, statement in _ADD_EVENTS.items():
+            size = rows * _COLUMNS
+            while len(values) - done >= size:
+                self._db.execute(statement, values[done : done + size])
+                done += size
 
     def _place(self, key: ChannelKey, epoch: str, fresh: _Places) -> _Place:
         place = self._find_place(key, fresh)
         if place is None:
             topic = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
             check_topic_id(topic)
-            place = fresh[key] = _Place(topic, 0, 0)
+            place = fresh[key] = _Place(topic, 0)
         return place
 
     def _find_place(self, key: ChannelKey, fresh: _Places) -> _Place | None:
@@ -348,15 +329,12 @@ class SqliteLog:
             return fresh[key]
         place = self._places.get(key)
         if place is None and (found := self._db.execute(_FIND_PLACE, _named(key)).fetchone()) is not None:
-            topic, *end = found
-            place = fresh[key] = _Place(topic, *(self._recent.end_of(topic) or end))
+            place = fresh[key] = _Place(*found)
         return place
 
     def _rewrite(self, rewrite: Rewrite, fresh: _Places) -> None:
         place = self._find_place(rewrite.key, fresh)
         after = 0
-        if place is not None:
-            self._recent.move_topic(place.topic)
         while place is not None and (rows := self._next_events(place.topic, after)):
             for event in (_event(rewrite.key, "", row) for row in rows):
                 left = rewrite.redaction.apply(event)
@@ -365,9 +343,9 @@ class SqliteLog:
                     self._db.execute(_CHANGE_EVENT, (*changed, event_slot(place.topic, event.offset)))
                 after = event.offset
         if place is not None:
-            fresh[rewrite.key] = place._replace(size=measure(self._db, place.topic))
+            fresh[rewrite.key] = _Place(place.topic, measure(self._db, place.topic))
 
-    def _next_events(self, topic: int, after: int) -> list[KeptRow]:
+    def _next_events(self, topic: int, after: int) -> list[_Row]:
         return self._db.execute(_PAGE, (*event_slots(topic, after), _REWRITE_EVENTS)).fetchall()
 
     def _rewrite_base(self, rewrite: Rewrite) -> None:
@@ -381,28 +359,13 @@ class SqliteLog:
     ) -> list[Event]:
         events: list[Event] = []
         size = 0
-        for row in self._rows(topic, after, max_events):
+        for row in self._reader.execute(_PAGE, (*event_slots(topic, after), max_events)):
             event = _event(key, epoch, row)
             size += len(event.body) + EVENT_OVERHEAD
             if size > max_bytes and events:
                 break
             events.append(event)
         return events
-
-    def _rows(self, topic: int, after: int, most: int) -> Iterable[KeptRow]:
-        first, last = event_slots(topic, after)
-        recent = self._recent.ids_after(topic, first, most)
-        if not recent:
-            return self._reader.execute(_PAGE, (first, last, most))
-        # As of one moment: what is moved meanwhile would be in neither.
-        self._reader.execute("BEGIN")
-        try:
-            rows = self._reader.execute(_PAGE, (first, last, most)).fetchall()
-            tail = rows[-1][0] if rows else after
-            rows += [row for row in read_rows(self._reader, recent) if row[0] > tail]
-        finally:
-            self._reader.execute("COMMIT")
-        return rows[:most]
 
 
 def _is_damage(error: Exception) -> bool:
@@ -414,7 +377,7 @@ def _named(key: ChannelKey) -> tuple[str, str, str]:
     return key.channel, key.topic, key.owner
 
 
-def _event(key: ChannelKey, epoch: str, row: KeptRow) -> Event:
+def _event(key: ChannelKey, epoch: str, row: _Row) -> Event:
     offset, event_type, body, merge, merge_key, timestamp = row
     return Event(key, epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
 

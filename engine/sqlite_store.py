@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 import trio
 
@@ -11,7 +10,6 @@ from actors.event import ChannelKey, Event
 from actors.log import Retention
 from actors.store import Excess, StoredTopic, StoreError, Write
 from engine.page_reads import PageReads, PageRequest
-from engine.recent_events import PIECE_EVENTS
 from engine.sqlite_log import SqliteLog
 
 _LONG_PAGES = 8_192
@@ -33,8 +31,6 @@ class SqliteStore:
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
         self.events = 0
-        self.bytes = 0
-        """Of their bodies."""
         self.refusals = 0
         """Of commits. All since it was opened."""
 
@@ -51,7 +47,6 @@ class SqliteStore:
             raise
         self.commits += 1
         self.events += len(write.events)
-        self.bytes += sum(len(event.body) for event in write.events)
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         return await self._pages.read(PageRequest(key, after, max_events, max_bytes))
@@ -66,10 +61,6 @@ class SqliteStore:
         return await trio.to_thread.run_sync(self._log.record, kind, name, limiter=self._reading)
 
     async def excess(self, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
-        if after == 0:
-            # On a full disk nothing can be moved. What lies where it is looked for makes the room for it.
-            with suppress(StoreError):
-                await self._move_recent()
         return await trio.to_thread.run_sync(self._log.excess, bounds, now, after, limiter=self._reading)
 
     async def purge(self) -> bool:
@@ -77,12 +68,6 @@ class SqliteStore:
 
         Raises StoreError."""
         return await trio.to_thread.run_sync(self._log.purge, limiter=self.writing)
-
-    async def _move_recent(self) -> None:
-        """All that has come so far, between commits: what is bounded is counted where it goes. Raises StoreError."""
-        has_more = True
-        while has_more:
-            has_more = await trio.to_thread.run_sync(self._log.move_recent, PIECE_EVENTS, limiter=self.writing)
 
     async def checkpoint(self) -> None:
         """Moves the write-ahead log into the file beside the commits, so that none of them has to. Raises StoreError.

@@ -9,7 +9,6 @@ import msgspec
 
 from engine.database import open_existing
 from engine.event_slot import ABOVE_FLOOR
-from engine.whole_events import whole_events
 
 _KINDS = f"""
 SELECT channel, count(*), coalesce(sum(tail - floor), 0), min(oldest) FROM (
@@ -46,8 +45,7 @@ def store_figures(path: Path) -> StoreFigures:
     """Blocks. Raises engine.database.SchemaError, sqlite3.Error and OSError."""
     db = open_existing(path)
     try:
-        with whole_events(db):
-            return _figures(db, path)
+        return _figures(db, path)
     finally:
         db.close()
 

@@ -13,7 +13,6 @@ from typing import Any, TypeAlias
 
 import httpx2
 
-from engine.whole_events import whole_events
 from tests.e2e.clients import Socket, assert_gapless, gateway_socket, rest
 from tests.e2e.engine_process import EngineProcess
 
@@ -74,10 +73,9 @@ def go_through(engine: EngineProcess, fail: Act, mend: Act, reason: str) -> None
 
 def kept_numbers(path: Path) -> list[int]:
     """What the file holds of the board, in order: its offsets are dense."""
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path)
     query = "SELECT offset, body FROM event JOIN topic ON topic.id = event.topic WHERE topic.topic = 'board' ORDER BY 1"
-    with whole_events(db):
-        rows = db.execute(query).fetchall()
+    rows = db.execute(query).fetchall()
     db.close()
     assert [offset for offset, _ in rows] == list(range(1, len(rows) + 1))
     return [json.loads(body)["number"] for _, body in rows]

@@ -104,7 +104,7 @@ def test_a_dropped_topic_is_gone_with_its_events(log: SqliteLog) -> None:
 
 def test_a_write_is_kept_whole_or_not_at_all(log: SqliteLog) -> None:
     log.commit(Write(events=[event(TASK, 1)]))
-    with pytest.raises(StoreError, match="is at 1, and not before 1"):
+    with pytest.raises(StoreError, match="UNIQUE"):
         log.commit(Write(events=[event(SESSION, 1), event(TASK, 1)], records=[Record("task", "a", b"")]))
     assert page(log, SESSION) == []
     assert log.records("task") == []
@@ -225,8 +225,6 @@ def test_a_damaged_database_is_not_added_to_before_it_is_sound_again(
 ) -> None:
     for key in (TASK, WASTE):
         log.commit(Write(events=[event(key, offset, b"x" * 500) for offset in range(1, 2001)]))
-    while log.move_recent(1_000):
-        pass
     log.commit(Write(dropped=[WASTE]))
     log.close()
     kept = path.read_bytes()
@@ -234,7 +232,7 @@ def test_a_damaged_database_is_not_added_to_before_it_is_sound_again(
     # All but the first pages: the header is what it was.
     with path.open("r+b") as file:
         file.seek(len(kept) // 4)
-        file.write(b"garbage!" * (len(kept) * 3 // 32))
+        file.write(b"garbage!" * (len(kept) // 16))
     with pytest.raises(StoreError, match="malformed"):
         find(again)
     with pytest.raises(StoreError, match="damaged"):

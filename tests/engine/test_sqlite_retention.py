@@ -17,7 +17,6 @@ from actors.store import Compaction, Floor, Overfull, Rewrite, StoredTopic, Stor
 from engine import sqlite_excess, sqlite_waste
 from engine.database import MIGRATIONS, open_database
 from engine.event_slot import event_slot
-from engine.recent_events import PIECE_EVENTS
 from engine.sqlite_log import SqliteLog
 from tests.support.memory_store import beyond_bounds
 
@@ -44,13 +43,7 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
     log.close()
 
 
-def move_all(log: SqliteLog) -> None:
-    while log.move_recent(PIECE_EVENTS):
-        pass
-
-
 def all_excess(log: SqliteLog, bound: Retention, now: int = NOW) -> list[Overfull]:
-    move_all(log)
     found: list[Overfull] = []
     place: int | None = 0
     while place is not None:
@@ -141,7 +134,6 @@ def test_what_is_taken_back_is_not_charged_any_more(log: SqliteLog) -> None:
 def test_many_topics_are_looked_at_in_pieces(log: SqliteLog) -> None:
     keys = [ChannelKey("task", f"task-{number}", "alice") for number in range(2 * sqlite_excess.TOPICS + 1)]
     log.commit(Write(events=[event(key, offset) for key in keys for offset in (1, 2)]))
-    move_all(log)
     first = log.excess({"task": Retention(events=1)}, NOW, 0)
     assert [each.key for each in first.topics] == keys[: sqlite_excess.TOPICS]
     assert [each.key for each in all_excess(log, Retention(events=1))] == keys
@@ -160,7 +152,6 @@ def fill(path: Path, events: int) -> None:
     """A topic of so many events, in one statement."""
     log = SqliteLog(path)
     log.commit(Write(events=[event(TASK, 1), event(OTHER, 1)]))
-    move_all(log)
     log.close()
     db = open_database(path)
     db.execute(
@@ -203,7 +194,6 @@ def test_many_events_go_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         if pieces % 50 == 0:
             others += 1
             log.commit(Write(events=[event(OTHER, others)]))
-            move_all(log)
     # A row of `waste` goes with the last one.
     assert max(counted.deleted) <= sqlite_waste.PIECE_EVENTS + 1
     assert sum(counted.deleted) == MANY + 1
@@ -219,7 +209,6 @@ def test_many_events_go_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_large_events_go_few_at_a_time(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     log.commit(Write(events=[event(TASK, offset, sqlite_waste.PIECE_BYTES // 2) for offset in range(1, 11)]))
-    move_all(log)
     counted = Counted(log, monkeypatch)
     log.commit(Write(dropped=[TASK]))
     while log.purge():
@@ -230,12 +219,9 @@ def test_large_events_go_few_at_a_time(log: SqliteLog, monkeypatch: pytest.Monke
 
 def test_a_topic_begins_anew_while_its_former_events_wait_to_be_deleted(log: SqliteLog, tmp_path: Path) -> None:
     log.commit(Write(events=[event(TASK, offset) for offset in range(1, 1_001)]))
-    move_all(log)
     log.commit(Write(dropped=[TASK]))
     log.commit(Write(events=[event(TASK, 1), event(TASK, 2)]))
     assert kept(log, TASK) == [1, 2]
-    move_all(log)
-    assert rows(tmp_path) == 1_002
     while log.purge():
         pass
     assert kept(log, TASK) == [1, 2]
@@ -279,7 +265,6 @@ def test_a_locked_database_refuses_a_piece_and_goes_on_later(tmp_path: Path) -> 
         log.purge()
     other.execute("ROLLBACK")
     other.close()
-    move_all(log)
     assert log.purge()
     assert rows(tmp_path) == 1
     log.close()

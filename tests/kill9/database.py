@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.event_slot import event_slots
-from engine.whole_events import whole_events
 from tests.kill9.checker import Kept
 
 _EVENTS = "SELECT offset, type, body FROM event WHERE slot > ? AND slot <= ? ORDER BY slot"
@@ -20,14 +19,13 @@ Say = Callable[[str, str, Any], str]
 def read_database(path: Path, say: Say) -> dict[str, Kept]:
     """All topics but the feeds, of which the oldest events go: as `channel/topic`. Raises AssertionError where the
     offsets of one are not dense from 1."""
-    db = sqlite3.connect(path, isolation_level=None)
+    db = sqlite3.connect(path)
     try:
-        with whole_events(db):
-            topics = db.execute("SELECT id, channel, topic, epoch FROM topic WHERE channel <> 'feed'").fetchall()
-            return {
-                f"{channel}/{topic}": Kept(epoch, _events(db, number, channel, say))
-                for number, channel, topic, epoch in topics
-            }
+        topics = db.execute("SELECT id, channel, topic, epoch FROM topic WHERE channel <> 'feed'").fetchall()
+        return {
+            f"{channel}/{topic}": Kept(epoch, _events(db, number, channel, say))
+            for number, channel, topic, epoch in topics
+        }
     finally:
         db.close()
 
