@@ -102,7 +102,7 @@ class Campaign:
                     for publisher in crowd.publishers:
                         publishers.start_soon(publisher.run)
                     for each in crowd.promised:
-                        promised.start_soon(self._run_promised, each)
+                        promised.start_soon(each.run)
                     await self._kill_again_and_again(crowd)
                     promised.cancel_scope.cancel()
                     crowd.stop()
@@ -127,14 +127,6 @@ class Campaign:
                 await trio.sleep(self._chance.uniform(*LIFE))
                 self._end()
             await self._start()
-
-    async def _run_promised(self, each: Promised) -> None:
-        try:
-            await each.run()
-        except AssertionError:
-            # Where something was lost, what it goes on with may be: it is told so, and has nothing more to do.
-            if self._mishap is None:
-                raise
 
     async def _examine(self, promised: Sequence[Promised]) -> None:
         """Who waits for ever for what was promised is a problem too. Where something was lost, a promise may be."""
