@@ -15,12 +15,13 @@ import trio
 
 from tests.e2e.engine_process import PATIENCE, EngineProcess
 from tests.kill9.checker import Checker, Kept, repetitions
-from tests.kill9.clients import PAUSE, Follower, GatewaySocket, GatewayStream, RoomMember, StepsStream
+from tests.kill9.clients import GatewaySocket, GatewayStream, RoomMember, StepsStream
+from tests.kill9.crowd import Crowd
 from tests.kill9.database import read_database
 from tests.kill9.people import Absent, Chatter
 from tests.kill9.promises import Canceller, Conversation, Promised, Steady, Tasks, Uploads
-from tests.kill9.publishers import Publisher
-from tests.kill9.record import Acknowledged, Place, Record
+from tests.kill9.publishers import Gone, Publisher
+from tests.kill9.record import Acknowledged
 from tests.kill9.words import said
 from tests.support.wallets import Wallet
 
@@ -102,7 +103,7 @@ class Campaign:
                     for publisher in crowd.publishers:
                         publishers.start_soon(publisher.run)
                     for each in crowd.promised:
-                        promised.start_soon(each.run)
+                        promised.start_soon(self._promise, each)
                     await self._kill_again_and_again(crowd)
                     promised.cancel_scope.cancel()
                     crowd.stop()
@@ -127,6 +128,15 @@ class Campaign:
                 await trio.sleep(self._chance.uniform(*LIFE))
                 self._end()
             await self._start()
+
+    async def _promise(self, each: Promised) -> None:
+        """Where something was lost, an engine may say that what it had promised is gone: then all begins anew."""
+        while True:
+            try:
+                await each.run()
+            except* Gone:
+                if not self._losses:
+                    raise
 
     async def _examine(self, promised: Sequence[Promised]) -> None:
         """Who waits for ever for what was promised is a problem too. Where something was lost, a promise may be."""
@@ -220,69 +230,6 @@ class Campaign:
         if self._mishap is None:
             return promises
         return [one for one in promises if one.topic in kept and one.place.epoch == kept[one.topic].epoch]
-
-
-class Crowd(msgspec.Struct, frozen=True):
-    """All who use the engine."""
-
-    sockets: Sequence[GatewaySocket]
-    streams: Sequence[Follower]
-    members: Sequence[RoomMember]
-    publishers: Sequence[Publisher]
-    promised: Sequence[Promised]
-
-    @property
-    def followers(self) -> list[GatewaySocket | Follower]:
-        return [*self.sockets, *self.streams, *self.members]
-
-    def come(self, nursery: trio.Nursery) -> None:
-        """All who follow."""
-        for each in self.followers:
-            nursery.start_soon(each.run)
-
-    def stop(self) -> None:
-        """From each one more event, which is the last."""
-        for publisher in self.publishers:
-            publisher.stop()
-        for member in self.members:
-            member.stop()
-
-    async def wait_in_use(self) -> None:
-        """Returns once something was acknowledged after this call, and all followers have heard something at all."""
-        before = len(self.acknowledged())
-        while not self._is_in_use(before):  # noqa: ASYNC110  what a client hears comes from another process
-            await trio.sleep(PAUSE)
-        for _, record in self.records():
-            if not record.entries:
-                await record.wait_entry()
-
-    def _is_in_use(self, acknowledged: int) -> bool:
-        return len(self.acknowledged()) > acknowledged and all(each.records for each in self.followers)
-
-    async def wait_level(self) -> None:
-        """Returns once everybody has been told all that was acknowledged."""
-        for member in self.members:
-            await member.done.wait()
-        for topic, record in self.records():
-            if (last := self._last(topic)) is not None:
-                await record.wait_reached(last)
-
-    def records(self) -> list[tuple[str, Record]]:
-        return [(topic, record) for each in self.followers for topic, record in each.records.items()]
-
-    def acknowledged(self) -> list[Acknowledged]:
-        talkers: list[Publisher | RoomMember] = [*self.publishers, *self.members]
-        return [one for each in talkers for one in each.acknowledged]
-
-    def end_of(self, topic: str) -> int:
-        """How far everybody must have come: members of a room may come and go after that."""
-        last = self._last(topic)
-        return 0 if last is None else last.offset
-
-    def _last(self, topic: str) -> Place | None:
-        talkers: list[Publisher | RoomMember] = [*self.publishers, *self.members]
-        newest = [each.acknowledged[-1] for each in talkers if each.acknowledged]
-        return max((one.place for one in newest if one.topic == topic), key=lambda place: place.offset, default=None)
 
 
 def _client(url: str, token: str) -> httpx2.AsyncClient:

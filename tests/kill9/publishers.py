@@ -44,8 +44,13 @@ class Publisher:
         self.acknowledged.append(Acknowledged(f"app/{self._topic}", place, note(marker)))
 
 
+class Gone(AssertionError):
+    """The engine does not know what it has promised."""
+
+
 async def ask(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The answer, once there is one that is no refusal for the time being. Raises AssertionError for any other."""
+    """The answer, once there is one that is no refusal for the time being. Raises Gone where the engine says that there
+    is no such thing, AssertionError for any other."""
     while True:
         try:
             answer = await client.post(path, json=body)
@@ -55,5 +60,7 @@ async def ask(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> di
             if answer.is_success:
                 found: dict[str, Any] = answer.json()
                 return found
+            if answer.status_code == httpx2.codes.NOT_FOUND:
+                raise Gone(answer.text)
             assert answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE, answer.text
         await trio.sleep(PAUSE)

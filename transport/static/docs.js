@@ -86,9 +86,17 @@ function exampleOf(schema, schemas, depth = 0) {
   }
 }
 
-/** Prints a response as it comes, so that an event stream shows its events one by one. */
+/** Prints a response: the events of a stream as they come, anything else whole. */
 async function show(response, output) {
   output.textContent = "";
+  const type = response.headers.get("Content-Type") || "";
+  if (type.startsWith("text/event-stream")) return showStream(response, output);
+  // Not read in parts: what is not to be stored and is read so, Chromium calls aborted though it came whole.
+  const text = await response.text();
+  output.textContent = type.startsWith("application/json") ? indented(text) : text;
+}
+
+async function showStream(response, output) {
   const decoder = new TextDecoder();
   const reader = response.body.getReader();
   for (;;) {
@@ -97,12 +105,14 @@ async function show(response, output) {
     output.textContent += decoder.decode(value, { stream: true });
     output.scrollTop = output.scrollHeight;
   }
-  if ((response.headers.get("Content-Type") || "").startsWith("application/json")) {
-    try {
-      output.textContent = JSON.stringify(JSON.parse(output.textContent), null, 2);
-    } catch {
-      // Not JSON after all: it stays as it came.
-    }
+}
+
+/** JSON in lines. What is not JSON after all stays as it came. */
+function indented(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
   }
 }
 
