@@ -41,6 +41,10 @@ class Merge(Enum):
     """The last one alone: progress."""
 
 
+_TEXT = Merge.TEXT
+"""Looked up once: an enum's member is found the slow way."""
+
+
 class Draft(msgspec.Struct, frozen=True, gc=False):
     """An event not yet in a log. `body` is its data as one JSON text, `timestamp` is Unix milliseconds.
 
@@ -91,11 +95,11 @@ def draft(
     check_event_type(event_type)
     if not (merge_key.isascii() or _is_utf8(merge_key)):
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"the merge key of {event_type} is no text: {merge_key!a}")
-    if merge is Merge.TEXT and not (isinstance(data, dict) and isinstance(data.get("content"), str)):
+    if merge is _TEXT and not (isinstance(data, dict) and isinstance(data.get("content"), str)):
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"{event_type} streams text: its data needs a string `content`")
     return Draft(
         event_type,
-        encode_json(f"data of {event_type}", data),
+        encode_json(event_type, data),
         merge,
         merge_key,
         now_ms() if timestamp is None else timestamp,

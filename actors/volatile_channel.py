@@ -49,6 +49,10 @@ class Turn(Enum):
     """Messages wait, or the actor is in the midst of a turn: whoever emits queues up."""
 
 
+_FREE, _TAKEN, _ACTOR = Turn
+"""Looked up once: an enum's member is found the slow way."""
+
+
 class VolatileChannel(Channel):
     """Its mailbox outlives a crash, too.
 
@@ -67,7 +71,7 @@ class VolatileChannel(Channel):
     ) -> None:
         """`last_publisher`: of all topics."""
         super().__init__(log, supervisor, in_place)
-        self._turn = Turn.FREE
+        self._turn = _FREE
         self._last_publisher = last_publisher
         self._publisher = 0
         """The id of the task that took the last turn in place."""
@@ -87,11 +91,11 @@ class VolatileChannel(Channel):
         # Where the mailbox is full it is not idle.
         with contextlib.suppress(trio.WouldBlock):
             self._box().ref.send_nowait(Park())
-            self._turn = Turn.ACTOR
+            self._turn = _ACTOR
 
     async def add(self, addition: Addition) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._turn is Turn.FREE and self._audiences.subscribers <= self._in_place:
+        if self._turn is _FREE and self._audiences.subscribers <= self._in_place:
             self._take_turn(addition)
             if not self._goes_on():
                 # Not a point of cancellation: it has been published.
@@ -103,12 +107,12 @@ class VolatileChannel(Channel):
                 self.wake()
             else:
                 self.start()
-            self._turn = Turn.ACTOR
+            self._turn = _ACTOR
             await self._box().ref.send(addition)
 
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         self.log.redact(redaction, lasting=lasting)
-        if self._turn is Turn.ACTOR and not lasting:
+        if self._turn is _ACTOR and not lasting:
             self.wake()
             await self._box().ref.send(Redact(redaction))
         else:
@@ -119,7 +123,7 @@ class VolatileChannel(Channel):
         while (waiting := self._next_waiting()) is not None:
             if waiting.reply is not None:
                 waiting.reply.fail(CallboardError(ErrorCode.NOT_FOUND, f"{self.key} is gone"))
-        self._turn = Turn.ACTOR
+        self._turn = _ACTOR
         self._box().close()
         self._audiences.dissolve()
 
@@ -135,7 +139,7 @@ class VolatileChannel(Channel):
                     self.log.redact(message.redaction)
                 case Park():
                     if self._nothing_waits:
-                        self._turn = Turn.FREE
+                        self._turn = _FREE
                         break
                 case Fail(error):
                     raise error
@@ -156,7 +160,7 @@ class VolatileChannel(Channel):
     def _yield_turn(self) -> None:
         # No checkpoint lies between this and the wait for the next message.
         if self._nothing_waits:
-            self._turn = Turn.FREE
+            self._turn = _FREE
 
     def _goes_on(self) -> bool:
         """Whether who has taken the turn need not let others run. Where several publish in the topic, they are joined
@@ -165,12 +169,12 @@ class VolatileChannel(Channel):
         return self._last_publisher.note(self._publisher) and last == self._publisher
 
     def _step_aside(self) -> None:
-        if self._turn is Turn.TAKEN:
-            self._turn = Turn.FREE
+        if self._turn is _TAKEN:
+            self._turn = _FREE
 
     def _take_turn(self, addition: Addition) -> None:
         """The whole turn, in the publisher's task."""
-        self._turn = Turn.TAKEN
+        self._turn = _TAKEN
         self.last_active = trio.current_time()
         try:
             before = self.log.tail
@@ -178,12 +182,12 @@ class VolatileChannel(Channel):
             self._audiences.deliver_at_once(before, events)
         except Exception as error:  # noqa: BLE001  supervision: the crash is the topic's, whoever runs its turn
             # The mailbox is empty, so there is room.
-            self._turn = Turn.ACTOR
+            self._turn = _ACTOR
             self._box().ref.send_nowait(Fail(error))
             self.wake()
 
     def _append(self, addition: Addition) -> list[Event]:
-        events = [self.log.append(draft) for draft in addition.drafts]
+        events = list(map(self.log.append, addition.drafts))
         if self._watchers:
             self._notify_watchers()
         if addition.reply is not None:
