@@ -10,10 +10,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from engine.event_slot import MAX_OFFSET, event_slots, topic_of
+from engine.event_slot import event_slots, topic_of
 
 NOT_MOVED = "id > (SELECT last FROM moving) OR slot > (SELECT upto FROM moving)"
 """SQL, of a row of `recent`: it is the only one of its event."""
+EVENT_TABLES = ("settled", "recent")
+"""Where an event is to be changed or deleted: while it is moved it is in both."""
 GENERATION_EVENTS = 16_384
 GENERATION_BYTES = 4 << 20
 """Once so much has come it is moved: of the topics that say most, each has some ten events or more by then."""
@@ -22,8 +24,8 @@ _DROPPED_FOR_EACH = 12
 """Events that a commit moves for each one that it adds, and rows that it drops once all are moved: a generation is gone
 before the next one is full, and no commit takes much longer than another."""
 _LARGE_BYTES = 2_048
-"""What a commit adds to one topic goes to its place at once where it is half a page: written twice it would cost more
-than the page that it changes."""
+"""What a commit adds to one topic goes to its place at once where it is half a page and nothing of the topic is recent:
+written twice it would cost more than the page that it changes."""
 _ROW_BYTES = 48
 """Of a row beside its body."""
 _ALL = (1 << 63) - 1
@@ -41,12 +43,11 @@ def _insert(table: str, columns: int) -> Mapping[int, str]:
 
 _ADD = _insert("recent", 8)
 _PLACE = _insert("settled", 7)
-_MOVE = "INSERT INTO settled SELECT slot, timestamp, start, merge, merge_key, type, body FROM recent WHERE "
-_OF_GENERATION = "id <= ? AND slot > ? AND slot <= ?"
-_OF_TOPIC = "(id > ? OR slot > ?) AND slot > ? AND slot <= ?"
-_MOVE_PIECE = f"{_MOVE} {_OF_GENERATION} ORDER BY slot"
-_MOVE_TOPIC = f"{_MOVE} {_OF_TOPIC} ORDER BY slot"
-_DROP_TOPIC = f"DELETE FROM recent WHERE {_OF_TOPIC}"  # noqa: S608  # a constant
+_MOVE = """
+INSERT INTO settled SELECT slot, timestamp, start, merge, merge_key, type, body
+FROM recent WHERE id <= ? AND slot > ? AND slot <= ? ORDER BY slot
+"""
+_IS_RECENT = "SELECT EXISTS (SELECT 1 FROM recent WHERE slot > ? AND slot <= ?)"
 _END_OF_PIECE = """
 SELECT max(slot) FROM (SELECT slot FROM recent WHERE id <= ? AND slot > ? ORDER BY slot LIMIT ?)
 """
@@ -66,7 +67,7 @@ class RecentEvents:
     What has come up to a moment is a generation. It is moved in the order of its topics, and only when all of it is
     moved its rows go, in the order in which they came: by either few pages change. Meanwhile the table `moving` says
     how far that has come, so that the view `event` shows each event once. Of each topic what is in `settled` comes
-    before what is here.
+    before what is only here. Whoever changes or deletes events does so in both tables.
 
     All that counts is in the file: what is held here of it can be read again, and is after each transaction that
     failed. `undo` is to be called after such a one. Methods raise sqlite3.Error.
@@ -84,6 +85,8 @@ class RecentEvents:
         self._events = 0
         self._bytes = 0
         """What has come since the generation was closed."""
+        self._has_moved = False
+        """In this transaction, or has tried to."""
         self._rest = 0
         """So many events come before the next one is moved."""
 
@@ -92,40 +95,51 @@ class RecentEvents:
         if not self._is_known:
             self._last, self._upto, self._newest, self._events, self._bytes = self._db.execute(_LOAD).fetchone()
             self._is_known = True
+        self._has_moved = False
 
     def undo(self) -> None:
-        """Nothing of the transaction was kept. Where that was for want of room, what comes has it for itself."""
+        """Nothing of the transaction was kept. Where that may be for want of room to move, what comes has it for
+        itself."""
         self._is_known = False
-        self._rest = GENERATION_EVENTS
+        if self._has_moved:
+            self._rest = GENERATION_EVENTS
 
     def add(self, rows: Sequence[Row]) -> None:
         """Those of each topic in order. Then moves as much as is due for so many."""
-        small: list[Row] = []
+        waiting: list[Row] = []
         end = 0
         while end < len(rows):
             begin, topic, size = end, topic_of(rows[end][0]), 0
             while end < len(rows) and topic_of(rows[end][0]) == topic:
                 size += len(rows[end][-1]) + _ROW_BYTES
                 end += 1
-            if size < _LARGE_BYTES:
-                small += rows[begin:end]
-            else:
-                self._append(small)
-                small = []
-                self.move_topic(topic)
-                self._execute(_PLACE, [value for row in rows[begin:end] for value in row])
-        self._append(small)
+            if size >= _LARGE_BYTES:
+                self._append(waiting)
+                waiting = []
+                if not self._is_recent(topic):
+                    self._execute(_PLACE, [value for row in rows[begin:end] for value in row])
+                    continue
+            waiting += rows[begin:end]
+        self._append(waiting)
         self._move_for(len(rows))
 
-    def move_topic(self, topic: int) -> None:
-        """All events of the topic are in `settled` then."""
-        rows = (self._last, self._upto, *event_slots(topic))
-        if self._db.execute(_MOVE_TOPIC, rows).rowcount:
-            self._db.execute(_DROP_TOPIC, rows)
+    @property
+    def is_moving(self) -> bool:
+        """Whether a generation is neither moved nor dropped whole."""
+        return self._last != 0
 
-    def drop(self, topic: int, upto: int = MAX_OFFSET) -> None:
-        """The topic's events up to that offset go nowhere. That takes next to no room."""
-        self._db.execute("DELETE FROM recent WHERE slot > ? AND slot <= ?", event_slots(topic, upto=upto))
+    def go_on(self, events: int) -> None:
+        """Moves so many events of the generation under way, or drops rows of it. Only while `is_moving`."""
+        self._has_moved = True
+        if self._upto != _ALL:
+            self._move(events)
+        else:
+            self._drop_moved(events * _DROPPED_FOR_EACH // _MOVED_FOR_EACH)
+        self._db.execute("UPDATE moving SET last = ?, upto = ?", (self._last, self._upto))
+
+    def _is_recent(self, topic: int) -> bool:
+        (found,) = self._db.execute(_IS_RECENT, event_slots(topic)).fetchone()
+        return bool(found)
 
     def _append(self, rows: Sequence[Row]) -> None:
         first = self._newest + 1
@@ -145,22 +159,18 @@ class RecentEvents:
         if self._rest > 0:
             self._rest -= added
             return
-        if not self._last:
+        if not self.is_moving:
             if self._events < GENERATION_EVENTS and self._bytes < GENERATION_BYTES:
                 return
             self._last, self._upto, self._events, self._bytes = self._newest, 0, 0, 0
-        if self._upto != _ALL:
-            self._move(_MOVED_FOR_EACH * added)
-        else:
-            self._drop_moved(_DROPPED_FOR_EACH * added)
-        self._db.execute("UPDATE moving SET last = ?, upto = ?", (self._last, self._upto))
+        self.go_on(_MOVED_FOR_EACH * added)
 
     def _move(self, events: int) -> None:
         (upto,) = self._db.execute(_END_OF_PIECE, (self._last, self._upto, events)).fetchone()
         if upto is None:
             self._upto = _ALL
         else:
-            self._db.execute(_MOVE_PIECE, (self._last, self._upto, upto))
+            self._db.execute(_MOVE, (self._last, self._upto, upto))
             self._upto = upto
 
     def _drop_moved(self, rows: int) -> None:

@@ -18,10 +18,10 @@ from engine.database_file import DatabaseFile
 from engine.event_slot import check_topic_id, event_slot, event_slots
 from engine.kept_ends import first_kept, last_kept
 from engine.page_reads import Page, PageRequest
-from engine.recent_events import RecentEvents, Row
+from engine.recent_events import EVENT_TABLES, RecentEvents, Row
 from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
-from engine.sqlite_waste import drop_topic, purge, raise_floor
+from engine.sqlite_waste import PIECE_EVENTS, drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
 from engine.topic_records import records_of
 
@@ -31,7 +31,10 @@ _FIND_END = f"""
 SELECT start + length(body) + {EVENT_OVERHEAD}, offset, slot FROM event
 WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1
 """  # noqa: S608  # a constant
-_CHANGE_EVENT = "UPDATE settled SET type = ?, body = ?, merge = ?, merge_key = ? WHERE slot = ?"
+_CHANGE_EVENT = [
+    f"UPDATE {table} SET type = ?, body = ?, merge = ?, merge_key = ? WHERE slot = ?"  # noqa: S608  # a constant
+    for table in EVENT_TABLES
+]
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
@@ -186,12 +189,12 @@ class SqliteLog:
             raise self._failed(error) from error
 
     def purge(self) -> bool:
-        """Deletes a piece of what is no longer kept, or gives a piece of free room back. Returns whether there may be
-        more. With the writer's connection. Raises StoreError."""
+        """Deletes a piece of what is no longer kept, or gives a piece of free room back, or goes on with what commits
+        have begun to move. Returns whether there may be more. With the writer's connection. Raises StoreError."""
         try:
-            return purge(self._db)
+            return purge(self._db) or self._move_recent()
         except sqlite3.Error as error:
-            roll_back(self._db)
+            self._undo()
             raise self._failed(error) from error
 
     def checkpoint(self) -> tuple[int, int]:
@@ -223,6 +226,12 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise self._failed(error) from error
         return None if found is None else found[0]
+
+    def _move_recent(self) -> bool:
+        self._recent.begin()
+        if self._recent.is_moving:
+            transaction(self._db, lambda _: self._recent.go_on(PIECE_EVENTS))
+        return self._recent.is_moving
 
     def _undo(self) -> None:
         roll_back(self._db)
@@ -292,15 +301,12 @@ class SqliteLog:
             self._rewrite_base(rewrite)
         for floor in write.floors:
             if (place := self._find_place(floor.key, fresh)) is not None:
-                self._recent.drop(place.topic, floor.offset)
                 raise_floor(db, place.topic, floor.offset)
         for compaction in write.compactions:
             if (place := self._find_place(compaction.key, fresh)) is not None:
-                self._recent.move_topic(place.topic)
                 fresh[compaction.key] = place._replace(size=compact(db, place.topic, compaction.offset))
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
-                self._recent.drop(place.topic)
                 drop_topic(db, place.topic)
             db.execute("DELETE FROM record WHERE kind = ?", (own_kind(key),))
             fresh[key] = None
@@ -338,14 +344,13 @@ class SqliteLog:
     def _rewrite(self, rewrite: Rewrite, fresh: _Places) -> None:
         place = self._find_place(rewrite.key, fresh)
         after = 0
-        if place is not None:
-            self._recent.move_topic(place.topic)
         while place is not None and (rows := self._next_events(place.topic, after)):
             for event in (_event(rewrite.key, "", row) for row in rows):
                 left = rewrite.redaction.apply(event)
                 if left is not event:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
-                    self._db.execute(_CHANGE_EVENT, (*changed, event_slot(place.topic, event.offset)))
+                    for change in _CHANGE_EVENT:
+                        self._db.execute(change, (*changed, event_slot(place.topic, event.offset)))
                 after = event.offset
         if place is not None:
             fresh[rewrite.key] = place._replace(size=measure(self._db, place.topic))

@@ -23,7 +23,7 @@ from actors.store import Compaction, Floor, Opened, Rewrite, StoredTopic, StoreE
 from engine import recent_events
 from engine.database import MIGRATIONS
 from engine.event_slot import event_slot
-from engine.recent_events import NOT_MOVED
+from engine.recent_events import EVENT_TABLES, NOT_MOVED
 from engine.sqlite_log import SqliteLog
 from engine.store_figures import store_figures
 from tests.support.memory_store import MemoryStore
@@ -244,21 +244,48 @@ def test_a_generation_is_as_many_bytes_or_events(log: SqliteLog, path: Path, mon
     assert counts(path)[0] > 0
 
 
-@pytest.mark.parametrize(
-    ("gone", "left"), [(Write(floors=[Floor(KEYS[0], 3)]), [4, 5]), (Write(dropped=[KEYS[0]]), [])]
-)
-def test_what_goes_before_it_is_moved_is_not_moved_any_more(
-    log: SqliteLog, path: Path, gone: Write, left: list[int]
-) -> None:
-    """It was looked for where it would have been moved to: nobody would look there again."""
-    log.commit(Write(events=[event(KEYS[0], offset) for offset in range(1, 6)]))
-    log.commit(gone)
+def test_a_quiet_log_is_moved_to_the_end_of_its_generation(log: SqliteLog, path: Path) -> None:
+    say_more(log, 0, GENERATION // len(KEYS) + 1)
+    assert counts(path)[2] > 0
     while log.purge():
         pass
-    for offset in range(1, 100):
-        log.commit(Write(events=[event(KEYS[1], offset)]))
+    assert counts(path) == (GENERATION, len(KEYS), 0)
+
+
+def test_a_generation_is_counted_over_restarts(path: Path) -> None:
+    said = 0
+    for _ in range(GENERATION // len(KEYS)):
+        log = SqliteLog(path)
+        assert counts(path)[0] == 0
+        said = say_more(log, said, 1)
+        log.close()
+    assert counts(path)[0] > 0
+
+
+def test_what_is_given_up_is_noted_however_much_of_it_is_recent(
+    log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk it is what makes room: it must take next to none."""
+    monkeypatch.setattr(recent_events, "GENERATION_EVENTS", 10_000)
+    say_more(log, 0, 200)
+    for write in (Write(floors=[Floor(KEYS[0], 190)]), Write(dropped=[KEYS[1]])):
+        before = log._db.total_changes
+        log.commit(write)
+        # The topic, its waste, and the count of the commits.
+        assert log._db.total_changes - before == 3
+
+
+@pytest.mark.parametrize("commits", range(1, 16))
+def test_what_is_taken_back_is_nowhere_in_the_file(log: SqliteLog, path: Path, commits: int) -> None:
+    said = say_more(log, 0, commits)
+    log.commit(Write(rewrites=[Rewrite(key, Drop(lambda _: True)) for key in KEYS[:2]]))
+    log.commit(Write(events=[event(key, said + 1, merge=Merge.TEXT) for key in KEYS]))
+    log.commit(Write(compactions=[Compaction(KEYS[0], said + 1)]))
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT offset FROM settled WHERE topic = 1").fetchall() == [(offset,) for offset in left]
+        for table in EVENT_TABLES:
+            found = f"SELECT topic, offset, body FROM {table} WHERE topic <= 2 ORDER BY slot"  # noqa: S608  # a constant
+            for topic, offset, body in db.execute(found):
+                assert body == b"xx" if (topic, offset) == (2, said + 1) else body != b"xx"
 
 
 @pytest.mark.parametrize("commits", range(1, 16))
@@ -276,27 +303,44 @@ def test_a_topic_is_cut_short_while_it_is_moved(log: SqliteLog, commits: int, fl
 
 def test_what_fills_a_page_is_not_written_twice(log: SqliteLog, path: Path) -> None:
     """An import of very many events leaves none that are yet to be moved."""
-    log.commit(Write(events=[event(key, 1) for key in KEYS]))
-    many = [event(key, offset) for key in KEYS[:2] for offset in range(2, 102)]
-    log.commit(Write(events=[*many, event(KEYS[2], 2)]))
+    log.commit(Write(events=[event(KEYS[0], 1), event(KEYS[1], 1)]))
+    many = [event(key, offset) for key in KEYS[2:] for offset in range(1, 101)]
+    log.commit(Write(events=[*many, event(KEYS[0], 2)]))
     with closing(sqlite3.connect(path)) as db:
         slots = db.execute("SELECT slot FROM recent ORDER BY slot").fetchall()
-    assert slots == [(event_slot(3, 1),), (event_slot(3, 2),), (event_slot(4, 1),)]
-    assert [each.offset for each in read_all(log, KEYS[0])] == [*range(1, 102)]
+    assert slots == [(event_slot(1, 1),), (event_slot(1, 2),), (event_slot(2, 1),)]
+    assert [each.offset for each in read_all(log, KEYS[2])] == [*range(1, 101)]
+
+
+def test_what_is_large_does_not_overtake_what_is_recent(log: SqliteLog, path: Path) -> None:
+    log.commit(Write(events=[event(KEYS[0], 1)]))
+    log.commit(Write(events=[event(KEYS[0], 2, recent_events._LARGE_BYTES)]))
+    assert counts(path) == (0, 2, 0)
+    assert [each.offset for each in read_all(log, KEYS[0])] == [1, 2]
+    assert log.topics() == [StoredTopic(KEYS[0], "one", 1, 2, "word")]
 
 
 def test_a_row_is_not_taken_for_one_that_is_moved(log: SqliteLog, path: Path) -> None:
     """All rows with the highest ids go while the generation is moved: what comes is none of it."""
     said = say_more(log, 0, GENERATION // len(KEYS))
-    while counts(path)[0] == 0:
-        said = say_more(log, said, 1)
+    assert counts(path) == (12, 16, 12)
     log.commit(Write(dropped=KEYS[1:]))
-    log.commit(Write(rewrites=[Rewrite(KEYS[0], Drop(lambda _: False))]))
+    for _ in KEYS[1:]:
+        log.purge()
+    assert counts(path) == (4, 4, 4)
     log.close()
     again = SqliteLog(path)
     again.commit(Write(events=[event(KEYS[0], said + 1)]))
     assert [each.offset for each in read_all(again, KEYS[0])] == [*range(1, said + 2)]
     again.close()
+
+
+def test_a_refusal_for_another_reason_does_not_keep_what_is_recent(log: SqliteLog, path: Path) -> None:
+    for said in range(1, 200):
+        say_more(log, said - 1, 1)
+        with pytest.raises(StoreError, match="not before"):
+            log.commit(Write(events=[event(KEYS[0], said)]))
+    assert counts(path)[1] <= 2 * GENERATION + len(KEYS)
 
 
 def test_what_comes_is_kept_where_nothing_can_be_moved(log: SqliteLog, path: Path) -> None:
