@@ -36,7 +36,7 @@ RATE = "{x} producers"
 WAIT = "one producer, until its event is kept"
 BESIDE = "one producer beside the retention, until its event is kept"
 PRODUCERS = 50
-_ROW = "INSERT INTO event VALUES (?, 1700000000000, ?, 1, 'm', 'agent.message', ?)"
+_ROW = "INSERT INTO settled VALUES (?, 1700000000000, ?, 1, 'm', 'agent.message', ?)"
 
 
 def engine(producers: int, seconds: float, how: str) -> Kept:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.database_file import DatabaseFile
 from engine.event_slot import OFFSET_OF_SLOT, TOPIC_OF_SLOT
+from engine.recent_events import NOT_MOVED
 
 _API_KEYS = """
 CREATE TABLE api_key (
@@ -68,10 +69,10 @@ CREATE TABLE record (
 """`life`: which database this is, which file it was when it was last used, and how many commits it has had.
 
 `topic.holes`: the last offset that compaction has taken out; up to there only the discrete events are left.
-`event.topic` and `event.offset` are there to be read: by the slot alone events are found, see engine.event_slot.
-`event.start`: the size of the topic's events before this one, so that the size of any run of them takes two look-ups;
-it stands before the body, which is then not read for it. `waste`: the events of a topic up to that offset are no longer
-kept, and still to be deleted; the topic may be gone, and its id is never used again.
+`event`, which is `settled` later: its `topic` and `offset` are there to be read, by the slot alone events are found, see
+engine.event_slot. `start`: the size of the topic's events before this one, so that the size of any run of them takes
+two look-ups; it stands before the body, which is then not read for it. `waste`: the events of a topic up to that offset
+are no longer kept, and still to be deleted; the topic may be gone, and its id is never used again.
 """
 
 _UPLOADS = """
@@ -91,10 +92,39 @@ CREATE INDEX upload_age ON upload (number, size);
 """
 """The indexes hold all that is asked for to make room: no file is read for it."""
 
+_RECENT = f"""
+ALTER TABLE event RENAME TO settled;
+CREATE TABLE recent (
+    id INTEGER PRIMARY KEY,
+    slot INTEGER NOT NULL,
+    timestamp INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    merge INTEGER NOT NULL,
+    merge_key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    body BLOB NOT NULL,
+    topic INTEGER AS ({TOPIC_OF_SLOT}),
+    offset INTEGER AS ({OFFSET_OF_SLOT})
+) STRICT;
+CREATE UNIQUE INDEX recent_slot ON recent (slot);
+CREATE TABLE moving (
+    last INTEGER NOT NULL,
+    upto INTEGER NOT NULL
+) STRICT;
+INSERT INTO moving VALUES (0, 0);
+CREATE VIEW event AS
+    SELECT slot, topic, offset, timestamp, start, merge, merge_key, type, body FROM settled UNION ALL
+    SELECT slot, topic, offset, timestamp, start, merge, merge_key, type, body FROM recent WHERE {NOT_MOVED};
+"""  # noqa: S608  # constants
+"""`event` is what is read: all events, each of them once. Asked for with `slot` among the columns and in the order of
+the slots, or without an order, it takes what a table takes; asked for a topic at hand it is read from end to end.
+`recent`: events in the order in which they came, see engine.recent_events. `moving`: of its rows up to the id `last`
+those up to the slot `upto` are in `settled` too."""
+
 _BEFORE_LOG = 1
 """The schema's version while the file held nothing but keys."""
 _INCREMENTAL = 2
-MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS)
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS, _RECENT)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

@@ -16,11 +16,9 @@ MAX_TOPIC = (1 << 63 - _OFFSET_BITS) - 1
 """134 million: of a store in which a topic is opened each second, four years of them."""
 TOPIC_OF_SLOT = f"slot >> {_OFFSET_BITS}"
 OFFSET_OF_SLOT = f"slot & {MAX_OFFSET}"
-_SLOTS = "event.slot BETWEEN (topic.id << {bits}) + {after} + 1 AND (topic.id << {bits}) + {last}"
-OF_TOPIC = _SLOTS.format(bits=_OFFSET_BITS, after=0, last=MAX_OFFSET)
-"""SQL, where a row of `topic` is at hand: its events."""
+_SLOTS = "slot BETWEEN (topic.id << {bits}) + {after} + 1 AND (topic.id << {bits}) + {last}"
 ABOVE_FLOOR = _SLOTS.format(bits=_OFFSET_BITS, after="topic.floor", last=MAX_OFFSET)
-"""The same, of its events those that are kept."""
+"""SQL, where a row of `topic` is at hand: its events that are kept."""
 
 
 def event_slot(topic: int, offset: int) -> int:
@@ -29,6 +27,10 @@ def event_slot(topic: int, offset: int) -> int:
     if not 0 < offset <= MAX_OFFSET:
         raise StoreError(f"a topic has offsets from 1 to {MAX_OFFSET}, and none that is {offset}")
     return topic << _OFFSET_BITS | offset
+
+
+def topic_of(slot: int) -> int:
+    return slot >> _OFFSET_BITS
 
 
 def check_topic_id(topic: int) -> None:

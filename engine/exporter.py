@@ -20,10 +20,10 @@ from engine.topic_records import records_of
 
 _PAGE_EVENTS = 512
 _FIND = "SELECT id, epoch, floor, holes FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
-_FIRST = "SELECT offset FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT 1"
-_LAST = "SELECT offset FROM event WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1"
+_FIRST = "SELECT offset, slot FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT 1"
+_LAST = "SELECT offset, slot FROM event WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1"
 _PAGE = """
-SELECT offset, type, body, merge, merge_key, timestamp
+SELECT offset, type, body, merge, merge_key, timestamp, slot
 FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?
 """
 _RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
@@ -98,8 +98,8 @@ def _topic(db: sqlite3.Connection, channel: Channel, name: str, owner: str, file
     row = db.execute(_FIND, (channel, name, owner)).fetchone()
     stored = _Stored() if row is None else _Stored(*row)
     slots = event_slots(stored.id, stored.floor)
-    (first,) = db.execute(_FIRST, slots).fetchone() or (None,)
-    (tail,) = db.execute(_LAST, slots).fetchone() or (stored.floor,)
+    first, _ = db.execute(_FIRST, slots).fetchone() or (None, 0)
+    tail, _ = db.execute(_LAST, slots).fetchone() or (stored.floor, 0)
     holes = stored.holes if stored.holes > stored.floor else 0
     # What is missing before the first event that is left is a hole, where there are such.
     yield Topic(channel, name, owner, stored.epoch, stored.floor + 1 if holes else first or tail + 1, tail, holes)
@@ -115,6 +115,6 @@ def _topic(db: sqlite3.Connection, channel: Channel, name: str, owner: str, file
 def _events(db: sqlite3.Connection, key: ChannelKey, stored: _Stored) -> Iterator[Event]:
     after = stored.floor
     while rows := db.execute(_PAGE, (*event_slots(stored.id, after), _PAGE_EVENTS)).fetchall():
-        for offset, event_type, body, merge, merge_key, timestamp in rows:
+        for offset, event_type, body, merge, merge_key, timestamp, _ in rows:
             yield Event(key, stored.epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
             after = offset

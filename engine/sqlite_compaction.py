@@ -7,6 +7,7 @@ import sqlite3
 from actors.event import Merge
 from actors.log import EVENT_OVERHEAD
 from engine.event_slot import event_slots
+from engine.recent_events import EVENT_TABLES
 
 _SIZES = "SELECT slot, start, length(body) FROM event WHERE slot > ? AND slot <= ? ORDER BY slot"
 
@@ -15,7 +16,8 @@ def compact(db: sqlite3.Connection, topic: int, offset: int) -> int:
     """Leaves of the events up to there the discrete ones. Returns the size of all events that are left: what has gone
     is not charged to the topic any more. Within the caller's transaction. Raises sqlite3.Error."""
     passing = (*event_slots(topic, upto=offset), Merge.NEVER.value)
-    db.execute("DELETE FROM event WHERE slot > ? AND slot <= ? AND merge != ?", passing)
+    for table in EVENT_TABLES:
+        db.execute(f"DELETE FROM {table} WHERE slot > ? AND slot <= ? AND merge != ?", passing)  # noqa: S608  # a constant
     db.execute("UPDATE topic SET holes = max(holes, ?) WHERE id = ?", (offset, topic))
     return measure(db, topic)
 
@@ -29,5 +31,6 @@ def measure(db: sqlite3.Connection, topic: int) -> int:
         if start != size:
             moved.append((size, slot))
         size += length + EVENT_OVERHEAD
-    db.executemany("UPDATE event SET start = ? WHERE slot = ?", moved)
+    for table in EVENT_TABLES:
+        db.executemany(f"UPDATE {table} SET start = ? WHERE slot = ?", moved)  # noqa: S608  # a constant
     return size

@@ -16,11 +16,11 @@ AGED = 4_096
 """Events of one topic of which one piece finds that they are too old."""
 _NEXT_TOPICS = "SELECT id, channel, topic, owner, epoch, floor FROM topic WHERE id > ? ORDER BY id LIMIT ?"
 _TAIL = f"""
-SELECT offset, start + length(body) + {EVENT_OVERHEAD} FROM event
+SELECT offset, start + length(body) + {EVENT_OVERHEAD}, slot FROM event
 WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1
 """  # noqa: S608  # a constant
-_NEXT_START = "SELECT offset, start FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT 1"
-_NEXT_TIMES = "SELECT offset, timestamp FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?"
+_NEXT_START = "SELECT offset, start, slot FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT 1"
+_NEXT_TIMES = "SELECT offset, timestamp, slot FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?"
 
 
 def find_excess(db: sqlite3.Connection, bounds: Mapping[str, Retention], now: int, after: int) -> Excess:
@@ -38,7 +38,7 @@ def _due_floor(db: sqlite3.Connection, topic: int, floor: int, bound: Retention,
     newest = db.execute(_TAIL, event_slots(topic, floor)).fetchone()
     if newest is None:
         return floor
-    tail, end = newest
+    tail, end, _ = newest
     floor = max(floor, tail - bound.events)
     floor = _floor_by_size(db, topic, floor, tail, end - bound.bytes)
     return _floor_by_age(db, topic, floor, int(now - bound.seconds * 1000))
@@ -58,7 +58,7 @@ def _floor_by_size(db: sqlite3.Connection, topic: int, floor: int, tail: int, st
 
 
 def _floor_by_age(db: sqlite3.Connection, topic: int, floor: int, horizon: int) -> int:
-    for offset, timestamp in db.execute(_NEXT_TIMES, (*event_slots(topic, floor), AGED)):
+    for offset, timestamp, _ in db.execute(_NEXT_TIMES, (*event_slots(topic, floor), AGED)):
         if timestamp >= horizon:
             break
         floor = offset

@@ -15,42 +15,38 @@ from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Excess, Rewrite, StoredTopic, StoreError, Write, own_kind
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile
-from engine.event_slot import ABOVE_FLOOR, OF_TOPIC, check_topic_id, event_slot, event_slots
+from engine.event_slot import check_topic_id, event_slot, event_slots
+from engine.kept_ends import first_kept, last_kept
 from engine.page_reads import Page, PageRequest
+from engine.recent_events import EVENT_TABLES, RecentEvents, Row
 from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
-from engine.sqlite_waste import drop_topic, purge, raise_floor
+from engine.sqlite_waste import PIECE_EVENTS, drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
 from engine.topic_records import records_of
 
 _ADD_TOPIC = "INSERT INTO topic (channel, topic, owner, epoch) VALUES (?, ?, ?, ?)"
 _FIND_TOPIC = "SELECT id, epoch, floor FROM topic WHERE channel = ? AND topic = ? AND owner = ?"
-_FIND_PLACE = f"""
-SELECT id, coalesce(
-    (SELECT start + length(body) + {EVENT_OVERHEAD} FROM event WHERE {OF_TOPIC}
-     ORDER BY slot DESC LIMIT 1), 0)
-FROM topic WHERE channel = ? AND topic = ? AND owner = ?
+_FIND_END = f"""
+SELECT start + length(body) + {EVENT_OVERHEAD}, offset, slot FROM event
+WHERE slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1
 """  # noqa: S608  # a constant
-_ROW = "(?, ?, ?, ?, ?, ?, ?)"
-_ADD_EVENTS = {rows: f"INSERT INTO event VALUES {', '.join([_ROW] * rows)}" for rows in (8, 1)}  # noqa: S608  # a constant
-"""By how many rows a statement adds, the most first. Each one gives Python's lock up and has to get it back from a busy
-main thread. Of more than eight rows a statement costs more than it saves."""
-_COLUMNS = _ROW.count("?")
-_CHANGE_EVENT = "UPDATE event SET type = ?, body = ?, merge = ?, merge_key = ? WHERE slot = ?"
+_CHANGE_EVENT = [
+    f"UPDATE {table} SET type = ?, body = ?, merge = ?, merge_key = ? WHERE slot = ?"  # noqa: S608  # a constant
+    for table in EVENT_TABLES
+]
 _PUT_RECORD = "INSERT INTO record VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body"
 _FIND_RECORD = "SELECT body FROM record WHERE kind = ? AND id = ?"
 _DROP_RECORD = "DELETE FROM record WHERE kind = ? AND id = ?"
 _PAGE = """
-SELECT offset, type, body, merge, merge_key, timestamp
+SELECT offset, type, body, merge, merge_key, timestamp, slot
 FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?
 """
 _TOPICS = f"""
 SELECT channel, topic, owner, epoch, floor, holes,
-    (SELECT offset FROM event WHERE {ABOVE_FLOOR} ORDER BY slot LIMIT 1),
-    (SELECT offset FROM event WHERE {ABOVE_FLOOR} ORDER BY slot DESC LIMIT 1),
-    (SELECT type FROM event WHERE {ABOVE_FLOOR} ORDER BY slot DESC LIMIT 1)
+    {first_kept("offset")}, {last_kept("offset")}, {last_kept("type")}
 FROM topic ORDER BY id
-"""  # noqa: S608  # a constant
+"""  # noqa: S608  # constants
 _REWRITE_EVENTS = 512
 _MERGES = {merge: merge.value for merge in Merge}
 """An enum's own `value` is looked up the slow way."""
@@ -66,15 +62,17 @@ _LOG_BYTES = 16 << 20
 
 
 class _Place(NamedTuple):
-    """A topic's id, and the size of all events that it has had."""
+    """A topic's id, the size of all events that it has had, and the offset of the last one."""
 
     topic: int
-    size: int
+    size: int = 0
+    tail: int = 0
 
 
 _Places: TypeAlias = dict[ChannelKey, _Place | None]
 """None for a topic that is dropped."""
-_Row: TypeAlias = tuple[int, str, bytes, int, str, int]
+_Kept: TypeAlias = tuple[int, str, bytes, int, str, int, int]
+"""Offset, type, body, merge, merge key, timestamp and slot."""
 Work: TypeAlias = Callable[[sqlite3.Connection], None]
 """Within a transaction that it neither begins nor ends."""
 
@@ -108,6 +106,7 @@ class SqliteLog:
             self.is_whole = self._is_whole(known_file)
             """Whether the database is the one that was left, with all that was acknowledged."""
             self._settle()
+            self._recent = RecentEvents(self._db)
             self._file.know_log()
             self._opened = opened.pop_all()
 
@@ -129,6 +128,7 @@ class SqliteLog:
         fresh: _Places = {}
         try:
             self.check()
+            self._recent.begin()
             self._db.execute("BEGIN IMMEDIATE")
             for write in writes:
                 if isinstance(write, Write):
@@ -138,12 +138,12 @@ class SqliteLog:
             self._db.execute("UPDATE life SET commits = commits + 1")
             self._db.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            roll_back(self._db)
+            self._undo()
             self._damaged |= _is_damage(error)
             raise StoreError(str(error)) from error
         except BaseException:
             # Whatever the writes came from has failed: the write lock must not outlive it.
-            roll_back(self._db)
+            self._undo()
             raise
         self._commits += 1
         self._write_mark()
@@ -189,12 +189,12 @@ class SqliteLog:
             raise self._failed(error) from error
 
     def purge(self) -> bool:
-        """Deletes a piece of what is no longer kept, or gives a piece of free room back. Returns whether there may be
-        more. With the writer's connection. Raises StoreError."""
+        """Deletes a piece of what is no longer kept, or gives a piece of free room back, or goes on with what commits
+        have begun to move. Returns whether there may be more. With the writer's connection. Raises StoreError."""
         try:
-            return purge(self._db)
+            return purge(self._db) or self._move_recent()
         except sqlite3.Error as error:
-            roll_back(self._db)
+            self._undo()
             raise self._failed(error) from error
 
     def checkpoint(self) -> tuple[int, int]:
@@ -226,6 +226,16 @@ class SqliteLog:
         except sqlite3.Error as error:
             raise self._failed(error) from error
         return None if found is None else found[0]
+
+    def _move_recent(self) -> bool:
+        self._recent.begin()
+        if self._recent.is_moving:
+            transaction(self._db, lambda _: self._recent.go_on(PIECE_EVENTS))
+        return self._recent.is_moving
+
+    def _undo(self) -> None:
+        roll_back(self._db)
+        self._recent.undo()
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
         """What a caller is told. Damage that a reader finds stops the writers too."""
@@ -294,7 +304,7 @@ class SqliteLog:
                 raise_floor(db, place.topic, floor.offset)
         for compaction in write.compactions:
             if (place := self._find_place(compaction.key, fresh)) is not None:
-                fresh[compaction.key] = _Place(place.topic, compact(db, place.topic, compaction.offset))
+                fresh[compaction.key] = place._replace(size=compact(db, place.topic, compaction.offset))
         for key in write.dropped:
             if (place := self._find_place(key, fresh)) is not None:
                 drop_topic(db, place.topic)
@@ -302,34 +312,33 @@ class SqliteLog:
             fresh[key] = None
 
     def _add_events(self, events: Sequence[Event], fresh: _Places) -> None:
-        values: list[int | str | bytes] = []
+        rows: list[Row] = []
         for event in events:
-            topic, start = self._place(event.key, event.epoch, fresh)
-            fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD)
-            merge = _MERGES[event.merge]
+            topic, start, tail = fresh.get(event.key) or self._place(event.key, event.epoch, fresh)
             slot = event_slot(topic, event.offset)
-            values += slot, event.timestamp, start, merge, event.merge_key, event.event_type, event.body
-        done = 0
-        for rows, statement in _ADD_EVENTS.items():
-            size = rows * _COLUMNS
-            while len(values) - done >= size:
-                self._db.execute(statement, values[done : done + size])
-                done += size
+            if event.offset <= tail:
+                raise StoreError(f"{event.key} is at {tail}, and not before {event.offset}")
+            fresh[event.key] = _Place(topic, start + len(event.body) + EVENT_OVERHEAD, event.offset)
+            merge = _MERGES[event.merge]
+            rows.append((slot, event.timestamp, start, merge, event.merge_key, event.event_type, event.body))
+        self._recent.add(rows)
 
     def _place(self, key: ChannelKey, epoch: str, fresh: _Places) -> _Place:
         place = self._find_place(key, fresh)
         if place is None:
             topic = self._db.execute(_ADD_TOPIC, (*_named(key), epoch)).lastrowid or 0
             check_topic_id(topic)
-            place = fresh[key] = _Place(topic, 0)
+            place = fresh[key] = _Place(topic)
         return place
 
     def _find_place(self, key: ChannelKey, fresh: _Places) -> _Place | None:
         if key in fresh:
             return fresh[key]
         place = self._places.get(key)
-        if place is None and (found := self._db.execute(_FIND_PLACE, _named(key)).fetchone()) is not None:
-            place = fresh[key] = _Place(*found)
+        if place is None and (found := self._db.execute(_FIND_TOPIC, _named(key)).fetchone()) is not None:
+            topic, _, _ = found
+            size, tail, _ = self._db.execute(_FIND_END, event_slots(topic)).fetchone() or (0, 0, 0)
+            place = fresh[key] = _Place(topic, size, tail)
         return place
 
     def _rewrite(self, rewrite: Rewrite, fresh: _Places) -> None:
@@ -340,12 +349,13 @@ class SqliteLog:
                 left = rewrite.redaction.apply(event)
                 if left is not event:
                     changed = (left.event_type, left.body, left.merge.value, left.merge_key)
-                    self._db.execute(_CHANGE_EVENT, (*changed, event_slot(place.topic, event.offset)))
+                    for change in _CHANGE_EVENT:
+                        self._db.execute(change, (*changed, event_slot(place.topic, event.offset)))
                 after = event.offset
         if place is not None:
-            fresh[rewrite.key] = _Place(place.topic, measure(self._db, place.topic))
+            fresh[rewrite.key] = place._replace(size=measure(self._db, place.topic))
 
-    def _next_events(self, topic: int, after: int) -> list[_Row]:
+    def _next_events(self, topic: int, after: int) -> list[_Kept]:
         return self._db.execute(_PAGE, (*event_slots(topic, after), _REWRITE_EVENTS)).fetchall()
 
     def _rewrite_base(self, rewrite: Rewrite) -> None:
@@ -377,8 +387,8 @@ def _named(key: ChannelKey) -> tuple[str, str, str]:
     return key.channel, key.topic, key.owner
 
 
-def _event(key: ChannelKey, epoch: str, row: _Row) -> Event:
-    offset, event_type, body, merge, merge_key, timestamp = row
+def _event(key: ChannelKey, epoch: str, row: _Kept) -> Event:
+    offset, event_type, body, merge, merge_key, timestamp, _ = row
     return Event(key, epoch, offset, offset, event_type, body, Merge(merge), merge_key, timestamp)
 
 

@@ -6,6 +6,7 @@ import sqlite3
 
 from engine.database import transaction
 from engine.event_slot import event_slots
+from engine.recent_events import EVENT_TABLES
 
 PIECE_EVENTS = 256
 PIECE_BYTES = 1 << 20
@@ -16,7 +17,7 @@ _SPARE_PAGES = 1_024
 """Free pages that are not given back: what is deleted makes room for what comes."""
 _ALL = (1 << 63) - 1
 _ADD_WASTE = "INSERT INTO waste VALUES (?, ?) ON CONFLICT DO UPDATE SET upto = max(upto, excluded.upto)"
-_OLDEST = "SELECT offset, start FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?"
+_OLDEST = "SELECT offset, start, slot FROM event WHERE slot > ? AND slot <= ? ORDER BY slot LIMIT ?"
 
 
 def raise_floor(db: sqlite3.Connection, topic: int, offset: int) -> None:
@@ -44,11 +45,12 @@ def purge(db: sqlite3.Connection) -> bool:
 def _delete(db: sqlite3.Connection, topic: int, upto: int) -> None:
     rows = db.execute(_OLDEST, (*event_slots(topic, upto=upto), PIECE_EVENTS)).fetchall()
     last = upto
-    for count, (offset, start) in enumerate(rows):
+    for count, (offset, start, _) in enumerate(rows):
         if count and start - rows[0][1] >= PIECE_BYTES:
             break
         last = offset
-    db.execute("DELETE FROM event WHERE slot > ? AND slot <= ?", event_slots(topic, upto=last))
+    for table in EVENT_TABLES:
+        db.execute(f"DELETE FROM {table} WHERE slot > ? AND slot <= ?", event_slots(topic, upto=last))  # noqa: S608  # a constant
     if not rows or (last == rows[-1][0] and len(rows) < PIECE_EVENTS):
         db.execute("DELETE FROM waste WHERE topic = ?", (topic,))
 

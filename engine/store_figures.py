@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 
 from engine.database import open_existing
-from engine.event_slot import ABOVE_FLOOR
+from engine.kept_ends import first_kept, last_kept
 
 _KINDS = f"""
 SELECT channel, count(*), coalesce(sum(tail - floor), 0), min(oldest) FROM (
     SELECT channel, floor,
-        coalesce((SELECT offset FROM event WHERE {ABOVE_FLOOR} ORDER BY slot DESC LIMIT 1), floor) AS tail,
-        (SELECT timestamp FROM event WHERE {ABOVE_FLOOR} ORDER BY slot LIMIT 1) AS oldest
+        coalesce({last_kept("offset")}, floor) AS tail,
+        {first_kept("timestamp")} AS oldest
     FROM topic
 ) GROUP BY channel ORDER BY channel
-"""  # noqa: S608  # a constant
+"""  # noqa: S608  # constants
 
 
 class KindFigures(msgspec.Struct, frozen=True):

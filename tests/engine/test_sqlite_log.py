@@ -104,7 +104,7 @@ def test_a_dropped_topic_is_gone_with_its_events(log: SqliteLog) -> None:
 
 def test_a_write_is_kept_whole_or_not_at_all(log: SqliteLog) -> None:
     log.commit(Write(events=[event(TASK, 1)]))
-    with pytest.raises(StoreError, match="UNIQUE"):
+    with pytest.raises(StoreError, match="is at 1, and not before 1"):
         log.commit(Write(events=[event(SESSION, 1), event(TASK, 1)], records=[Record("task", "a", b"")]))
     assert page(log, SESSION) == []
     assert log.records("task") == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actors.event import ChannelKey, Event, Merge
 from actors.log import EVENT_OVERHEAD, Retention
 from actors.redaction import Drop
-from actors.store import Compaction, Floor, Overfull, Rewrite, StoredTopic, StoreError, Write
+from actors.store import Compaction, Floor, Opened, Overfull, Rewrite, StoredTopic, StoreError, Write
 from engine import sqlite_excess, sqlite_waste
 from engine.database import MIGRATIONS, open_database
 from engine.event_slot import event_slot
@@ -151,12 +151,12 @@ def test_what_is_too_old_is_found_in_pieces(log: SqliteLog) -> None:
 def fill(path: Path, events: int) -> None:
     """A topic of so many events, in one statement."""
     log = SqliteLog(path)
-    log.commit(Write(events=[event(TASK, 1), event(OTHER, 1)]))
+    log.commit(Write(opened=[Opened(TASK, "one")], events=[event(OTHER, 1)]))
     log.close()
     db = open_database(path)
     db.execute(
-        "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-        "INSERT INTO event SELECT ? + i, ?, (i - 1) * ?, 0, '', 'word', x'7b7d' FROM n",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+        "INSERT INTO settled SELECT ? + i, ?, (i - 1) * ?, 0, '', 'word', x'7b7d' FROM n",
         (events, event_slot(1, 1) - 1, NOW, 2 + EVENT_OVERHEAD),
     )
     db.close()

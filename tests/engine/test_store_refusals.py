@@ -91,7 +91,7 @@ def test_a_record_that_is_damaged(folder: Path, garbage: bytes) -> None:
 def test_a_copy_of_damaged_pages_is_no_copy(folder: Path) -> None:
     """What is damaged is not what the command itself has to read."""
     with closing(sqlite3.connect(folder / "callboard.db")) as db:
-        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event'").fetchone()
+        (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'settled'").fetchone()
     with (folder / "callboard.db").open("r+b") as file:
         file.seek((page - 1) * 4096)
         file.write(b"garbage!" * 512)

@@ -11,7 +11,7 @@ from typing import Any
 from engine.event_slot import event_slots
 from tests.kill9.checker import Kept
 
-_EVENTS = "SELECT offset, type, body FROM event WHERE slot > ? AND slot <= ? ORDER BY slot"
+_EVENTS = "SELECT offset, type, body, slot FROM event WHERE slot > ? AND slot <= ? ORDER BY slot"
 Say = Callable[[str, str, Any], str]
 """Channel, type and data of an event, as the clients write it into their records."""
 
@@ -33,4 +33,4 @@ def read_database(path: Path, say: Say) -> dict[str, Kept]:
 def _events(db: sqlite3.Connection, topic: int, channel: str, say: Say) -> tuple[str, ...]:
     rows = db.execute(_EVENTS, event_slots(topic)).fetchall()
     assert [row[0] for row in rows] == list(range(1, len(rows) + 1)), f"topic {topic}: its offsets are not dense"
-    return tuple(say(channel, kind, json.loads(body)) for _, kind, body in rows)
+    return tuple(say(channel, kind, json.loads(body)) for _, kind, body, _ in rows)
