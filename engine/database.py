@@ -69,10 +69,10 @@ CREATE TABLE record (
 """`life`: which database this is, which file it was when it was last used, and how many commits it has had.
 
 `topic.holes`: the last offset that compaction has taken out; up to there only the discrete events are left.
-`event`, which is `settled` later: its `topic` and `offset` are there to be read, by the slot alone events are found, see
-engine.event_slot. `start`: the size of the topic's events before this one, so that the size of any run of them takes
-two look-ups; it stands before the body, which is then not read for it. `waste`: the events of a topic up to that offset
-are no longer kept, and still to be deleted; the topic may be gone, and its id is never used again.
+`event`, which is `settled` later: its `topic` and `offset` are there to be read, by the slot alone events are found,
+see engine.event_slot. `start`: the size of the topic's events before this one, so that the size of any run of them
+takes two look-ups; it stands before the body, which is then not read for it. `waste`: the events of a topic up to that
+offset are no longer kept, and still to be deleted; the topic may be gone, and its id is never used again.
 """
 
 _UPLOADS = """
