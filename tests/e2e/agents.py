@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import trio
@@ -27,22 +28,22 @@ async def burst(task: TaskContext) -> Result:
 
 async def flood(task: TaskContext) -> Result:
     """As `burst`, with no pause and with a kilobyte in each piece."""
-    last = int(task.prompt)
-    for number in range(1, last + 1):
-        await task.message(f"{number:<1024}")
-        if number % 10 == 0:
-            await task.emit("burst.tick", {"number": number})
-    return Result(f"{last} pieces")
+    return await _pour(task, 10)
 
 
 async def led(task: TaskContext) -> Result:
     """As `flood`, twenty pieces for each turn: whoever gives the turns is never behind by more."""
+    return await _pour(task, 20, task.next_turn)
+
+
+async def _pour(task: TaskContext, every: int, pause: Callable[[], Awaitable[object]] | None = None) -> Result:
     last = int(task.prompt)
     for number in range(1, last + 1):
         await task.message(f"{number:<1024}")
-        if number % 20 == 0:
+        if number % every == 0:
             await task.emit("burst.tick", {"number": number})
-            await task.next_turn()
+            if pause is not None:
+                await pause()
     return Result(f"{last} pieces")
 
 

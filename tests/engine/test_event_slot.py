@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,18 +31,6 @@ def event(key: ChannelKey, offset: int, body: bytes = b"{}", merge: Merge = Merg
 
 def read(log: SqliteLog, key: ChannelKey, after: int) -> list[int]:
     return [each.offset for each in log.read(key, after, max_events=100, max_bytes=10**6)]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "callboard.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[SqliteLog]:
-    log = SqliteLog(path)
-    yield log
-    log.close()
 
 
 @given(st.tuples(topics, offsets), st.tuples(topics, offsets))

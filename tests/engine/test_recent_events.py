@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -26,18 +25,6 @@ from tests.support.event_tables import GENERATION, KEYS, counts, event, read_all
 @pytest.fixture(autouse=True)
 def small_generations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_events, "GENERATION_EVENTS", GENERATION)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "callboard.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[SqliteLog]:
-    log = SqliteLog(path)
-    yield log
-    log.close()
 
 
 def test_who_reads_while_a_commit_moves_finds_what_was_there_before_it(log: SqliteLog) -> None:

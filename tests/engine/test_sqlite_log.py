@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -28,18 +28,6 @@ def event(key: ChannelKey, offset: int, body: bytes = b"{}", epoch: str = "one")
 
 def page(log: SqliteLog, key: ChannelKey, after: int = 0, *, events: int = 100, size: int = 10**6) -> list[Event]:
     return log.read(key, after, max_events=events, max_bytes=size)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "callboard.db"
-
-
-@pytest.fixture
-def log(path: Path) -> Iterator[SqliteLog]:
-    log = SqliteLog(path)
-    yield log
-    log.close()
 
 
 def test_reads_back_what_was_committed(log: SqliteLog) -> None:
