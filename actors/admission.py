@@ -9,9 +9,9 @@ import msgspec
 from actors.commands import Start
 from actors.event import ChannelKey, Event, now_ms
 from actors.forgotten import Former
-from actors.log import Gap, Resumption, gap_event
 from actors.position import Position
 from actors.principal import Principal
+from actors.resumption import Gap, Resumption, gap_event
 from actors.router import Router
 from actors.subscription import Subscription
 

@@ -9,9 +9,9 @@ import msgspec
 
 from actors.agent import Message
 from actors.event import Draft, Event, Json
-from actors.log import Gap
 from actors.position import Position
 from actors.questions import ToolFailed, ToolReturned
+from actors.resumption import Gap
 
 
 class TaskState(StrEnum):

@@ -15,11 +15,12 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
 from actors.feed_loader import FeedLoader
 from actors.feed_record import FeedRecord
-from actors.log import Log, Resumption, Retention
+from actors.log import Log, Retention
 from actors.position import Position
 from actors.projection import Projection
 from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
+from actors.resumption import Resumption
 from actors.store import Record, Store
 from actors.task_events import is_over
 

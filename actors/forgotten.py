@@ -8,8 +8,9 @@ import msgspec
 
 from actors.event import ChannelKey, Event
 from actors.groups import Groups
-from actors.log import Gap, Log, gap_event
+from actors.log import Log
 from actors.position import Position
+from actors.resumption import Gap, gap_event
 
 
 class Former(msgspec.Struct, frozen=True, eq=False):

@@ -11,8 +11,10 @@ from typing import Protocol
 import msgspec
 
 from actors.event import ChannelKey, Draft, Event, Merge, now_ms
+from actors.log_totals import LogTotals
 from actors.position import Position
 from actors.redaction import Redaction
+from actors.resumption import Gap, Resumption, gap_event
 
 EVENT_OVERHEAD = 200
 """Bytes charged for an event beside its body, so that a flood of empty events is bounded too."""
@@ -30,58 +32,12 @@ class Retention(msgspec.Struct, frozen=True):
     seconds: float = 24 * 3600.0
 
 
-class Gap(msgspec.Struct, frozen=True, gc=False):
-    """Offsets `first` to `last` of `epoch` cannot be delivered.
-
-    `reason` is `retention` (they were dropped), `compacted` (they were folded into the topic's snapshot), `epoch` (the
-    position is of another life of the log, so that what lies between is unknown) or `future` (the log never had them).
-    """
-
-    epoch: str
-    first: int
-    last: int
-    reason: str
-
-
-class Resumption(msgspec.Struct, frozen=True, gc=False):
-    """Where a reader starts: after `offset`, having been told of `gap` first, if there is one.
-
-    `holes`: some of what follows is compacted. Each hole is told as a gap where the reader comes to it.
-    """
-
-    offset: int
-    gap: Gap | None
-    holes: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is missing of what the reader has not seen."""
-        return self.gap is None and not self.holes
-
-
 class LogStatistics(msgspec.Struct, frozen=True):
     epoch: str
     first: int
     tail: int
     events: int
     bytes: int
-
-
-class LogTotals:
-    """The sums over many logs, kept as they change: to add up a hundred thousand logs takes a fifth of a second.
-
-    `appended` numbers the events of all these logs in the order in which they came: what was said after a moment has a
-    higher number than there were events then.
-    """
-
-    __slots__ = ("appended", "bytes", "taken_up")
-
-    def __init__(self) -> None:
-        self.appended = 0
-        """Events, those that are no longer retained too."""
-        self.taken_up = 0
-        """So many of the first of them were there before the engine started."""
-        self.bytes = 0
 
 
 class Pages(Protocol):
@@ -431,12 +387,6 @@ class Log:
             del self._events[: self._head]
             del self._numbers[: self._head]
             self._head = 0
-
-
-def gap_event(key: ChannelKey, gap: Gap, offset: int, timestamp: int) -> Event:
-    """What a reader of a topic is told of a gap, at the `offset` where it goes on."""
-    body = msgspec.json.encode({"from": gap.first, "to": gap.last, "reason": gap.reason})
-    return Event(key, gap.epoch, offset, offset, "gap", body, Merge.NEVER, "", timestamp)
 
 
 def new_epoch() -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 
 from actors.forgotten import Forgotten
-from actors.log import Gap, LogTotals, Resumption
+from actors.log_totals import LogTotals
 from actors.position import Position
+from actors.resumption import Gap, Resumption
 
 
 class Marks:

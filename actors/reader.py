@@ -8,7 +8,8 @@ import trio
 
 from actors.channels import Channels
 from actors.event import ChannelKey, Event
-from actors.log import Gap, Log, Resumption
+from actors.log import Log
+from actors.resumption import Gap, Resumption
 from actors.store import StoreError
 from actors.task_events import is_over
 

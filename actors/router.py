@@ -36,10 +36,11 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, Json, draft
-from actors.log import Log, Resumption
+from actors.log import Log
 from actors.position import Position
 from actors.principal import Principal, Scope
 from actors.publications import Publications
+from actors.resumption import Resumption
 from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from actors.event import Event
-from actors.log import Gap, Log
+from actors.log import Log
+from actors.resumption import Gap
 
 if TYPE_CHECKING:
     from actors.outbox import Outbox

@@ -15,10 +15,11 @@ from actors.commands import TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.feeds import FEED_CHANNEL, Feeds
-from actors.log import Log, Resumption, Retention
+from actors.log import Log, Retention
 from actors.position import Position
 from actors.principal import Principal
 from actors.question_kind import Kind
+from actors.resumption import Resumption
 from actors.router import Router
 from transport.dialects.steps import CancelTask, ConfirmStep, SubmitTask, ToolResult
 from transport.dialects.steps_events import event_body

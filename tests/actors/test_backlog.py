@@ -11,8 +11,9 @@ import trio
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
 from actors.journal import JournalOptions
-from actors.log import Resumption, Retention
+from actors.log import Retention
 from actors.position import Position
+from actors.resumption import Resumption
 from tests.actors.test_kept_feed import Echo
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore

@@ -10,9 +10,9 @@ from actors.channel import Addition
 from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.last_publisher import LastPublisher
-from actors.log import Resumption
 from actors.mailbox import Reply
 from actors.position import Position
+from actors.resumption import Resumption
 from actors.subscription import Subscription
 from actors.volatile_channel import VolatileChannel
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from actors.event import Merge, draft
-from actors.log import Gap, Log, Resumption, Retention
+from actors.log import Log, Retention
 from actors.position import Position
+from actors.resumption import Gap, Resumption
 from tests.support.drafts import KEY, fact, log_of
 
 OVERHEAD = 200

@@ -6,8 +6,8 @@ import trio
 
 from actors.event import ChannelKey, draft
 from actors.followers import Follower
-from actors.log import Resumption
 from actors.position import Position
+from actors.resumption import Resumption
 from tests.support.kept_core import kept_core
 from tests.support.memory_store import MemoryStore
 

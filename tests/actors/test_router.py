@@ -20,9 +20,9 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
-from actors.log import Gap
 from actors.position import Position
 from actors.principal import Principal
+from actors.resumption import Gap
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
 from tests.support.drafts import fact, read_back

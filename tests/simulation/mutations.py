@@ -14,9 +14,10 @@ from actors.journal import Journal
 from actors.journal_batch import Batch
 from actors.journal_entries import Entry
 from actors.kept_channel import KeptChannel
-from actors.log import Log, Resumption
+from actors.log import Log
 from actors.outbox import Outbox
 from actors.position import Position
+from actors.resumption import Resumption
 from actors.store import Record
 from actors.subscription import Subscription
 from tests.simulation.disk import Disk

@@ -12,8 +12,9 @@ import pytest
 from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft
-from actors.log import Log, Resumption, Retention
+from actors.log import Log, Retention
 from actors.principal import Principal
+from actors.resumption import Resumption
 from actors.subscription import Encoder
 from tests.support.steps import task_events
 from tests.transport.read_frame import read_frame
