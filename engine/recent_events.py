@@ -21,8 +21,10 @@ GENERATION_BYTES = 4 << 20
 """Once so much has come it is moved: of the topics that say most, each has some ten events or more by then."""
 _MOVED_FOR_EACH = 3
 _DROPPED_FOR_EACH = 12
-"""Events that a commit moves for each one that it adds, and rows that it drops once all are moved: a generation is gone
+"""Events that commits move for each one that they add, and rows that they drop once all are moved: a generation is gone
 before the next one is full, and no commit takes much longer than another."""
+_STEP_EVENTS = 64
+"""Added before something is moved: each statement of a small commit may have to wait for Python's lock."""
 _LARGE_BYTES = 2_048
 """What a commit adds to one topic goes to its place at once where it is half a page and nothing of the topic is recent:
 written twice it would cost more than the page that it changes."""
@@ -89,6 +91,8 @@ class RecentEvents:
         """In this transaction, or has tried to."""
         self._rest = 0
         """So many events come before the next one is moved."""
+        self._owed = 0
+        """What has come since something was moved."""
 
     def begin(self) -> None:
         """Ahead of a transaction."""
@@ -163,7 +167,10 @@ class RecentEvents:
             if self._events < GENERATION_EVENTS and self._bytes < GENERATION_BYTES:
                 return
             self._last, self._upto, self._events, self._bytes = self._newest, 0, 0, 0
-        self.go_on(_MOVED_FOR_EACH * added)
+        self._owed += added
+        if self._owed >= _STEP_EVENTS:
+            self.go_on(_MOVED_FOR_EACH * self._owed)
+            self._owed = 0
 
     def _move(self, events: int) -> None:
         (upto,) = self._db.execute(_END_OF_PIECE, (self._last, self._upto, events)).fetchone()

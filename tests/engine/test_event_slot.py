@@ -97,6 +97,7 @@ def test_events_of_a_kilobyte_take_little_more_room_than_they_are_large(log: Sql
 def test_no_statement_reads_all_events(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked of SQLite itself, about every statement that names a table of events or the view of them."""
     monkeypatch.setattr(recent_events, "GENERATION_EVENTS", 8)
+    monkeypatch.setattr(recent_events, "_STEP_EVENTS", 1)
     statements: set[str] = set()
     connect = sqlite3.connect
 

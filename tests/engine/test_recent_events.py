@@ -25,6 +25,7 @@ from tests.support.event_tables import GENERATION, KEYS, counts, event, read_all
 @pytest.fixture(autouse=True)
 def small_generations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_events, "GENERATION_EVENTS", GENERATION)
+    monkeypatch.setattr(recent_events, "_STEP_EVENTS", 1)
 
 
 def test_who_reads_while_a_commit_moves_finds_what_was_there_before_it(log: SqliteLog) -> None:
@@ -84,6 +85,16 @@ def test_a_generation_is_as_many_bytes_or_events(log: SqliteLog, path: Path, mon
     assert counts(path)[0] == 0
     say_more(log, said, 1)
     assert counts(path)[0] > 0
+
+
+def test_small_commits_move_together(log: SqliteLog, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_events, "_STEP_EVENTS", 3 * len(KEYS))
+    said = say_more(log, 0, GENERATION // len(KEYS))
+    settled = []
+    for _ in range(6):
+        said = say_more(log, said, 1)
+        settled.append(counts(path)[0])
+    assert settled == [0, 16, 16, 16, 16, 16]
 
 
 def test_a_quiet_log_is_moved_to_the_end_of_its_generation(log: SqliteLog, path: Path) -> None:

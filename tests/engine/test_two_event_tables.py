@@ -30,6 +30,7 @@ SAID = st.lists(st.tuples(st.sampled_from(KEYS), SIZES, st.sampled_from(Merge)),
 @pytest.fixture(autouse=True)
 def small_generations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_events, "GENERATION_EVENTS", GENERATION)
+    monkeypatch.setattr(recent_events, "_STEP_EVENTS", 1)
 
 
 class TwoTables(RuleBasedStateMachine):
