@@ -21,7 +21,7 @@ from engine.page_reads import Page, PageRequest
 from engine.recent_events import EVENT_TABLES, RecentEvents, Row
 from engine.sqlite_compaction import compact, measure
 from engine.sqlite_excess import find_excess
-from engine.sqlite_waste import PIECE_EVENTS, drop_topic, purge, raise_floor
+from engine.sqlite_waste import drop_topic, purge, raise_floor
 from engine.store_mark import Mark, MarkFile
 from engine.topic_records import records_of
 
@@ -48,6 +48,8 @@ SELECT channel, topic, owner, epoch, floor, holes,
 FROM topic ORDER BY id
 """  # noqa: S608  # constants
 _REWRITE_EVENTS = 512
+_MOVED_EVENTS = 64
+"""In a transaction that does nothing else. Each may be of another topic and change another page, while commits wait."""
 _MERGES = {merge: merge.value for merge in Merge}
 """An enum's own `value` is looked up the slow way."""
 _PRIMARY = 0xFF
@@ -230,7 +232,7 @@ class SqliteLog:
     def _move_recent(self) -> bool:
         self._recent.begin()
         if self._recent.is_moving:
-            transaction(self._db, lambda _: self._recent.go_on(PIECE_EVENTS))
+            transaction(self._db, lambda _: self._recent.go_on(_MOVED_EVENTS))
         return self._recent.is_moving
 
     def _undo(self) -> None:

@@ -31,8 +31,6 @@ class SqliteStore:
         self._moving = trio.CapacityLimiter(1)
         self.commits = 0
         self.events = 0
-        self.bytes = 0
-        """Of their bodies."""
         self.refusals = 0
         """Of commits. All since it was opened."""
 
@@ -49,7 +47,6 @@ class SqliteStore:
             raise
         self.commits += 1
         self.events += len(write.events)
-        self.bytes += sum(len(event.body) for event in write.events)
 
     async def read(self, key: ChannelKey, after: int, *, max_events: int, max_bytes: int) -> list[Event]:
         return await self._pages.read(PageRequest(key, after, max_events, max_bytes))

@@ -15,7 +15,6 @@ class Kept(Protocol):
 
     commits: int
     events: int
-    bytes: int
     refusals: int
 
     async def purge(self) -> bool: ...
@@ -25,15 +24,14 @@ class Kept(Protocol):
 
 class UpkeepOptions(msgspec.Struct, frozen=True):
     """`every_seconds`: how often it looks. `rest`: how long it rests after each piece, in times of what that took, so
-    that the commits have the disk nearly to themselves. `commits`, `events`, `bytes` of bodies: after so many of one of
-    them the write-ahead log is emptied, or `idle_seconds` after the last time, and whenever a commit was refused: what
-    is moved out of the log is room in it."""
+    that the commits have the disk nearly to themselves. `commits`, `events`: after so many of either the write-ahead
+    log is emptied, or `idle_seconds` after the last time, and whenever a commit was refused: what is moved out of the
+    log is room in it."""
 
     every_seconds: float = 1.0
     rest: float = 4.0
-    commits: int = 1_024
-    events: int = 32_768
-    bytes: int = 8 << 20
+    commits: int = 256
+    events: int = 8_192
     idle_seconds: float = 30.0
 
 
@@ -45,7 +43,6 @@ class Upkeep:
         self._options = options or UpkeepOptions()
         self._moved = store.commits
         self._moved_events = store.events
-        self._moved_bytes = store.bytes
         """How many there were at the last checkpoint."""
         self._moved_at = trio.current_time()
         self._refusals = store.refusals
@@ -76,18 +73,17 @@ class Upkeep:
         if not self._is_due():
             return
         store = self._store
-        commits, events, size = store.commits, store.events, store.bytes
+        commits, events = store.commits, store.events
         self._moved_at, self._refusals = trio.current_time(), store.refusals
         if commits != self._moved:
             await store.checkpoint()
-            self._moved, self._moved_events, self._moved_bytes = commits, events, size
+            self._moved, self._moved_events = commits, events
 
     def _is_due(self) -> bool:
         store, options = self._store, self._options
         return (
             store.commits - self._moved >= options.commits
             or store.events - self._moved_events >= options.events
-            or store.bytes - self._moved_bytes >= options.bytes
             or store.refusals != self._refusals
             or trio.current_time() >= self._moved_at + options.idle_seconds
         )

@@ -30,7 +30,6 @@ class Scripted:
     def __init__(self, pieces: int, *, piece_seconds: float = 0) -> None:
         self.commits = 0
         self.events = 0
-        self.bytes = 0
         self.refusals = 0
         self.asked: list[tuple[float, str]] = []
         self.failures = 0
@@ -88,15 +87,6 @@ async def test_few_commits_of_very_many_events_do_not_wait_for_more(autojump_clo
     upkeep = Upkeep(store, UpkeepOptions(commits=10, events=1000))
     for commits, events in ((1, 999), (2, 1000), (3, 1999), (4, 2000)):
         store.commits, store.events = commits, events
-        await upkeep.look()
-    assert len(store.times("checkpoint")) == 2
-
-
-async def test_few_events_that_are_large_do_not_wait_for_more(autojump_clock: trio.abc.Clock) -> None:
-    store = Scripted(0)
-    upkeep = Upkeep(store, UpkeepOptions(bytes=1000))
-    for commits, size in ((1, 999), (2, 1000), (3, 1999), (4, 2000)):
-        store.commits, store.bytes = commits, size
         await upkeep.look()
     assert len(store.times("checkpoint")) == 2
 
