@@ -92,7 +92,23 @@ CREATE INDEX upload_age ON upload (number, size);
 """
 """The indexes hold all that is asked for to make room: no file is read for it."""
 
+_FIRST_RECENT = """
+CREATE TABLE recent (
+    id INTEGER PRIMARY KEY,
+    slot INTEGER NOT NULL,
+    timestamp INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    merge INTEGER NOT NULL,
+    merge_key TEXT NOT NULL,
+    type TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+"""
+"""Events that were yet to be moved to `event`, or had been. Without an index: their places were in memory."""
+
 _RECENT = f"""
+INSERT OR IGNORE INTO event SELECT slot, timestamp, start, merge, merge_key, type, body FROM recent ORDER BY slot;
+DROP TABLE recent;
 ALTER TABLE event RENAME TO settled;
 CREATE TABLE recent (
     id INTEGER PRIMARY KEY,
@@ -124,7 +140,7 @@ those up to the slot `upto` are in `settled` too."""
 _BEFORE_LOG = 1
 """The schema's version while the file held nothing but keys."""
 _INCREMENTAL = 2
-MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS, _RECENT)
+MIGRATIONS: tuple[str, ...] = (_API_KEYS, _LOG, _UPLOADS, _FIRST_RECENT, _RECENT)
 """Each brings the schema from its index to the next `user_version`. Only ever appended to."""
 
 

@@ -163,12 +163,13 @@ class RecentEvents:
         if self._rest > 0:
             self._rest -= added
             return
-        if not self.is_moving:
-            if self._events < GENERATION_EVENTS and self._bytes < GENERATION_BYTES:
-                return
+        if self.is_moving:
+            self._owed += added
+        elif self._events >= GENERATION_EVENTS or self._bytes >= GENERATION_BYTES:
+            # Begun at once, so that the file says so too.
             self._last, self._upto, self._events, self._bytes = self._newest, 0, 0, 0
-        self._owed += added
-        if self._owed >= _STEP_EVENTS:
+            self._owed = max(added, _STEP_EVENTS)
+        if self.is_moving and self._owed >= _STEP_EVENTS:
             self.go_on(_MOVED_FOR_EACH * self._owed)
             self._owed = 0
 

@@ -106,6 +106,8 @@ def test_no_statement_reads_all_events(path: Path, monkeypatch: pytest.MonkeyPat
         db.set_trace_callback(statements.add)
         return db
 
+    # Made before: what brings an older file up to date reads all there is, once.
+    SqliteLog(path).close()
     monkeypatch.setattr(sqlite3, "connect", traced)
     log = SqliteLog(path)
     for offset in range(1, 20):
@@ -128,7 +130,7 @@ def test_no_statement_reads_all_events(path: Path, monkeypatch: pytest.MonkeyPat
     verbs = set()
     for statement in statements:
         verb = statement.split()[0]
-        if verb not in ("CREATE", "ALTER") and any(name in statement for name in ("event", "settled", "recent")):
+        if any(name in statement for name in ("event", "settled", "recent")):
             verbs.add(verb)
             steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
             assert not [step for step in steps if all_events.search(step)], (statement, steps)

@@ -88,13 +88,14 @@ def test_a_generation_is_as_many_bytes_or_events(log: SqliteLog, path: Path, mon
 
 
 def test_small_commits_move_together(log: SqliteLog, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_events, "GENERATION_EVENTS", 64)
     monkeypatch.setattr(recent_events, "_STEP_EVENTS", 3 * len(KEYS))
-    said = say_more(log, 0, GENERATION // len(KEYS))
-    settled = []
+    said = say_more(log, 0, 64 // len(KEYS))
+    settled = [counts(path)[0]]
     for _ in range(6):
         said = say_more(log, said, 1)
         settled.append(counts(path)[0])
-    assert settled == [0, 16, 16, 16, 16, 16]
+    assert settled == [36, 36, 36, 64, 64, 64, 64]
 
 
 def test_a_quiet_log_is_moved_to_the_end_of_its_generation(log: SqliteLog, path: Path) -> None:
@@ -227,17 +228,22 @@ def test_what_is_recent_is_in_the_figures(log: SqliteLog, path: Path) -> None:
     assert (kind.channel, kind.topics, kind.events, kind.oldest) == ("task", 1, 5, 7)
 
 
-def test_an_older_file_is_taken_over_with_its_events(path: Path) -> None:
+@pytest.mark.parametrize("version", [3, 4])
+def test_an_older_file_is_taken_over_with_its_events(path: Path, version: int) -> None:
+    """Of version 4: one is moved, one is both moved and not yet gone, one is yet to be moved."""
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for statement in ";".join(MIGRATIONS[:3]).split(";"):
+        for statement in ";".join(MIGRATIONS[:version]).split(";"):
             old.execute(statement)
         old.execute("INSERT INTO topic VALUES (1, 'task', 'task-0', 'alice', 'one', 0, 0)")
-        for number in (1, 2):
-            row = (event_slot(1, number), 7, (number - 1) * (2 + EVENT_OVERHEAD), 0, "m", "word", b"xx")
-            old.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        old.execute("PRAGMA user_version = 3")
+        size = 2 + EVENT_OVERHEAD
+        rows = [(event_slot(1, each), 7, (each - 1) * size, 0, "m", "word", b"xx") for each in (1, 2, 3)]
+        moved = rows if version == 3 else rows[:2]
+        old.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", moved)
+        if version == 4:
+            old.executemany("INSERT INTO recent VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", rows[1:])
+        old.execute(f"PRAGMA user_version = {version}")
     log = SqliteLog(path)
-    assert log.topics() == [StoredTopic(KEYS[0], "one", 1, 2, "word")]
-    say_more(log, 2, 2 * GENERATION)
-    assert read_all(log, KEYS[0]) == [event(KEYS[0], offset) for offset in range(1, 3 + 2 * GENERATION)]
+    assert log.topics() == [StoredTopic(KEYS[0], "one", 1, 3, "word")]
+    say_more(log, 3, 2 * GENERATION)
+    assert read_all(log, KEYS[0]) == [event(KEYS[0], offset) for offset in range(1, 4 + 2 * GENERATION)]
     log.close()
