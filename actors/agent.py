@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 import msgspec
+import trio
 
 from actors.event import Event, Json, Merge
 from actors.model import Completion, ModelMessage
@@ -127,6 +128,15 @@ class TaskContext(ABC):
     async def next_turn(self) -> str:
         """Waits for the next appended turn and takes it into this run. Where none is there yet, `task.waiting` says so
         and the task is `waiting` meanwhile."""
+
+    @abstractmethod
+    def sleep_until(self, deadline: float) -> Awaitable[None]:
+        """As trio.sleep_until, for agents that pace what they tell: a few of them fall due together, up to a
+        millisecond late, and share a timer, which costs less than half of trio's own."""
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """As `sleep_until`, from now on."""
+        return self.sleep_until(trio.current_time() + seconds)
 
     @abstractmethod
     async def call_tool(self, name: str, arguments: Json) -> Json:

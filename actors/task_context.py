@@ -24,6 +24,7 @@ from actors.session import Session
 from actors.store import Record
 from actors.task_past import Past
 from actors.task_record import TaskRecord
+from actors.timers import Timers
 from actors.tool import Toolbox, ToolError, ToolSpec
 
 RESERVED_TYPES = frozenset(
@@ -64,6 +65,7 @@ class TaskServices(msgspec.Struct, frozen=True):
     channels: Channels
     toolbox: Toolbox
     models: Mapping[str, Model]
+    timers: Timers
     confirm_seconds: float
     cancel_seconds: float
     client_tool_seconds: float
@@ -208,6 +210,9 @@ class RunningContext(TaskContext):
             prompt = self.next_turn_nowait()
         await self.flush()
         return prompt
+
+    def sleep_until(self, deadline: float) -> Awaitable[None]:
+        return self._services.timers.sleep_until(deadline)
 
     def tools(self) -> tuple[ToolSpec, ...]:
         return self._services.toolbox.specs()

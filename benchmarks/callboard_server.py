@@ -27,6 +27,7 @@ AGENTS = (
     "benchmarks.flood_agent:flood",
     "benchmarks.talk_agent:talker",
     "benchmarks.token_agents:streamer",
+    "benchmarks.token_agents:trio_streamer",
     "benchmarks.token_agents:greeter",
     "benchmarks.token_agents:idler",
     "benchmarks.token_agents:census",

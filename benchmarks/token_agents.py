@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Awaitable, Callable
+from typing import Never
 
 import trio
 
@@ -18,12 +20,21 @@ TOLD_AT_ONCE = 10
 
 async def streamer(task: TaskContext) -> Result:
     """From the first appended turn on a token 50 times a second, each with its time in nanoseconds, for ever."""
+    return await _stream(task, task.sleep_until)
+
+
+async def trio_streamer(task: TaskContext) -> Result:
+    """The same, each task with a trio timer of its own."""
+    return await _stream(task, trio.sleep_until)
+
+
+async def _stream(task: TaskContext, sleep_until: Callable[[float], Awaitable[None]]) -> Never:
     await task.next_turn()
     began, sent = trio.current_time(), 0
     while True:
         await task.emit("bench.token", {"t": time.monotonic_ns(), "delta": "word "})
         sent += 1
-        await trio.sleep_until(began + sent / TOKENS_PER_SECOND)
+        await sleep_until(began + sent / TOKENS_PER_SECOND)
 
 
 async def teller(task: TaskContext) -> Result:
@@ -33,7 +44,7 @@ async def teller(task: TaskContext) -> Result:
     for number in range(tokens):
         await task.emit("agent.message", {"content": " word"}, merge=Merge.TEXT, merge_key="message-1")
         if number % TOLD_AT_ONCE == 0:
-            await trio.sleep(TOLD_AT_ONCE / TOLD_PER_SECOND)
+            await task.sleep(TOLD_AT_ONCE / TOLD_PER_SECOND)
     await task.emit("bench.told", {})
     await trio.sleep_forever()
     raise AssertionError("sleep_forever never returns")

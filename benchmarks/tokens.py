@@ -2,9 +2,10 @@
 
     python -m benchmarks.tokens [--quick] [--publish]
 
-Beside it stands what as many bare trio timers cost that send nothing, and those that send what a token is: that any
-program on trio pays. Callboard has its log on the disk, where each token is committed before it is sent, and then in
-memory. A reading in which the tokens did not come at their full rate is told apart: its CPU is that of less work.
+Beside it stands what as many bare trio timers cost that send nothing, and those that send what a token is. The agents
+sleep by `task.sleep_until`, where they share a timer, and once by trio's own: then Callboard pays for its timers what
+the bare ones do. It has its log on the disk, where each token is committed before it is sent, and then in memory. A
+reading in which the tokens did not come at their full rate is told apart: its CPU is that of less work.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ TIMERS = "trio timers"
 SENDING = "trio timers that send"
 KEPT = f"{CALLBOARD}, on disk"
 UNKEPT = f"{CALLBOARD}, in memory"
-SETTINGS: Mapping[str, Mapping[str, str]] = {KEPT: {}, UNKEPT: IN_MEMORY}
+OWN_TIMERS = f"{UNKEPT}, trio timers"
+SETTINGS: Mapping[str, Mapping[str, str]] = {KEPT: {}, UNKEPT: IN_MEMORY, OWN_TIMERS: IN_MEMORY}
 """By the name of the server, where it has its log."""
 STREAMS = 500
 STREAMING = "{x} streams at 50 tokens/s"
@@ -79,7 +81,8 @@ def timers(rig: Rig, settings: Settings, streams: int, *, send: bool = False) ->
 
 def streaming(rig: Rig, name: str, streams: int) -> list[Reading]:
     """All streams at once. Their CPU compares with the timers' at the full rate only."""
-    with _streams(rig, name, streams) as (server, topics):
+    agent = "trio_streamer" if name == OWN_TIMERS else "streamer"
+    with _streams(rig, name, streams, agent) as (server, topics):
         script = [*FOLLOW, "--topics", topics]
         with rig.generator(
             server.port, GATEWAY_PATH, streams, script=script, marker=MARKER, nap_us=STREAM_NAP_US
@@ -116,11 +119,11 @@ def cancelling(rig: Rig, name: str, streams: int) -> list[Reading]:
 
 
 @contextmanager
-def _streams(rig: Rig, name: str, count: int) -> Iterator[tuple[CallboardServer, str]]:
+def _streams(rig: Rig, name: str, count: int, agent: str = "streamer") -> Iterator[tuple[CallboardServer, str]]:
     """A server with so many streams that wait for their turn, and a file with the line of each."""
     with rig.callboard(False, SETTINGS[name], **ROOM) as server, tempfile.TemporaryDirectory() as folder:
         topics = Path(folder) / "topics"
-        topics.write_text("".join(f"{task}\n" for task in server.create_many("streamer", count)))
+        topics.write_text("".join(f"{task}\n" for task in server.create_many(agent, count)))
         yield server, str(topics)
 
 
@@ -160,8 +163,9 @@ def measure(settings: Settings, _: Sequence[Peer]) -> list[Reading]:
     parts: list[tuple[str, Callable[[], list[Reading]]]] = [
         (TIMERS, lambda: timers(rig, settings, streams)),
         (SENDING, lambda: timers(rig, settings, streams, send=True)),
+        (f"{OWN_TIMERS}, streams", lambda: streaming(rig, OWN_TIMERS, streams)),
     ]
-    for server in SETTINGS:
+    for server in (KEPT, UNKEPT):
         parts += [
             (f"{server}, streams", partial(streaming, rig, server, streams)),
             (f"{server}, cancellation among {moderate}", partial(cancelling, rig, server, moderate)),
@@ -188,7 +192,7 @@ def panels(report: Report) -> list[Panel]:
 
 def duration(settings: Settings, _: Sequence[str]) -> float:
     each = settings.seconds + 2 * CANCEL_EVERY + 13
-    return settings.repetitions * (2 * settings.seconds + 2 + len(SETTINGS) * each)
+    return settings.repetitions * (3 * settings.seconds + 15 + 2 * each)
 
 
 TOKENS = Benchmark(

@@ -27,6 +27,7 @@ from actors.store import RetainedStore, StoreError
 from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
 from actors.tasks import Tasks, TasksOptions
+from actors.timers import Timers
 from actors.tool import Toolbox
 from actors.unreadable import UNREADABLE
 from actors.uploads import UploadStore
@@ -91,6 +92,7 @@ class Core:
         self.agents = Agents(extensions.agents, limits.agents)
         options = SessionsOptions(limits.sessions, limits.session_messages, limits.mailbox, config.engine.default_agent)
         self.sessions = Sessions(self.session_actors, self.channels, options)
+        self.timers = Timers()
         self.tasks = Tasks(
             self._task_services(config, extensions),
             self.agents,
@@ -136,6 +138,7 @@ class Core:
             self.channels,
             extensions.toolbox,
             extensions.models,
+            self.timers,
             confirm_seconds=timeouts.confirm_seconds,
             cancel_seconds=timeouts.cancel_seconds,
             client_tool_seconds=timeouts.client_tool_seconds,

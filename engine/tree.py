@@ -6,6 +6,7 @@
     ├── channels      dynamic, transient    one actor per live topic
     ├── feeds         dynamic, transient    one per topic that is derived from others
     ├── sessions      dynamic, transient    one per conversation in use
+    ├── timers        permanent             wakes the agents that sleep for a moment
     ├── tasks         dynamic, temporary    one per run of an agent
     ├── connections   crowd, temporary      one per accepted connection that has to wait, and its writer while it lags
     ├── poller        permanent             waits for the connections that are idle
@@ -43,6 +44,7 @@ def make_tree(core: Core, front: Front, rounds: Rounds) -> Supervisor:
         core.channel_actors.as_child(),
         core.feed_actors.as_child(),
         core.session_actors.as_child(),
+        ChildSpec("timers", core.timers.run),
         core.task_actors.as_child(),
         core.connection_actors.as_child(),
         ChildSpec("poller", front.poller.run),

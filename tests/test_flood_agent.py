@@ -21,6 +21,7 @@ from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.task_context import RunningContext, TaskServices
 from actors.task_record import TaskRecord
+from actors.timers import Timers
 from benchmarks.flood_agent import Flood, flood
 from tests.support.memory_store import MemoryStore
 
@@ -89,7 +90,7 @@ def attach(channels: Channels, nursery: trio.Nursery, count: int) -> list[Record
 async def run_flood(channels: Channels, order: Flood) -> Result:
     command = CreateTask(agent="flood", prompt=msgspec.json.encode(order).decode())
     record = TaskRecord("task-1", "anonymous", command, None, Position("e", 0), 10)
-    services = TaskServices(channels, NoTools(), {}, 1, 1, client_tool_seconds=1, client_tool_bytes=1)
+    services = TaskServices(channels, NoTools(), {}, Timers(), 1, 1, client_tool_seconds=1, client_tool_bytes=1)
     context = RunningContext(record, KEY, services)
     context.begin_turn(record.take_turn() or "")
     await context.flush()

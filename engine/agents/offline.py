@@ -6,7 +6,6 @@ import re
 from typing import assert_never
 
 import msgspec
-import trio
 
 from actors.agent import Agent, AgentError, PlanStep, Result, TaskContext
 from actors.event import Json
@@ -72,7 +71,7 @@ class _Run:
         names = ", ".join(_name(wish).lower() for wish in self._wishes.wishes)
         for piece in _WORD.findall(f"Turn {self._task.turn}. The prompt asks me to {names}."):
             await self._task.thinking(piece, key=self._key)
-            await trio.sleep(self._pace)
+            await self._task.sleep(self._pace)
 
     def _plan(self) -> list[PlanStep]:
         steps = [PlanStep(self._step_id(0), "Ask for confirmation", type="confirm")] if self._wishes.confirm else []
@@ -155,7 +154,7 @@ class _Run:
         for word in _WORD.findall(text):
             self._said.append(word)
             await self._task.message(word, key=self._key)
-            await trio.sleep(self._pace)
+            await self._task.sleep(self._pace)
 
 
 def _name(wish: Wish) -> str:

@@ -29,6 +29,7 @@ from actors.supervisor import Supervisor
 from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
 from actors.tasks import Tasks
+from actors.timers import Timers
 from tests.simulation.device import Device
 from tests.simulation.disk import Mount
 from tests.simulation.doors import Doors
@@ -149,7 +150,7 @@ class Life:
         self.rooms = Rooms(self.channels)
         sessions = Sessions(sessions_under, self.channels, SessionsOptions())
         services = TaskServices(
-            self.channels, EchoToolbox(), {}, 60.0, 5.0, client_tool_seconds=60.0, client_tool_bytes=65_536
+            self.channels, EchoToolbox(), {}, Timers(), 60.0, 5.0, client_tool_seconds=60.0, client_tool_bytes=65_536
         )
         tasks = Tasks(services, agents, sessions, Reports())
         launcher = TaskLauncher(tasks_under, self.channels, agents, sessions, tasks)

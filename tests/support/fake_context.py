@@ -97,6 +97,9 @@ class FakeContext(TaskContext):
             raise ModelError("unknown_model", f"there is no model named {model}")
         return await self.models[model].complete(messages, tools=tools, on_text=self.message)
 
+    def sleep_until(self, deadline: float) -> Awaitable[None]:
+        return trio.sleep_until(deadline)
+
     def tools(self) -> tuple[ToolSpec, ...]:
         return self._toolbox.specs()
 

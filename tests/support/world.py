@@ -31,6 +31,7 @@ from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
 from actors.task_reports import TaskReport
 from actors.tasks import Tasks, TasksOptions
+from actors.timers import Timers
 from actors.tool import ToolError, ToolSpec
 from engine.keeping import is_kept
 
@@ -198,10 +199,13 @@ class World:
         self.rooms = Rooms(self.channels, self.limits.rooms)
         self.agents = Agents(agents)
         self.sessions = Sessions(spawner, self.channels, self.limits.sessions)
+        self.timers = Timers()
+        """Not run: each sleeper has a timer of trio's own, until a test runs it."""
         services = TaskServices(
             self.channels,
             EchoToolbox(),
             {},
+            self.timers,
             confirm_seconds=self.limits.confirm_seconds,
             cancel_seconds=self.limits.cancel_seconds,
             client_tool_seconds=self.limits.client_tool_seconds,
