@@ -29,7 +29,12 @@ FILL = 384
 MANY = 1000
 FEW = 20
 """Fewer stalled readers than these do not stand out from the noise of the server's memory."""
-CALM = {"ws": "WebSocket, {x} subscribers", "sse": "SSE, {x} subscribers"}
+CALM = {
+    Load("ws"): "WebSocket, {x} subscribers",
+    Load("sse"): "SSE, {x} subscribers",
+    Load("ws", kept=True): "WebSocket, each event committed before it is sent, {x} subscribers",
+}
+"""By load, whatever the number of subscribers."""
 STALLED = "WebSocket, beside {x} stalled readers"
 NONE_STALLED = "WebSocket, as many readers without those {x}"
 P99, CHANGE, MEMORY = "p99 ms", "change of p99 in %", "KiB a stalled reader"
@@ -60,15 +65,16 @@ def stalled_numbers(settings: Settings, server: str) -> tuple[int, ...]:
     return (1, FEW, 200) if settings.full or server == CALLBOARD else (FEW,)
 
 
-def calm(rig: Rig, server: str, load: Load) -> Iterator[Reading]:
-    subject, watched = CALM[load.transport], rig.try_watch(server, load)
+def calm(rig: Rig, server: str, load: Load, count: int) -> Iterator[Reading]:
+    subject = CALM[load]
+    watched = rig.try_watch(server, msgspec.structs.replace(load, connections=count, rate=PER_SECOND))
     if isinstance(watched, Failed):
-        yield Reading(subject, server, P99, 0, load.connections, failed=watched.reason)
+        yield Reading(subject, server, P99, 0, count, failed=watched.reason)
         return
     latency, doubts = watched.counted.latency_us, tuple(watched.doubts)
     figures = {"p50 ms": latency.p50, P99: latency.p99, "p99.9 ms": latency.p999}
     for unit, microseconds in figures.items():
-        yield Reading(subject, server, unit, microseconds / 1000, load.connections, doubts)
+        yield Reading(subject, server, unit, microseconds / 1000, count, doubts)
 
 
 def calm_seconds(settings: Settings) -> float:
@@ -131,21 +137,24 @@ def measure(settings: Settings, peers: Sequence[Peer]) -> list[Reading]:
             if repetition and not settings.full and server not in (FLOOR, CALLBOARD):
                 continue
             say(f"[{repetition + 1}/{settings.repetitions}] latency: {server}, {count} subscribers")
-            for transport in transports(server):
-                found += calm(calm_rig, server, Load(transport, count, PER_SECOND))
+            for load in loads(server):
+                found += calm(calm_rig, server, load, count)
                 say("    " + ", ".join(f"{reading.value:.1f} {reading.unit}" for reading in found[-3:]))
             for stalled in stalled_numbers(settings, server):
                 found += with_stalled(rig, server, count - stalled, stalled)
     return found
 
 
-def transports(server: str) -> tuple[str, ...]:
-    return ("ws", "sse") if server in (FLOOR, CALLBOARD) else ("ws",)
+def loads(server: str) -> tuple[Load, ...]:
+    """What is measured of the server without stalled readers. The floor's log is none."""
+    if server == CALLBOARD:
+        return tuple(CALM)
+    return (Load("ws"), Load("sse")) if server == FLOOR else (Load("ws"),)
 
 
 def panels(report: Report) -> list[Panel]:
     found = [line for line in report.lines if not line.failed]
-    quiet = [line for line in found if line.subject == CALM["ws"] and line.unit == P99]
+    quiet = [line for line in found if line.subject == CALM[Load("ws")] and line.unit == P99]
     stalled = [line for line in found if line.subject == STALLED]
     memory = [line for line in stalled if line.unit == MEMORY and line.x == FEW]
     return [
@@ -161,7 +170,7 @@ def duration(settings: Settings, servers: Sequence[str]) -> float:
     """A run beside stalled readers takes some seconds more, for the large events."""
     again = settings.repetitions - 1
     calm_runs = sum(
-        len(transports(server)) * (1 + again * (settings.full or server in (FLOOR, CALLBOARD))) for server in servers
+        len(loads(server)) * (1 + again * (settings.full or server in (FLOOR, CALLBOARD))) for server in servers
     )
     calm = WARMUP + calm_seconds(settings) + RUN_SECONDS
     pairs = {server: len(stalled_numbers(settings, server)) for server in servers}

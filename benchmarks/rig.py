@@ -40,8 +40,8 @@ class Load(msgspec.Struct, frozen=True):
     """What a server is to send: `batch` events joined in one write, `rate` a second (0 = full speed), to
     `connections` that read and `stalled` that do not; `fill` large events come first.
 
-    At full speed, or with a `fill`, Callboard's log is in memory, as that of the peers: a commit would join events.
-    With `kept` it is on the disk, and each event is committed before the next one is published.
+    Callboard's log is in memory, as that of the peers. With `kept` it is on the disk, and each event is committed
+    before the next one is published.
     """
 
     transport: str = "ws"
@@ -170,9 +170,7 @@ class Rig:
             # To a small audience each emit is a fan-out of its own, after which nothing is left to wait for.
             pause = 4 + load.connections // 128 if load.connections > ChannelsOptions().in_place else 0
             order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill, kept=load.kept)
-            # Large events that are committed first would still be on their way when the readers come that are measured.
-            on_disk = load.kept or (load.rate and not load.fill)
-            with self.callboard(False, {} if on_disk else IN_MEMORY) as callboard:
+            with self.callboard(False, {} if load.kept else IN_MEMORY) as callboard:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
                 scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}
