@@ -16,7 +16,7 @@ from actors.keeper import Keeper
 from actors.kept_channel import KeptChannel
 from actors.kept_topics import Keeping, KeptTopics
 from actors.last_publisher import LastPublisher
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.log_totals import LogTotals
 from actors.mailbox import Reply
 from actors.marks import Marks
@@ -24,6 +24,7 @@ from actors.outbox import Outbox
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.spawner import Spawner
 from actors.store import Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription

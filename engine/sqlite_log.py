@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from actors.event import ChannelKey, Event
-from actors.log import Retention, new_epoch
+from actors.log import new_epoch
+from actors.retention import Retention
 from actors.store import Excess, StoredTopic, StoreError, Write
 from engine.database import limit_bytes, open_database, roll_back, transaction
 from engine.database_file import DatabaseFile

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sys import intern
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD, Retention
+from actors.retention import EVENT_OVERHEAD, Retention
 from actors.store import Excess, StoredTopic
 from engine.event_slot import event_slots
 from engine.kept_ends import first_kept, last_kept

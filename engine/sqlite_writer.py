@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD
+from actors.retention import EVENT_OVERHEAD
 from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Rewrite, StoreError, Write, own_kind
 from engine.event_slot import check_topic_id, event_slot, event_slots

@@ -10,8 +10,8 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, now_ms
 from actors.event import draft as draft_of
 from actors.followers import Follower
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
+from actors.retention import Retention
 from actors.subscription import Subscription
 from tests.support.spawners import NoSpawner
 from tests.support.world import Lines, MemorySink
