@@ -1,37 +1,35 @@
-"""The directory of topics: opens them on demand, puts the idle away, attaches those who follow a whole channel."""
+"""The directory of topics: opens them on demand, and attaches those who follow a whole channel to each."""
 
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from itertools import chain
 
 import msgspec
 import trio
 
 from actors.channel import Addition, Channel, Located, Records
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey, Draft, now_ms
+from actors.event import ChannelKey, Draft
 from actors.followers import Follower, Followers
-from actors.groups import Groups
 from actors.keeper import Keeper
 from actors.kept_channel import KeptChannel
 from actors.kept_topics import Keeping, KeptTopics
 from actors.last_publisher import LastPublisher
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.log_totals import LogTotals
 from actors.mailbox import Reply
 from actors.marks import Marks
 from actors.outbox import Outbox
-from actors.pace import Pace
 from actors.position import Position
 from actors.redaction import Redaction
 from actors.resumption import Resumption
-from actors.shelf import Shelf
+from actors.retention import Retention
 from actors.spawner import Spawner
 from actors.store import Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
+from actors.topic_sweep import TopicSweep
+from actors.topic_table import TopicTable
 from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
 
@@ -76,19 +74,16 @@ class Channels:
         self._kept = KeptTopics(keeping)
         self._retention = retention
         self._options = options or ChannelsOptions()
-        self._live: dict[ChannelKey, Channel] = {}
-        self._shelf = Shelf()
-        self._unused = Shelf()
-        """Shelved without ever having had an event. Apart, so that who asks for many names drives no real log out."""
-        self._keys: Groups[tuple[str, str], ChannelKey] = Groups()
-        """The live topics by channel and owner."""
+        self._topics = TopicTable()
+        self._live = self._topics.live
+        """The same topics: each event looks one of them up."""
         self._followers = Followers()
         self._last_publisher = LastPublisher()
         self._subscription_count = 0
         self._totals = LogTotals()
         self.marks = Marks(self._totals, self._options.forgotten)
         self._at_forgotten: dict[str, list[Callable[[ChannelKey], None]]] = {}
-        self._holds: dict[str, Callable[[ChannelKey], bool]] = {}
+        self._sweep = TopicSweep(self._topics, self._options.idle_seconds, self._options.topics, self.forget)
 
     @property
     def keeper(self) -> Keeper:
@@ -96,7 +91,7 @@ class Channels:
         return self._kept.keeper
 
     def exists(self, key: ChannelKey) -> bool:
-        return key in self._live or key in self._shelf or key in self._unused
+        return key in self._topics
 
     def create(self, key: ChannelKey, retention: Retention | None = None) -> Position:
         """Opens a new topic, so that those who follow its channel are there for its first event. That it is open is
@@ -107,8 +102,7 @@ class Channels:
         """A topic that was kept goes on where it ended. Called before anything else is."""
         log = self._new_log(stored.key, None, stored.epoch)
         log.take_up(stored.first, stored.tail, stored.last_type, stored.holes)
-        shelf = self._shelf if log.tail else self._unused
-        shelf.put(log)
+        self._topics.shelve(log)
 
     def keeps(self, key: ChannelKey) -> bool:
         """Whether the topic outlives the process."""
@@ -126,14 +120,13 @@ class Channels:
         self._kept.let_go(key, offset)
 
     def logs(self) -> Iterator[Log]:
-        """Of all topics that there are now. While they are walked over, topics may come and go."""
-        live, shelved = tuple(self._live.values()), self._shelf.logs()
-        return chain((channel.log for channel in live), shelved)
+        """Of all topics that have had an event or are in use now. While they are walked over, topics may come and
+        go."""
+        return self._topics.logs()
 
     def all_of(self, channel: str) -> list[ChannelKey]:
         """All topics of a channel, in use or not."""
-        keys = chain(self._live, self._shelf, self._unused)
-        return [key for key in keys if key.channel == channel]
+        return [key for key in self._topics if key.channel == channel]
 
     def log(self, key: ChannelKey) -> Log:
         """The topic's log, to read. A topic never published to has an empty one. For a new name it raises
@@ -163,7 +156,7 @@ class Channels:
     def follow(self, follower: Follower) -> None:
         """Attaches the follower to every live topic it may see, and to each that opens later."""
         self.follow_what_comes(follower)
-        for key in self._live_keys(follower):
+        for key in self._topics.live_of(follower):
             follower.attach(key)
 
     def follow_what_comes(self, follower: Follower) -> None:
@@ -173,15 +166,15 @@ class Channels:
     def to_follow(self, follower: Follower, number: int) -> tuple[ChannelKey, ...]:
         """The live topics it may see; where there have been events since there were so many, also those on the shelf,
         which may hold some of them."""
-        away = follower.seen_of(self._shelf, self._shelf.keys) if number < self._totals.appended else ()
-        return (*self._live_keys(follower), *away)
+        away = self._topics.shelved_of(follower) if number < self._totals.appended else ()
+        return (*self._topics.live_of(follower), *away)
 
     def log_to_follow(self, key: ChannelKey, number: int) -> Log | None:
         """The log of a topic that is live, or has had something since there were so many events."""
         channel = self._live.get(key)
         if channel is not None:
             return channel.log
-        log = self._shelf.get(key)
+        log = self._topics.shelf.get(key)
         return log if log is not None and log.newest > number else None
 
     def unfollow(self, follower: Follower) -> None:
@@ -195,8 +188,7 @@ class Channels:
 
     def peek(self, key: ChannelKey) -> Log | None:
         """The log of a topic, if there is one. Unlike `log` it takes no topic into use."""
-        live = self._live.get(key)
-        return (self._shelf.get(key) or self._unused.get(key)) if live is None else live.log
+        return self._topics.log(key)
 
     async def publish(self, key: ChannelKey, *drafts: Draft) -> Position:
         """Appends and returns the position.
@@ -266,10 +258,9 @@ class Channels:
     def forget(self, key: ChannelKey, *records: Record) -> None:
         """Drops a topic with its log, and in the same step what the records say is no more. Subscribers hear nothing
         more of it."""
-        channel = self._live.pop(key, None)
-        log = self._take_from_shelf(key) if channel is None else channel.log
+        channel = self._topics.take_live(key)
+        log = self._topics.take_shelved(key) if channel is None else channel.log
         if channel is not None:
-            self._keys.discard((key.channel, key.owner), key)
             self._subscription_count -= channel.subscribers
             channel.close()
         if log is not None:
@@ -291,7 +282,7 @@ class Channels:
     def hold(self, channel: str, holds: Callable[[ChannelKey], bool]) -> None:
         """The topics of that channel of which `holds` says so go with what they belong to, and not because there are
         too many."""
-        self._holds[channel] = holds
+        self._sweep.hold(channel, holds)
 
     def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
         """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
@@ -311,32 +302,13 @@ class Channels:
             if channel.has_work:
                 channel.wake()
 
-    async def sweep(self) -> None:
+    def sweep(self) -> Awaitable[None]:
         """Puts idle topics away, drops what is too old, forgets beyond the limit, starts the actors that could not be
         started when they had something to do. Called now and then, one at a time.
 
         Others run meanwhile: topics may open, be used and be forgotten.
         """
-        await trio.lowlevel.checkpoint()
-        now, horizon = now_ms(), trio.current_time() - self._options.idle_seconds
-        pace = Pace()
-        live = deque(self._live.values())
-        while live:
-            # Let go of one by one: to free a hundred thousand at once would be a long step of its own.
-            channel = live.popleft()
-            channel.log.trim(now)
-            if channel.has_work:
-                channel.wake()
-            if channel.last_active < horizon:
-                self._put_away(channel)
-            if pace.is_due():
-                await pace.step_aside()
-        for log in self._shelf.logs():
-            log.trim(now)
-            if pace.is_due():
-                await pace.step_aside()
-        for shelf in (self._shelf, self._unused):
-            await self._forget_oldest(shelf, pace)
+        return self._sweep.run()
 
     def close(self) -> None:
         """Ends every actor. The engine is stopping."""
@@ -346,7 +318,7 @@ class Channels:
     def statistics(self) -> ChannelsStatistics:
         return ChannelsStatistics(
             live=len(self._live),
-            shelved=len(self._shelf) + len(self._unused),
+            shelved=self._topics.shelved,
             subscriptions=self._subscription_count,
             followers=len(self._followers),
             retained_bytes=self._totals.bytes,
@@ -390,10 +362,8 @@ class Channels:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
-            log = self._take_from_shelf(key) or self._new_log(key, retention)
-            channel = self._make(log)
-            self._live[key] = channel
-            self._keys.add((key.channel, key.owner), key)
+            channel = self._make(self._topics.take_shelved(key) or self._new_log(key, retention))
+            self._topics.add(channel)
             for follower in self._followers.of(key):
                 follower.attach(key)
         return channel
@@ -408,52 +378,3 @@ class Channels:
         if log is not None:
             return log
         return Log(key, retention or self._retention.get(key.channel, Retention()), epoch=epoch, totals=self._totals)
-
-    def _live_keys(self, follower: Follower) -> tuple[ChannelKey, ...]:
-        """The topics in use that it may see."""
-        return follower.seen_of(self._live, self._keys)
-
-    def _put_away(self, channel: Channel) -> None:
-        """An idle one, if it is still there."""
-        key = channel.key
-        if self._live.get(key) is not channel:
-            return
-        if not channel.is_deserted:
-            if channel.running:
-                channel.park_nowait()
-            return
-        channel.close()
-        del self._live[key]
-        self._keys.discard((key.channel, key.owner), key)
-        shelf = self._shelf if channel.log.tail else self._unused
-        shelf.put(channel.log)
-
-    async def _forget_oldest(self, shelf: Shelf, pace: Pace) -> None:
-        await trio.lowlevel.checkpoint()
-        most = self._options.topics
-        if len(shelf) <= most:
-            return
-        # Found at once: the front of a dict that is emptied from the front takes ever longer to find.
-        keys, free = deque(shelf), deque[ChannelKey]()
-        held = 0
-        while keys:
-            key = keys.popleft()
-            if self._is_held(key):
-                held += 1
-            else:
-                free.append(key)
-            if pace.is_due():
-                await pace.step_aside()
-        while free and len(shelf) - held > most:
-            # At a pause it may have been taken into use, or others, so that there is room again.
-            if (key := free.popleft()) in shelf and not self._is_held(key):
-                self.forget(key)
-            if pace.is_due():
-                await pace.step_aside()
-
-    def _is_held(self, key: ChannelKey) -> bool:
-        holds = self._holds.get(key.channel)
-        return holds is not None and holds(key)
-
-    def _take_from_shelf(self, key: ChannelKey) -> Log | None:
-        return self._shelf.take(key) or self._unused.take(key)

@@ -15,12 +15,13 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event
 from actors.feed_loader import FeedLoader
 from actors.feed_record import FeedRecord
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.position import Position
 from actors.projection import Projection
 from actors.reader import Reader
 from actors.redaction import Drop, TaskRedaction
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.store import Record, Store
 from actors.task_events import is_over
 

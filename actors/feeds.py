@@ -17,9 +17,10 @@ from actors.event import ChannelKey, now_ms
 from actors.feed import Feed
 from actors.feed_record import used, used_at
 from actors.followers import Follower
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.projection import Projection
 from actors.redaction import Drop, TaskRedaction
+from actors.retention import Retention
 from actors.spawner import Spawner, spawn
 from actors.store import Opened, Store, StoreError
 from actors.task_events import is_over

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import assert_never
 
 import msgspec
 import trio
 
 from actors.errors import CallboardError, ErrorCode
-from actors.event import ChannelKey
 from actors.journal_batch import Batch
-from actors.journal_entries import Appended, Entry, Kept, Redacted, Together
+from actors.journal_entries import Entry, Kept, fail, frees, topics_of
 from actors.last_publisher import LastPublisher
 from actors.mailbox import Reply
 from actors.pace import Pace
@@ -221,7 +219,7 @@ class Journal:
         waiting, gathered = self._waiting, self._gathered
         dropped = {key for entry in gathered if isinstance(entry, Kept) for key in entry.dropped}
         while waiting and len(gathered) < self._options.batch:
-            if dropped and not dropped.isdisjoint(_topics(waiting[0])):
+            if dropped and not dropped.isdisjoint(topics_of(waiting[0])):
                 break
             entry = waiting.popleft()
             gathered.append(entry)
@@ -251,7 +249,7 @@ class Journal:
         self._last_commit_seconds = trio.current_time() - began
         self._note_topics(len(batch.deliveries), began)
         if ahead:
-            self._gathered = [entry for entry in self._gathered if not _frees(entry)]
+            self._gathered = [entry for entry in self._gathered if not frees(entry)]
         else:
             self._gathered = []
             self._pause = self._options.retry_seconds[0]
@@ -269,7 +267,7 @@ class Journal:
 
     def _freeing(self) -> list[Entry]:
         """What makes room in a store that may be full. It can go ahead: it is about events that are kept already."""
-        return [entry for entry in self._gathered if _frees(entry)]
+        return [entry for entry in self._gathered if frees(entry)]
 
     def _refuse(self, failure: str) -> None:
         # Also those behind a batch that is full: it may stay so for as long as the store fails.
@@ -294,51 +292,15 @@ class Journal:
         return pause
 
 
-def _frees(entry: Entry) -> bool:
-    return isinstance(entry, Kept) and bool(entry.floors)
-
-
-def _topics(entry: Entry) -> set[ChannelKey]:
-    """Those to which something is added by it."""
-    match entry:
-        case Kept():
-            opened = (opening.key for opening in entry.opened)
-            return {*opened, *(floor.key for floor in entry.floors), *(one.key for one in entry.compactions)}
-        case Together(entries, opened):
-            return {*(opening.key for opening in opened), *(each.topic.log.key for each in entries)}
-        case Appended() | Redacted():
-            return {entry.topic.log.key}
-        case _:
-            assert_never(entry)
-
-
 def _refuse(entries: Iterable[Entry], failure: str) -> list[Entry]:
     """Returns those that wait for better days."""
     left: list[Entry] = []
     for entry in entries:
         if entry.is_refusable:
-            _fail(entry, _unavailable(failure))
+            fail(entry, _unavailable(failure))
         else:
             left.append(entry)
     return left
-
-
-def _fail(entry: Entry, error: CallboardError) -> None:
-    match entry:
-        case Redacted():
-            pass
-        case Together(entries):
-            for each in entries:
-                _fail(each, error)
-        case Appended(topic=topic, reply=appended):
-            topic.give_up(1)
-            if appended is not None:
-                appended.fail(error)
-        case Kept(reply=kept):
-            if kept is not None:
-                kept.fail(error)
-        case _:
-            assert_never(entry)
 
 
 def _unavailable(failure: str | None) -> CallboardError:

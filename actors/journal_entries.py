@@ -1,12 +1,13 @@
-"""What is handed to the journal."""
+"""What is handed to the journal: what each entry says, which topics it adds to, and how it is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, assert_never
 
 import msgspec
 
+from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Event
 from actors.log import Log
 from actors.mailbox import Reply
@@ -107,3 +108,41 @@ class Kept(msgspec.Struct, frozen=True, eq=False):
 
 Entry: TypeAlias = Appended | Together | Redacted | Kept
 """Each tells whether it `is_refusable` while the store fails, and `is_awaited`: somebody waits until it is kept."""
+
+
+def frees(entry: Entry) -> bool:
+    """Whether it makes room in a store that may be full."""
+    return isinstance(entry, Kept) and bool(entry.floors)
+
+
+def topics_of(entry: Entry) -> set[ChannelKey]:
+    """Those to which something is added by it."""
+    match entry:
+        case Kept():
+            opened = (opening.key for opening in entry.opened)
+            return {*opened, *(floor.key for floor in entry.floors), *(one.key for one in entry.compactions)}
+        case Together(entries, opened):
+            return {*(opening.key for opening in opened), *(each.topic.log.key for each in entries)}
+        case Appended() | Redacted():
+            return {entry.topic.log.key}
+        case _:
+            assert_never(entry)
+
+
+def fail(entry: Entry, error: CallboardError) -> None:
+    """It will not be kept: tells its topics, and who waits for it."""
+    match entry:
+        case Redacted():
+            pass
+        case Together(entries):
+            for each in entries:
+                fail(each, error)
+        case Appended(topic=topic, reply=appended):
+            topic.give_up(1)
+            if appended is not None:
+                appended.fail(error)
+        case Kept(reply=kept):
+            if kept is not None:
+                kept.fail(error)
+        case _:
+            assert_never(entry)

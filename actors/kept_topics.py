@@ -13,8 +13,9 @@ from actors.journal import Journal
 from actors.journal_entries import Kept, Together
 from actors.keeper import ForgetfulKeeper, JournalKeeper, Keeper
 from actors.kept_channel import KeptChannel
-from actors.log import Log, Pages, Retention
+from actors.log import Log, Pages
 from actors.log_totals import LogTotals
+from actors.retention import Retention
 from actors.snapshot_base import FOLDS, no_base
 from actors.spawner import Spawner
 from actors.store import Floor, Opened, Record

@@ -8,17 +8,15 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
+from actors.cursor import advance, read_on, read_page
 from actors.event import Event
 from actors.joined_frames import READ_EVENTS, JoinedFrames, join_frames
 from actors.sink import BrokenSink, Sink
 from actors.spawner import CannotSpawn, SpawnTask
-from actors.store import StoreError
 from actors.subscription import Subscription
 
 _LEFT = -1
 """The cursor of a subscription that was given up: no fan-out stands there, and nothing wakes it."""
-_STORE_PAUSE = 0.5
-"""Seconds until a page that could not be read is asked for again."""
 _SLICE_BYTES = 16 * 1024
 """How much is written under one deadline: a peer that takes so much in time is slow, and not gone."""
 
@@ -264,39 +262,20 @@ class Outbox:
         return b""
 
     def _catch_up(self, subscription: Subscription) -> bytes | Subscription:
-        log = subscription.log
-        gap, subscription.gap = subscription.gap, None
-        if gap is None and (gap := log.missed(subscription.offset)) is not None:
-            subscription.offset = gap.last
-        if gap is not None:
-            self._lagging[subscription] = None
-            return subscription.encoder.encode(log.gap_event(gap, subscription.offset))
-        if log.is_cold(subscription.offset):
-            return subscription
-        events = log.read(subscription.offset, max_events=READ_EVENTS, max_bytes=self._options.batch_bytes)
-        return self._advance(subscription, events)
+        events = read_on(subscription, max_events=READ_EVENTS, max_bytes=self._options.batch_bytes)
+        return subscription if events is None else self._frames(subscription, events)
 
     async def _next_page(self, subscription: Subscription) -> bytes:
-        offset = subscription.offset
-        try:
-            events = await subscription.log.page(offset, max_events=READ_EVENTS, max_bytes=self._options.batch_bytes)
-        except StoreError:
-            # It will be back, and the client with it: nothing is lost by waiting.
-            await trio.sleep(_STORE_PAUSE)
-            events = []
-        if subscription.offset != offset:
-            # It was given up meanwhile.
-            return b""
-        if not events:
+        page = await read_page(subscription, max_events=READ_EVENTS, max_bytes=self._options.batch_bytes)
+        if not page:
             self.wake(subscription)
-        subscription.log.recall(events)
-        return self._advance(subscription, subscription.log.with_gaps(offset, events))
+        subscription.log.recall(page)
+        return self._frames(subscription, advance(subscription, page))
 
-    def _advance(self, subscription: Subscription, events: Sequence[Event]) -> bytes:
+    def _frames(self, subscription: Subscription, events: Sequence[Event]) -> bytes:
         if not events:
             return b""
-        subscription.offset = events[-1].offset
-        if subscription.offset < subscription.log.tail:
+        if subscription.is_behind:
             self._lagging[subscription] = None
         return join_frames(subscription.encoder, events)
 

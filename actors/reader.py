@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 
 from actors.channels import Channels
+from actors.cursor import advance, read_on, read_page
 from actors.event import ChannelKey, Event
 from actors.log import Log
-from actors.resumption import Gap, Resumption
-from actors.store import StoreError
+from actors.resumption import Resumption
 from actors.task_events import is_over
 
 _READ_EVENTS = 256
 _READ_BYTES = 256 * 1024
-_STORE_PAUSE = 0.5
-"""Seconds until a page that could not be read is asked for again."""
 
 
 class _Cursor:
@@ -90,59 +88,36 @@ class Reader:
         self._marked[key] = None
         self._news.set()
 
-    async def read(self) -> list[Event]:
+    async def read(self) -> Sequence[Event]:
         """The next events of one topic, in order, at least one of them. Cancelled, it loses none."""
         await trio.lowlevel.checkpoint()
         while True:
             while self._marked:
                 key = next(iter(self._marked))
                 del self._marked[key]
-                if self._is_cold(key):
+                cursor = self._cursors[key]
+                events = read_on(cursor, max_events=_READ_EVENTS, max_bytes=_READ_BYTES)
+                if events is None:
                     # Cancelled meanwhile it is still marked.
                     self._marked[key] = None
-                    events = await self._read_page(key)
+                    events = await self._read_page(key, cursor)
                 else:
-                    events = self._read(key)
+                    self._mark_if_behind(key, cursor)
                 if events:
                     return events
             self._news = trio.Event()
             await self._news.wait()
 
-    def _read(self, key: ChannelKey) -> list[Event]:
-        cursor = self._cursors[key]
-        log = cursor.log
-        gap, cursor.gap = cursor.gap, None
-        if gap is None and (gap := log.missed(cursor.offset)) is not None:
-            cursor.offset = gap.last
-        if gap is not None:
-            return self._tell(key, cursor, gap)
-        return self._advance(key, cursor, log.read(cursor.offset, max_events=_READ_EVENTS, max_bytes=_READ_BYTES))
-
-    def _is_cold(self, key: ChannelKey) -> bool:
-        cursor = self._cursors[key]
-        return cursor.gap is None and cursor.log.is_cold(cursor.offset)
-
-    async def _read_page(self, key: ChannelKey) -> list[Event]:
+    async def _read_page(self, key: ChannelKey, cursor: _Cursor) -> Sequence[Event]:
         """What is not in memory any more; nothing where it cannot be read now, or is not wanted any more."""
-        cursor = self._cursors[key]
-        try:
-            events = await cursor.log.page(cursor.offset, max_events=_READ_EVENTS, max_bytes=_READ_BYTES)
-        except StoreError:
-            await trio.sleep(_STORE_PAUSE)
-            return []
+        page = await read_page(cursor, max_events=_READ_EVENTS, max_bytes=_READ_BYTES)
         if self._cursors.get(key) is not cursor:
             return []
         self._marked.pop(key, None)
-        return self._advance(key, cursor, events)
-
-    def _advance(self, key: ChannelKey, cursor: _Cursor, page: list[Event]) -> list[Event]:
-        events = list(cursor.log.with_gaps(cursor.offset, page))
-        if events:
-            cursor.offset = events[-1].offset
-        if cursor.offset < cursor.log.tail:
-            self._marked[key] = None
+        events = advance(cursor, page)
+        self._mark_if_behind(key, cursor)
         return events
 
-    def _tell(self, key: ChannelKey, cursor: _Cursor, gap: Gap) -> list[Event]:
-        self._marked[key] = None
-        return [cursor.log.gap_event(gap, cursor.offset)]
+    def _mark_if_behind(self, key: ChannelKey, cursor: _Cursor) -> None:
+        if cursor.offset < cursor.log.tail:
+            self._marked[key] = None

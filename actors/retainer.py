@@ -12,8 +12,8 @@ from actors.channels import Channels
 from actors.event import ChannelKey, now_ms
 from actors.journal import Journal
 from actors.journal_entries import Kept
-from actors.log import Retention
 from actors.mailbox import Reply
+from actors.retention import Retention
 from actors.store import Floor, Overfull, Record, RetainedStore, StoreError
 
 FoldBefore: TypeAlias = Callable[[ChannelKey, int], Awaitable[Record | None]]

@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 
 from actors.event import ChannelKey, Event
-from actors.log import Retention
 from actors.redaction import Redaction
+from actors.retention import Retention
 
 
 class StoreError(Exception):

@@ -11,15 +11,7 @@ import msgspec
 import trio
 
 from actors.agents import Agents, RemoteAgent
-from actors.commands import (
-    ClaimTask,
-    PostEvents,
-    Receipt,
-    TaskCommand,
-    TaskPage,
-    TaskQuery,
-    TaskState,
-)
+from actors.commands import ClaimTask, PostEvents, Receipt, TaskCommand, TaskPage, TaskQuery, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event
 from actors.groups import Groups

@@ -10,7 +10,8 @@ from pathlib import Path
 from actors.commands import CreateTask, TaskState
 from actors.event import ChannelKey, Draft, Event, Json, Merge, draft
 from actors.kept_task import task_record
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from actors.store import Opened, Write
 from actors.task_handle import started_draft, terminal_draft
 from actors.task_record import Ending, TaskRecord

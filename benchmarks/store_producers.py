@@ -22,8 +22,9 @@ from actors.childspec import ChildSpec
 from actors.event import ChannelKey, Json, Merge, draft
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Retention, new_epoch
+from actors.log import new_epoch
 from actors.retainer import Retainer, RetainerOptions
+from actors.retention import Retention
 from benchmarks.kept_store import filled, published
 from benchmarks.machine import median, percentile
 from engine.sqlite_log import SqliteLog

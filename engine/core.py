@@ -15,10 +15,10 @@ from actors.dynamic_supervisor import DynamicSupervisor
 from actors.feeds import Feeds, FeedsOptions
 from actors.journal import JournalStatistics
 from actors.lease import LeaseOptions
-from actors.log import Retention
 from actors.members import MEMBER, Members
 from actors.model import Model
 from actors.principal import Verifier
+from actors.retention import Retention
 from actors.rooms import RoomRule, Rooms, RoomsOptions
 from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions

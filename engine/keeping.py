@@ -10,8 +10,8 @@ from actors.event import ChannelKey
 from actors.feeds import Feeds
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.retainer import Retainer
+from actors.retention import Retention
 from actors.snapshots import Snapshots
 from actors.store import RetainedStore, Store
 from engine.config import Config

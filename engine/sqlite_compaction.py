@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from actors.event import Merge
-from actors.log import EVENT_OVERHEAD
+from actors.retention import EVENT_OVERHEAD
 from engine.event_slot import event_slots
 from engine.recent_events import EVENT_TABLES
 

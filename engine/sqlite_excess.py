@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from actors.event import ChannelKey
-from actors.log import EVENT_OVERHEAD, Retention
+from actors.retention import EVENT_OVERHEAD, Retention
 from actors.store import Excess, Overfull
 from engine.event_slot import event_slots
 

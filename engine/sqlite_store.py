@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import trio
 
 from actors.event import ChannelKey, Event
-from actors.log import Retention
+from actors.retention import Retention
 from actors.store import Excess, StoredTopic, StoreError, Write
 from engine.page_reads import PageReads, PageRequest
 from engine.sqlite_log import SqliteLog

@@ -16,9 +16,9 @@ from actors.commands import CreateTask
 from actors.event import ChannelKey, Event
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
+from actors.retention import Retention
 from actors.task_context import RunningContext, TaskServices
 from actors.task_record import TaskRecord
 from actors.timers import Timers

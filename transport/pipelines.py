@@ -13,10 +13,10 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, check_topic, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
-from actors.log import Retention
 from actors.members import Members, MemberStore
 from actors.principal import Principal, Scope
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.router import Router
 from actors.session import Session
 from actors.uploads import UploadStore

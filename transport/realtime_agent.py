@@ -15,11 +15,12 @@ from actors.commands import TaskView
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft, now_ms
 from actors.feeds import FEED_CHANNEL, Feeds
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.position import Position
 from actors.principal import Principal
 from actors.question_kind import Kind
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.router import Router
 from transport.dialects.steps import CancelTask, ConfirmStep, SubmitTask, ToolResult
 from transport.dialects.steps_events import event_body

@@ -6,8 +6,8 @@ from actors.addresses import broadcasts_of
 from actors.event import ChannelKey, Draft, Event, now_ms
 from actors.feed import Feed
 from actors.feeds import FEED_CHANNEL, Feeds
-from actors.log import Retention
 from actors.principal import Principal
+from actors.retention import Retention
 from actors.router import Router
 from transport.dialects.wallet_frames import WalletEncoder
 from transport.dialects.wallet_projection import WalletProjection

@@ -14,9 +14,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.channels import Channels
 from actors.event import ChannelKey, Event
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
+from actors.retention import Retention
 from actors.subscription import Subscription
 from tests.support.drafts import fact
 from tests.support.spawners import CrashOnce, RestartingSpawner

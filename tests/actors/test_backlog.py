@@ -11,9 +11,9 @@ import trio
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
 from actors.journal import JournalOptions
-from actors.log import Retention
 from actors.position import Position
 from actors.resumption import Resumption
+from actors.retention import Retention
 from tests.actors.test_kept_feed import Echo
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore

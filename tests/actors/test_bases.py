@@ -12,8 +12,8 @@ from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Merge, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.retainer import Retainer, RetainerOptions
+from actors.retention import Retention
 from actors.snapshots import Snapshots
 from actors.task_fold import TaskSnapshot
 from tests.support.memory_store import MemoryStore

@@ -10,8 +10,8 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, now_ms
 from actors.event import draft as draft_of
 from actors.followers import Follower
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
+from actors.retention import Retention
 from actors.subscription import Subscription
 from tests.support.spawners import NoSpawner
 from tests.support.world import Lines, MemorySink
@@ -46,14 +46,14 @@ async def test_the_totals_agree_with_the_topics(autojump_clock: trio.abc.Clock) 
                     await trio.sleep(rolls.choice((1, 11)))
                     await channels.sweep()
             figures = channels.statistics()
-            logs = [channel.log for channel in channels._live.values()] + list(channels._shelf.logs())
+            logs = [channel.log for channel in channels._live.values()] + list(channels._topics.shelf.logs())
             assert figures.retained_bytes == sum(log.statistics().bytes for log in logs)
             assert figures.subscriptions == sum(channel.subscribers for channel in channels._live.values())
             assert figures.events == published
         for key in keys:
             channels.forget(key)
         assert (channels.statistics().retained_bytes, channels.statistics().subscriptions) == (0, 0)
-        assert len(channels._keys) == 0
+        assert len(channels._topics._live_keys) == 0
         nursery.cancel_scope.cancel()
 
 

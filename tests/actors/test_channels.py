@@ -8,8 +8,8 @@ from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft, now_ms
 from actors.followers import Follower
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
+from actors.retention import Retention
 from actors.subscription import Subscription
 from tests.support.drafts import Labelled, fact
 from tests.support.spawners import NoSpawner

@@ -10,8 +10,8 @@ from actors.agent import Result, TaskContext
 from actors.commands import AnswerToolCall, CancelTask, ConfirmStep, CreateTask, Publish, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Json, draft
-from actors.log import Retention
 from actors.questions import MOST_OPEN, ToolFailed, ToolReturned
+from actors.retention import Retention
 from actors.tool import ToolError
 from tests.support.drafts import Seen, read_back
 from tests.support.world import ADMIN, ALICE, BOB, Limits, MemorySink, World

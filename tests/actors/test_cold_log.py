@@ -13,10 +13,11 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.reader import Reader
+from actors.retention import Retention
 from actors.store import Floor, Write
 from actors.subscription import Subscription
 from tests.support.memory_store import MemoryStore

@@ -14,11 +14,12 @@ from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Draft, Merge, draft, now_ms
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.reader import Reader
 from actors.resumption import Gap, Resumption
+from actors.retention import Retention
 from actors.snapshots import Snapshots
 from tests.support.drafts import Seen, check_tiles, read_back
 from tests.support.memory_store import MemoryStore

@@ -13,10 +13,10 @@ from actors.event import ChannelKey, Merge, draft
 from actors.journal import Journal
 from actors.journal_entries import Kept
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.mailbox import Reply
 from actors.redaction import TaskRedaction
 from actors.retainer import Retainer, RetainerOptions
+from actors.retention import Retention
 from actors.snapshot_base import BASE, Base, base_id
 from actors.snapshots import Snapshots
 from actors.store import Floor, Record

@@ -9,9 +9,9 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Draft, Event, draft, now_ms
-from actors.log import Retention
 from actors.projection import NothingHeldBack
 from actors.redaction import TaskRedaction
+from actors.retention import Retention
 from actors.store import Record, Write, own_kind
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore

@@ -15,11 +15,11 @@ from actors.channels import Channels, ChannelsOptions
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Event, draft
 from actors.feeds import Feeds, FeedsOptions
-from actors.log import Retention
 from actors.projection import NothingHeldBack, NothingRemembered
 from actors.reader import Reader
 from actors.redaction import REDACTED, TaskRedaction
 from actors.resumption import Resumption
+from actors.retention import Retention
 from tests.support.spawners import RestartingSpawner
 from tests.support.world import NurserySpawner
 

@@ -13,9 +13,9 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Draft, Event, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import Feeds
-from actors.log import Retention
 from actors.projection import NothingHeldBack, NothingRemembered
 from actors.redaction import TaskRedaction
+from actors.retention import Retention
 from tests.support.world import Lines, MemorySink, NurserySpawner, World
 
 FEED = ChannelKey("feed", "all", "alice")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Draft, Event, Json, Merge, draft
 from actors.fold import Fold
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from actors.session_fold import SessionFold
 from actors.task_fold import TaskFold
 

@@ -6,9 +6,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Draft, draft, now_ms
-from actors.log import Retention
 from actors.projection import Projection
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.store import own_kind
 from tests.actors.test_kept_feed import Echo
 from tests.support.kept_core import KeptCore, kept_core

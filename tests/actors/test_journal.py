@@ -14,10 +14,11 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
 from actors.journal_entries import Appended
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.mailbox import Reply
 from actors.pace import Pace
 from actors.position import Position
+from actors.retention import Retention
 from actors.store import Record
 from tests.support.memory_store import MemoryStore
 

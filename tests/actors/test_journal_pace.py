@@ -12,9 +12,10 @@ import trio
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
 from actors.journal_entries import Appended
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.mailbox import Reply
 from actors.position import Position
+from actors.retention import Retention
 from tests.support.memory_store import MemoryStore
 
 COMMIT = 0.001

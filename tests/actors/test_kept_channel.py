@@ -15,10 +15,10 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.redaction import Drop
 from actors.report import Report
+from actors.retention import Retention
 from actors.spawner import Spawner
 from actors.subscription import Subscription
 from tests.support.memory_store import MemoryStore

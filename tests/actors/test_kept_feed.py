@@ -14,11 +14,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Event, draft
-from actors.log import Retention
 from actors.position import Position
 from actors.projection import NothingHeldBack, NothingRemembered, Projection, RebuiltFromTasks
 from actors.redaction import REDACTED, TaskRedaction
 from actors.resumption import Resumption
+from actors.retention import Retention
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore
 

@@ -10,9 +10,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Draft, Event, draft
 from actors.journal import JournalOptions
-from actors.log import Retention
 from actors.projection import NothingHeldBack, NothingRemembered
 from actors.redaction import TaskRedaction
+from actors.retention import Retention
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore
 from tests.support.spawners import CrashOnce, RestartingSpawner

@@ -23,10 +23,10 @@ from actors.event import Draft, Json, draft
 from actors.kept_questions import QUESTION_RECORDS, open_records
 from actors.kept_task import redacted_records
 from actors.lease import LeaseOptions
-from actors.log import Retention
 from actors.past_questions import REMEMBERED
 from actors.questions import ToolFailed, ToolReturned
 from actors.redaction import TaskRedaction
+from actors.retention import Retention
 from actors.tasks import TasksOptions
 from tests.support.memory_store import MemoryStore
 from tests.support.restart import life

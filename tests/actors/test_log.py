@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from actors.event import Merge, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.position import Position
 from actors.resumption import Gap, Resumption
+from actors.retention import Retention
 from tests.support.drafts import KEY, fact, log_of
 
 OVERHEAD = 200

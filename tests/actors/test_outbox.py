@@ -8,10 +8,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.event import ChannelKey
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.sink import BrokenSink
 from actors.subscription import Subscription
 from tests.support.drafts import KEY, check_tiles, fact, log_of, read_back, text, text_of

@@ -11,9 +11,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.channels import Channels
 from actors.event import ChannelKey, Draft
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
+from actors.retention import Retention
 from actors.subscription import Subscription
 from tests.support.drafts import Labelled, fact, progress, read_back, text
 from tests.support.world import MemorySink, NurserySpawner

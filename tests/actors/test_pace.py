@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 import trio
 
-from actors import channels as channels_module
 from actors import connections as connections_module
+from actors import topic_sweep as sweep_module
 from actors.channels import Channels, ChannelsOptions
 from actors.connections import Connections
 from actors.event import ChannelKey
@@ -36,7 +36,7 @@ def a_pause_each(monkeypatch: pytest.MonkeyPatch) -> None:
     def pace() -> Pace:
         return Pace(hours.__next__)
 
-    for module in (channels_module, connections_module):
+    for module in (sweep_module, connections_module):
         monkeypatch.setattr(module, "Pace", pace)
 
 

@@ -12,7 +12,7 @@ from actors.channels import Channels
 from actors.event import ChannelKey
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Retention
+from actors.retention import Retention
 from tests.support.drafts import fact
 from tests.support.memory_store import MemoryStore
 from tests.support.world import NurserySpawner

@@ -9,10 +9,11 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.redaction import TaskRedaction
+from actors.retention import Retention
 from tests.support.memory_store import MemoryStore
 from tests.support.world import Lines, MemorySink, NurserySpawner
 
@@ -146,7 +147,7 @@ async def test_what_is_taken_back_is_taken_back_in_memory_too(nursery: trio.Nurs
 
 
 def test_only_what_leads_up_to_the_memory_comes_back() -> None:
-    source, log = Log(KEY, Retention()), Log(KEY, Retention(events=100))
+    source, log = Log(KEY, Retention()), Log(KEY, Retention(events=100), pages=MemoryStore())
     events = [source.append(draft("word", number)) for number in range(10)]
     log.take_up(1, 10, "word")
     log.recall(events[:5])
@@ -161,7 +162,7 @@ def test_only_what_leads_up_to_the_memory_comes_back() -> None:
 
 
 def test_what_compaction_has_taken_out_does_not_come_back() -> None:
-    source, log = Log(KEY, Retention()), Log(KEY, Retention(events=100))
+    source, log = Log(KEY, Retention()), Log(KEY, Retention(events=100), pages=MemoryStore())
     events = [source.append(draft("word", number)) for number in range(10)]
     log.take_up(1, 10, "word")
     log.compact(6)

@@ -15,10 +15,11 @@ from actors.channels import Channels, ChannelsOptions
 from actors.commands import AppendTurn, CreateSession, CreateTask, Say
 from actors.event import ChannelKey, Event, Json, draft
 from actors.feeds import Feeds
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.principal import Principal
 from actors.redaction import Drop, TaskRedaction
 from actors.redactor import Redactor
+from actors.retention import Retention
 from tests.support.agents import AGENTS
 from tests.support.remote import RemoteAgent
 from tests.support.world import ALICE, NurserySpawner, World

@@ -10,8 +10,8 @@ from actors.commands import AnswerToolCall, ConfirmStep, Publish
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Json, draft, now_ms
 from actors.lease import LeaseOptions
-from actors.log import Retention
 from actors.questions import MOST_OPEN, ToolReturned
+from actors.retention import Retention
 from actors.tasks import TasksOptions
 from tests.support.agents import AGENTS
 from tests.support.drafts import Seen, read_back

@@ -14,9 +14,9 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors import pace as pace_module
 from actors.channels import ChannelsOptions
 from actors.event import ChannelKey
-from actors.log import Retention
 from actors.outbox import OutboxOptions
 from actors.pace import Pace
+from actors.retention import Retention
 from callboard_client import places as places_module
 from tests.support.whole_channel import CHANNEL, WholeChannel
 from tests.support.world import Limits, World

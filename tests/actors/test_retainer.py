@@ -17,10 +17,10 @@ from actors.errors import CallboardError
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.reader import Reader
 from actors.retainer import Retainer, RetainerOptions
+from actors.retention import Retention
 from actors.store import Record, StoreError, Write
 from tests.support.memory_store import MemoryStore
 from tests.support.world import Lines, MemorySink, NurserySpawner

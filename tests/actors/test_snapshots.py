@@ -16,9 +16,10 @@ from actors.event import ChannelKey, Draft, Event, Merge, draft
 from actors.journal import Journal
 from actors.journal_entries import Kept
 from actors.kept_topics import Keeping
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.mailbox import Reply
 from actors.redaction import Drop, TaskRedaction
+from actors.retention import Retention
 from actors.session_fold import SessionFold
 from actors.snapshots import Snapshots, SnapshotsOptions
 from actors.store import Floor

@@ -12,10 +12,10 @@ from actors.admission import WHOLE, Admission
 from actors.commands import Start
 from actors.connection import Connection
 from actors.event import ChannelKey
-from actors.log import Retention
 from actors.outbox import OutboxOptions
 from actors.pace import Pace
 from actors.position import Position
+from actors.retention import Retention
 from tests.support.drafts import fact
 from tests.support.world import ALICE, BOB, Limits, MemorySink, World
 

@@ -13,10 +13,10 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, Json, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.redaction import Drop, TaskRedaction
 from actors.retainer import Retainer, RetainerOptions
+from actors.retention import Retention
 from actors.snapshots import Snapshots
 from tests.support.memory_store import MemoryStore
 from tests.support.world import Lines, MemorySink, NurserySpawner

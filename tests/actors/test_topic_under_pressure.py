@@ -12,8 +12,8 @@ from actors.channels import Channels, ChannelsOptions
 from actors.event import ChannelKey, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
+from actors.retention import Retention
 from tests.support.memory_store import MemoryStore
 from tests.support.world import Lines, MemorySink, NurserySpawner
 

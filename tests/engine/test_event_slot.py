@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import Retention
 from actors.redaction import Drop
+from actors.retention import Retention
 from actors.store import Compaction, Floor, Rewrite, StoreError, Write
 from engine import recent_events
 from engine.event_slot import MAX_OFFSET, MAX_TOPIC, OFFSET_OF_SLOT, TOPIC_OF_SLOT, event_slot, event_slots

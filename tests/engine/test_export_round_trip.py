@@ -14,8 +14,9 @@ from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Merge, draft
 from actors.journal import Journal
 from actors.kept_topics import Keeping
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.position import Position
+from actors.retention import Retention
 from actors.snapshots import Snapshots
 from actors.store import Floor, Opened, Write
 from engine.exporter import export

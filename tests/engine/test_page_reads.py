@@ -10,7 +10,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Event, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from actors.store import StoreError
 from engine.page_reads import MOST, Page, PageReads, PageRequest
 

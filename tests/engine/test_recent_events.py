@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from actors.event import Merge
-from actors.log import EVENT_OVERHEAD
 from actors.redaction import Drop
+from actors.retention import EVENT_OVERHEAD
 from actors.store import Compaction, Floor, Rewrite, StoredTopic, StoreError, Write
 from engine import recent_events
 from engine.database import MIGRATIONS

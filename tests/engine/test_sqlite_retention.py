@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD, Retention
 from actors.redaction import Drop
+from actors.retention import EVENT_OVERHEAD, Retention
 from actors.store import Compaction, Floor, Opened, Overfull, Rewrite, StoredTopic, StoreError, Write
 from engine import sqlite_excess, sqlite_waste
 from engine.database import MIGRATIONS, open_database

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD
 from actors.redaction import Drop
+from actors.retention import EVENT_OVERHEAD
 from actors.store import Compaction, Floor, Opened, Rewrite, StoreError, Write
 from engine import recent_events
 from engine.sqlite_log import SqliteLog

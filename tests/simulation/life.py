@@ -18,9 +18,9 @@ from actors.feeds import FEED_CHANNEL, Feeds
 from actors.journal import Journal, JournalOptions
 from actors.journal_entries import Appended, Entry
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import OutboxOptions
 from actors.report import Report
+from actors.retention import Retention
 from actors.rooms import Rooms
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions

@@ -1,4 +1,4 @@
-"""A schedule carried out: the engine's lives one after the other, those who publish, and those who follow."""
+"""A schedule carried out: what befalls the engine, those who publish, and those who follow."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from actors.store import Floor
 from tests.simulation.auditor import Auditor
 from tests.simulation.device import Device
 from tests.simulation.devices import make_devices
-from tests.simulation.disk import Disk, Mount
+from tests.simulation.disk import Disk
+from tests.simulation.host import PATIENCE, Host
 from tests.simulation.ledger import Violation
-from tests.simulation.life import Life
 from tests.simulation.publisher import Publisher
 from tests.simulation.schedule import Do, Schedule, Step
 from tests.simulation.topics import STEPS, keys_of
@@ -25,13 +25,9 @@ from tests.simulation.verdict import check, unsettled
 from tests.simulation.wire import Wire
 from tests.simulation.witness import Witness
 
-_PATIENCE = 60
-"""Seconds, of the simulated clock, in which all must be well again once nothing disturbs it."""
 _RETRY_SECONDS = 0.1
 _ONCE_MORE = 0.3
 """How many schedules end with one more restart in good order, as a share: it is a third of the work of most."""
-_SLOW = 0.4
-"""A disk that slow may take longer than an engine that stops gives it."""
 
 
 class World:
@@ -45,22 +41,30 @@ class World:
         self._by_name = {key.topic: key for key in self.keys}
         self._chance = Random(schedule.seed + 1)
         self._epochs = 0
-        self._last_epochs: dict[str, str] = {}
         self.disk = Disk(self._chance, self.new_epoch, self._fail)
         self._witness = Witness(self._names_kept(), self.disk, trace, self._fail)
         self.disk.written = self._witness.written
         self.ledger = self._witness.ledger
-        self.life: Life | None = None
-        self._running = trio.Event()
         self._nursery = nursery
         self._fault: Violation | None = None
         self._course = trio.CancelScope()
+        self.auditor = Auditor(self.keys)
+        self._host = Host(
+            self.disk,
+            shape,
+            self.keys,
+            self._witness,
+            self.auditor,
+            nursery,
+            cut=self._cut_all,
+            give_up=self._give_up_all,
+            fail=self._fail,
+        )
         names = [key.topic for key in self._boards]
         self.devices = list(make_devices(shape, names, self._connect, self._chance))
         spoken = [key for key in self.keys if key != STEPS]
-        self._clients = [Publisher(key, "client", self.engine, self._witness) for key in spoken]
-        self._agents = [Publisher(key, "engine", self.engine, self._witness) for key in spoken]
-        self.auditor = Auditor(self.keys)
+        self._clients = [Publisher(key, "client", self._host.channels, self._witness) for key in spoken]
+        self._agents = [Publisher(key, "engine", self._host.channels, self._witness) for key in spoken]
 
     async def run(self) -> None:
         with self._course:
@@ -68,7 +72,7 @@ class World:
         self._check_fault()
 
     async def _carry_out(self) -> None:
-        await self._begin_life()
+        await self._host.begin()
         for device in self.devices:
             self._nursery.start_soon(device.run)
         for publisher in (*self._clients, *self._agents):
@@ -80,33 +84,27 @@ class World:
         await self._settle()
         check(self)
         if self._chance.random() < _ONCE_MORE:
-            await self._stop_life()
-            await self._begin_life()
+            await self._host.stop()
+            await self._host.begin()
             await self._settle()
             check(self)
 
     async def discard(self) -> None:
         """Ends the engine, whatever its state."""
-        if self.life is not None:
-            await self._kill(kept=False)
+        if self._host.life is not None:
+            await self._host.kill(kept=False)
 
     def new_epoch(self) -> str:
         self._epochs += 1
         return f"e{self._epochs}"
 
-    async def engine(self) -> Channels:
-        await trio.lowlevel.checkpoint()
-        while self.life is None:
-            await self._running.wait()
-        return self.life.channels
-
     @property
     def is_all_kept(self) -> bool:
-        return self._require_life().journal.statistics().waiting == 0
+        return self._host.require_life().journal.statistics().waiting == 0
 
     @property
     def channels(self) -> Channels:
-        return self._require_life().channels
+        return self._host.require_life().channels
 
     @property
     def publishers_are_idle(self) -> bool:
@@ -140,34 +138,34 @@ class World:
             case Do.CRASH_JOURNAL:
                 self.disk.crashes += 1
             case Do.CRASH_CHANNEL:
-                self._require_life().encoder.crashes += 1
+                self._host.require_life().encoder.crashes += 1
             case Do.CRASH_FEED:
-                self._require_life().journal.crashes += 1
+                self._host.require_life().journal.crashes += 1
             case Do.CRASH_ROUNDS:
-                self._require_life().crash_rounds()
+                self._host.require_life().crash_rounds()
             case Do.INTERRUPT_READER:
                 self.auditor.interrupt()
             case Do.RETAIN:
                 self._retain(key, step.amount)
             case Do.SWEEP:
-                await self._require_life().channels.sweep()
+                await self._host.require_life().channels.sweep()
             case Do.FORGET:
                 self._forget(key)
             case Do.BACK_UP:
                 self.disk.back_up()
             case Do.STOP:
-                await self._stop_life()
-                await self._begin_life()
+                await self._host.stop()
+                await self._host.begin()
             case Do.KILL | Do.RESTORE:
-                await self._kill(kept=step.amount % 2 == 1)
+                await self._host.kill(kept=step.amount % 2 == 1)
                 if step.do is Do.RESTORE:
                     self.disk.restore()
-                await self._begin_life()
+                await self._host.begin()
             case _:
                 assert_never(step.do)
 
     def _retain(self, key: ChannelKey, events: int) -> None:
-        life = self._require_life()
+        life = self._host.require_life()
         log = life.channels.log(key)
         offset = log.tail - events
         if offset > 0 and key.topic in self.ledger.kept:
@@ -177,90 +175,27 @@ class World:
 
     def _forget(self, key: ChannelKey) -> None:
         """Who follows it hears nothing more: all come back."""
-        channels = self._require_life().channels
+        channels = self._host.require_life().channels
         self.ledger.end((key.topic, channels.log(key).epoch))
         self.ledger.forgive(key.topic)
         channels.forget(key)
         self.auditor.begin_anew(key)
-        for device in self.devices:
-            device.cut()
+        self._cut_all()
 
     async def _settle(self) -> None:
         """Nothing disturbs the engine any more: everybody gets everything."""
         self.disk.recover()
         self.disk.slowness = 0
         self.disk.crashes = 0
-        self._require_life().encoder.crashes = self._require_life().journal.crashes = 0
+        self._host.require_life().encoder.crashes = self._host.require_life().journal.crashes = 0
         for device in self.devices:
             device.flow()
         waited = 0
         while what := unsettled(self):
-            if waited >= _PATIENCE:
+            if waited >= PATIENCE:
                 raise Violation("all is well again", what)
             await trio.sleep(1)
             waited += 1
-
-    async def _begin_life(self) -> None:
-        for topic, epoch in self._last_epochs.items():
-            if self.disk.epoch(self._by_name[topic]) != epoch:
-                self.ledger.end((topic, epoch))
-        life = Life(Mount(self.disk), self.schedule.shape, self.ledger.kept)
-        for key in self.disk.kept_topics():
-            self.ledger.raise_floor((key.topic, self.disk.epoch(key) or ""), self.disk.floor(key))
-        self._nursery.start_soon(self._see_through, life)
-        with trio.move_on_after(_PATIENCE):
-            await life.ready.wait()
-        if not life.ready.is_set():
-            raise Violation("the engine runs", "it does not start")
-        self.life = life
-        self._witness.channels = life.channels
-        self.auditor.begin(life.channels)
-        life.audit(self.auditor.run)
-        self._running.set()
-
-    async def _see_through(self, life: Life) -> None:
-        try:
-            await life.run()
-        except Exception as error:  # noqa: BLE001  whatever ends the engine by itself is the finding
-            self._fail(Violation("the engine runs", repr(error)))
-        if self.life is life:
-            self._fail(Violation("the engine runs", "it has ended by itself"))
-
-    async def _stop_life(self) -> None:
-        life = self._require_life()
-        excused = self.disk.failing or self.disk.crashes > 0 or self.disk.slowness >= _SLOW
-        excused = excused or not life.is_keeping
-        self._leave()
-        life.stop()
-        await self._see_end(life)
-        if self.ledger.owed and not excused:
-            raise Violation("stopped, it keeps what waits", str(list(self.ledger.owed)))
-        self.ledger.forgive()
-
-    async def _kill(self, *, kept: bool) -> None:
-        life = self._require_life()
-        self._leave()
-        life.mount.kill(kept=kept)
-        for device in self.devices:
-            device.cut()
-        life.scope.cancel()
-        self._give_up_all()
-        await self._see_end(life)
-        self.ledger.forgive()
-
-    async def _see_end(self, life: Life) -> None:
-        with trio.move_on_after(_PATIENCE):
-            await life.ended.wait()
-        if not life.ended.is_set():
-            raise Violation("the engine stops", "it does not")
-        self._give_up_all()
-        self._last_epochs = {key.topic: life.channels.log(key).epoch for key in self.keys}
-
-    def _leave(self) -> None:
-        """From now on the engine that ran is not asked any more."""
-        self.life = None
-        self._witness.channels = None
-        self._running = trio.Event()
 
     def _names_kept(self) -> list[str]:
         """Of the topics of everybody's so many, and all others."""
@@ -276,22 +211,22 @@ class World:
 
         wire = Wire(self._chance, self.schedule.shape.buffer, sent)
         while True:
-            await self.engine()
+            await self._host.channels()
             try:
-                self._require_life().serve(device, wire)
+                self._host.require_life().serve(device, wire)
             except CannotSpawn:
                 # Its supervisor is being restarted.
                 await trio.sleep(_RETRY_SECONDS)
             else:
                 return wire
 
+    def _cut_all(self) -> None:
+        for device in self.devices:
+            device.cut()
+
     def _give_up_all(self) -> None:
         for publisher in (*self._clients, *self._agents):
             publisher.give_up()
-
-    def _require_life(self) -> Life:
-        assert self.life is not None
-        return self.life
 
     def _fail(self, violation: Violation) -> None:
         self._fault = self._fault or violation

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import orjson
 
 from actors.event import ChannelKey, Draft, Event, Json, Merge, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 
 KEY = ChannelKey("app", "news")
 

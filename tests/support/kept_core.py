@@ -12,7 +12,7 @@ from actors.event import ChannelKey
 from actors.feeds import Feeds, FeedsOptions
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
+from actors.retention import Retention
 from tests.support.memory_store import MemoryStore
 from tests.support.world import NurserySpawner
 

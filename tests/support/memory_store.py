@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import trio
 
 from actors.event import ChannelKey, Event, Merge
-from actors.log import EVENT_OVERHEAD, Retention
+from actors.retention import EVENT_OVERHEAD, Retention
 from actors.snapshot_base import BASE, base_id, redact_base
 from actors.store import Compaction, Excess, Overfull, StoredTopic, StoreError, Write, own_kind
 

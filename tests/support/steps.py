@@ -11,7 +11,8 @@ import trio
 from trio_websocket import WebSocketConnection, wrap_client_stream
 
 from actors.event import ChannelKey, Draft, Event, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from tests.support.event_stream import StreamClient
 from tests.support.gateway import Gateway
 

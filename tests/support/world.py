@@ -19,9 +19,9 @@ from actors.event import Event, Json
 from actors.feeds import Feeds
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
-from actors.log import Retention
 from actors.outbox import Outbox, OutboxOptions
 from actors.principal import Principal, Scope, Verifier
+from actors.retention import Retention
 from actors.rooms import Rooms, RoomsOptions
 from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions

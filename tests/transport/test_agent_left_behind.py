@@ -11,7 +11,7 @@ import trio.testing
 
 from actors.agent import Result, TaskContext
 from actors.commands import TaskState
-from actors.log import Retention
+from actors.retention import Retention
 from actors.sessions import SessionsOptions
 from tests.support.agent_client import AgentClient, agent_client
 from tests.support.gateway import Gateway, running_gateway

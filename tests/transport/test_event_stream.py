@@ -10,8 +10,8 @@ import trio.testing
 from actors.commands import Publish
 from actors.errors import CloseCode
 from actors.event import ChannelKey, Json, Merge, draft
-from actors.log import Retention
 from actors.outbox import OutboxOptions
+from actors.retention import Retention
 from tests.support.event_stream import StreamClient
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.world import PUBLISHER, Limits

@@ -10,7 +10,7 @@ import trio
 from actors.commands import CreateTask, Publish
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
-from actors.log import Retention
+from actors.retention import Retention
 from tests.support.gateway import Gateway
 from tests.support.gateway_client import Client
 from tests.support.raw_websocket import RawWebSocket, text_frame

@@ -15,9 +15,10 @@ from actors.commands import (
 )
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.position import Position
 from actors.principal import Principal
+from actors.retention import Retention
 from tests.transport.json_values import proper_values
 from tests.transport.read_frame import read_frame
 from transport.dialects import gateway, gateway_replies

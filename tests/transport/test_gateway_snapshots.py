@@ -11,7 +11,7 @@ import trio.testing
 
 from actors.channels import ChannelsOptions
 from actors.event import ChannelKey, Merge, draft
-from actors.log import Retention
+from actors.retention import Retention
 from actors.task_fold import TaskFold, TaskSnapshot
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.world import ALICE, BOB, Limits

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.resumption import Resumption
+from actors.retention import Retention
 from tests.transport.json_values import json_values
 from tests.transport.read_frame import read_frame
 from transport.dialects import pipeline, pipeline_replies

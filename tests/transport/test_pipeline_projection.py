@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Draft, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 
 SESSION = ChannelKey("session", "s1", "alice")

@@ -14,8 +14,8 @@ from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Merge, draft, now_ms
 from actors.feeds import Feeds
 from actors.lease import LeaseOptions
-from actors.log import Retention
 from actors.principal import Principal
+from actors.retention import Retention
 from actors.snapshots import Snapshots
 from actors.tasks import TasksOptions
 from tests.support.kept_core import KeptCore, kept_core

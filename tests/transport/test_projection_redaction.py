@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from actors.event import ChannelKey, Event, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.projection import Projection
 from actors.redaction import TaskRedaction
+from actors.retention import Retention
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection
 from transport.dialects.steps_projection import StepsProjection
 from transport.dialects.wallet_projection import WalletProjection

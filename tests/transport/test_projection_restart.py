@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from actors.event import ChannelKey, Draft, Event, Json, Merge, draft
-from actors.log import Retention
 from actors.projection import Projection
 from actors.redaction import TaskRedaction
 from actors.resumption import Resumption
+from actors.retention import Retention
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore
 from transport.dialects.pipeline_projection import RoomOptions, RoomProjection

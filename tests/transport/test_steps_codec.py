@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.questions import ToolFailed, ToolReturned
+from actors.retention import Retention
 from actors.tool import ToolSpec
 from tests.transport.json_values import json_values, proper_values
 from tests.transport.read_frame import read_frame

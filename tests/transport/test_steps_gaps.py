@@ -9,7 +9,8 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.event import ChannelKey, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from tests.support.kept_core import KeptCore, kept_core
 from tests.support.memory_store import MemoryStore
 from tests.support.steps import read

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.event import ChannelKey, Event, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from tests.support.steps import read
 from transport.dialects.steps_projection import StepsProjection
 

@@ -9,8 +9,9 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.projection import Projection
+from actors.retention import Retention
 from tests.transport.json_values import proper_values
 from transport.dialects.agent_events import AgentEncoder
 from transport.dialects.gateway_events import GatewayPayload

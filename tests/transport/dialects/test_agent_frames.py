@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Draft, Event, Merge, draft
-from actors.log import Log, Retention
+from actors.log import Log
+from actors.retention import Retention
 from tests.transport.dialects.agent_frames import JSON, content
 from transport.dialects import agent_replies
 from transport.dialects.agent import Query, Request

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Event, Json, Merge, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.position import Position
+from actors.retention import Retention
 from transport.dialects.gateway_events import GatewayPayload, SseEncoder, sse_greeting
 
 KEY = ChannelKey("task", "task-1", "alice")

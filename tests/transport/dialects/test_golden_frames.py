@@ -12,9 +12,10 @@ import pytest
 from actors.admission import Admission
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.principal import Principal
 from actors.resumption import Resumption
+from actors.retention import Retention
 from actors.subscription import Encoder
 from tests.support.steps import task_events
 from tests.transport.read_frame import read_frame

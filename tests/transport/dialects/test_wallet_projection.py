@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Json, draft
-from actors.log import Log, Retention
+from actors.log import Log
 from actors.merge import merge_events
+from actors.retention import Retention
 from transport.dialects.wallet_fold import TEXT_CHARACTERS
 from transport.dialects.wallet_projection import UPDATE_SECONDS, WalletProjection
 

@@ -8,7 +8,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.errors import CloseCode
 from actors.event import ChannelKey
-from actors.log import Retention
+from actors.retention import Retention
 from tests.support.world import Limits
 from tests.transport.http.exchange import Exchange
 from tests.transport.http.site import Json, Site, open_site

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actors.log import Retention
+from actors.retention import Retention
 from tests.support.world import Limits
 from tests.transport.http.site import Json, Site, open_site
 

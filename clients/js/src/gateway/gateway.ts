@@ -4,12 +4,14 @@ import { Emitter, type Report, reportToConsole } from "../emitter.js";
 import { ConnectionLostError, NotConnectedError, ProtocolError, RefusedError } from "../errors.js";
 import { isObject, parseObject } from "../json.js";
 import { openWebSocket, webSocketConstructor, type WebSocketLink } from "../webSocketLink.js";
+import { Marks } from "./marks.js";
 import {
   type AuthResult,
   type EventPayload,
   type ExecStarted,
   expectReply,
   type GatewayEvents,
+  isAuthResult,
   isEventPayload,
   isExecStarted,
   isSubscribed,
@@ -40,9 +42,6 @@ export interface SubscribeOptions {
 
 const PING = JSON.stringify({ type: "ping" });
 
-/** Begins the ids of the requests for a new mark, which the client makes of its own accord: the channel follows. */
-const MARK = "mark-";
-
 /**
  * A client of the gateway. It comes back by itself after a cut, authenticates, and takes every subscription up where it
  * was left: no event is lost or handed out twice, and what the server cannot deliver any more is an event `gap`.
@@ -57,6 +56,7 @@ export class AgentBoxGateway {
   readonly #requests: Requests;
   readonly #connection: Connection<WebSocketLink>;
   readonly #subscriptions = new Subscriptions();
+  readonly #marks: Marks;
   #deviceId: string | undefined;
 
   /** Throws a TypeError where the platform has no WebSocket and `options` give none. */
@@ -72,6 +72,7 @@ export class AgentBoxGateway {
       maxPending: options.maxPending ?? 1_000,
       maxQueued: options.maxQueued ?? 100,
     });
+    this.#marks = new Marks(this.#subscriptions, (text) => this.#transmit(text), this.#report);
     this.#connection = this.#makeConnection(options);
   }
 
@@ -256,9 +257,7 @@ export class AgentBoxGateway {
       return;
     }
     const { id, type, payload } = message;
-    if (typeof id === "string" && id.startsWith(MARK)) {
-      const reply = type === "subscribed" && isSubscribed(payload) ? payload : undefined;
-      this.#subscriptions.endRenewal(id.slice(MARK.length), reply);
+    if (this.#marks.settle(id, type, payload)) {
       return;
     }
     // Before the request's promise: events that the reply speaks of may come in the same turn.
@@ -270,9 +269,7 @@ export class AgentBoxGateway {
       if (this.#subscriptions.read(payload)) {
         this.#handOut(payload);
       }
-      if (this.#subscriptions.needsMark(payload.channel)) {
-        this.#renewMark(payload.channel);
-      }
+      this.#marks.renew(payload.channel);
     } else if (type === "error") {
       const { code, message: reason, retryAfterMs } = refusal(payload, "ERROR");
       this.#report(new RefusedError(code, reason, retryAfterMs));
@@ -287,24 +284,8 @@ export class AgentBoxGateway {
     }
   }
 
-  /** Asks how far everything was sent, so that the positions before that need not be kept. */
-  #renewMark(channel: string): void {
-    this.#subscriptions.beginRenewal(channel);
-    try {
-      this.#transmit(JSON.stringify({ id: MARK + channel, type: "subscribe", payload: { channel, topics: [] } }));
-    } catch (error) {
-      // Not now: after some more topics it is asked for again.
-      this.#subscriptions.endRenewal(channel);
-      this.#report(error);
-    }
-  }
-
   #handOut(event: EventPayload): void {
     this.#events.emit(event.event_type, event.data, event);
     this.#events.emit("*", event.data, event);
   }
-}
-
-function isAuthResult(value: unknown): value is AuthResult {
-  return isObject(value) && typeof value["user_id"] === "string" && typeof value["device_id"] === "string";
 }

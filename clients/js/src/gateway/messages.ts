@@ -149,6 +149,10 @@ export function isEventPayload(value: unknown): value is EventPayload {
   );
 }
 
+export function isAuthResult(value: unknown): value is AuthResult {
+  return isObject(value) && typeof value["user_id"] === "string" && typeof value["device_id"] === "string";
+}
+
 export function isSubscribed(value: unknown): value is Subscribed {
   return isObject(value) && isObject(value["positions"]) && isUnsubscribed(value);
 }
