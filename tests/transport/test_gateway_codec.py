@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -115,6 +116,13 @@ def test_nesting_without_end_is_refused(opening: str, depth: int) -> None:
     assert found.error.code is ErrorCode.INVALID_JSON
 
 
+@pytest.mark.parametrize("named", ["1", "true"])
+def test_nesting_of_any_depth_is_answered(named: str) -> None:
+    for depth in range(sys.getrecursionlimit() + 20):
+        nested = "[" * depth + "]" * depth
+        outcome(f'{{"id":{named},"type":"task.action","payload":{{"action":"create","data":{nested}}}}}')
+
+
 @pytest.mark.parametrize(
     "number", ["1e999", "-1e999", "9" * 400, "9" * 5000, "-0", "0.1e-999", "NaN", "Infinity", "0x1"]
 )
@@ -192,6 +200,9 @@ def test_every_message_of_the_dialect(kind: str, payload: dict[str, Any] | None,
         ("", "INVALID_JSON"),
         ("{", "INVALID_JSON"),
         ("[]", "INVALID_PAYLOAD"),
+        ('"type": "ping"}', "INVALID_JSON"),
+        ('{"type":"ping","payload":{"a":1,}}', "INVALID_JSON"),
+        ('{"type":"auth","payload":{"token":"\\q"}}', "INVALID_JSON"),
         ("{}", "INVALID_PAYLOAD"),
         ('{"type":7}', "INVALID_PAYLOAD"),
         ('{"type":"Ping"}', "UNKNOWN_TYPE"),
@@ -216,6 +227,12 @@ def test_every_kind_of_refusal(text: str, code: str) -> None:
     found = outcome(text)
     assert isinstance(found, gateway.RefusedError)
     assert found.error.code == code
+
+
+def test_a_name_that_is_none_is_passed_over() -> None:
+    assert gateway.decode('{"id":true,"request_id":[1],"type":"ping"}') == gateway.Request(None, gateway.Ping())
+    subscribe = '{"id":{},"type":"subscribe","payload":{"channel":"app","topics":["news"]}}'
+    assert gateway.decode(subscribe) == gateway.Request(None, gateway.Subscribe("app", ("news",), {}))
 
 
 @pytest.mark.parametrize(("length", "refused"), [(256, False), (257, True)])

@@ -140,46 +140,81 @@ class _ExecPayload(msgspec.Struct):
     command: str
 
 
+_NO_PAYLOAD = msgspec.Raw(b"{}")
+
+
+class _Frame(msgspec.Struct):
+    """A request whose names are names, which nearly all are; its payload is read once its type is known."""
+
+    type: str
+    payload: msgspec.Raw = _NO_PAYLOAD
+    id: str | int | float | None = None
+    request_id: str | int | float | None = None
+
+
 _Payload = TypeVar("_Payload")
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_AUTH = msgspec.json.Decoder(Auth)
+_SUBSCRIBE = msgspec.json.Decoder(_SubscribePayload)
+_UNSUBSCRIBE = msgspec.json.Decoder(_UnsubscribePayload)
+_TASK_ACTION = msgspec.json.Decoder(_TaskActionPayload)
+_EXEC = msgspec.json.Decoder(_ExecPayload)
 
 
 def decode(text: str) -> Request:
     """The request in a text frame. Raises RefusedError, and nothing else, for anything that is none."""
     try:
+        frame = _FRAME.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return _decode_members(text)
+    return _request(_request_id(frame.id, frame.request_id), frame.type, frame.payload)
+
+
+def _decode_members(text: str) -> Request:
+    """As `decode`, of any JSON: a name that is none is passed over, and what is wrong is told."""
+    try:
         frame = msgspec.json.decode(text)
+        members = _MEMBERS.decode(text) if isinstance(frame, dict) else {}
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise RefusedError(None, CallboardError(ErrorCode.INVALID_JSON, f"not JSON: {error}")) from error
     if not isinstance(frame, dict):
         raise RefusedError(None, CallboardError(ErrorCode.INVALID_PAYLOAD, "a message is a JSON object"))
-    named = _name(frame.get("id"))
-    other = _name(frame.get("request_id"))
-    request_id: RequestId = named if other is None else RequestNames(other, named)
-    kind = frame.get("type")
-    try:
-        return Request(request_id, _command(kind, frame.get("payload", {})))
-    except CallboardError as error:
-        raise RefusedError(request_id, error, kind if isinstance(kind, str) else None) from error
+    request_id = _request_id(_name(frame.get("id")), _name(frame.get("request_id")))
+    return _request(request_id, frame.get("type"), members.get("payload", _NO_PAYLOAD))
 
 
 def _name(value: object) -> str | int | float | None:
     return value if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
-def _command(kind: object, payload: object) -> Command:
+def _request_id(named: str | float | None, other: str | float | None) -> RequestId:
+    return named if other is None else RequestNames(other, named)
+
+
+def _request(request_id: RequestId, kind: object, payload: msgspec.Raw) -> Request:
+    try:
+        return Request(request_id, _command(kind, payload))
+    except CallboardError as error:
+        raise RefusedError(request_id, error, kind if isinstance(kind, str) else None) from error
+
+
+def _command(kind: object, payload: msgspec.Raw) -> Command:
     match kind:
         case "ping":
             return Ping()
         case "auth":
-            return _convert(payload, Auth)
+            return _read(payload, _AUTH)
         case "subscribe":
-            return _subscribe(_convert(payload, _SubscribePayload))
+            return _subscribe(_read(payload, _SUBSCRIBE))
         case "unsubscribe":
-            asked = _convert(payload, _UnsubscribePayload)
+            asked = _read(payload, _UNSUBSCRIBE)
             return Unsubscribe(asked.channel, asked.topics)
         case "task.action":
-            return _task_action(_convert(payload, _TaskActionPayload))
+            return _task_action(_read(payload, _TASK_ACTION))
         case "session.exec":
-            exec_ = _convert(payload, _ExecPayload)
+            exec_ = _read(payload, _EXEC)
             return ExecSession(exec_.session_id, exec_.command)
         case str():
             raise CallboardError(ErrorCode.UNKNOWN_TYPE, f"no message type {kind[:64]!r}")
@@ -187,16 +222,25 @@ def _command(kind: object, payload: object) -> Command:
             raise CallboardError(ErrorCode.INVALID_PAYLOAD, "a message needs a string `type`")
 
 
-def _convert(payload: object, kind: type[_Payload]) -> _Payload:
+def _read(payload: msgspec.Raw, decoder: msgspec.json.Decoder[_Payload]) -> _Payload:
     try:
-        return msgspec.convert(payload, kind)
+        return decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"payload: {error}") from error
+    except RecursionError as error:
+        # To pass over what is nested takes a little less of the stack than to read it.
+        raise CallboardError(ErrorCode.INVALID_JSON, f"not JSON: {error}") from error
+
+
+def _convert(data: object, kind: type[_Payload]) -> _Payload:
+    try:
+        return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, f"payload: {error}") from error
 
 
 def _subscribe(asked: _SubscribePayload) -> Subscribe:
-    unasked = asked.since.keys() - set(asked.topics)
-    if asked.topics and unasked:
+    if asked.topics and (unasked := asked.since.keys() - set(asked.topics)):
         message = f"payload: `since` names {min(unasked)!r}, which is not among `topics`"
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
     if asked.snapshot and not asked.topics:
