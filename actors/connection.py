@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-import msgspec
 import trio
 
 from actors.addresses import check_channel, system_keys
@@ -110,15 +109,15 @@ class Connection:
                     raise
                 if (over := admit_to_end(self._router, principal, channel, topic, start)) is not None:
                     others.append(over)
-        if len(self._named.union(keys)) > self._max:
+        if len(self._named) + len(keys.keys() - self._named) > self._max:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
         if follows:
             others.append(admit_to_all(self._router, principal, channel, starts))
         taken = snapshots or {}
-        chosen = (
+        chosen = [
             self._admission(key, start, named=not everything, snapshot=taken.get(key.topic))
             for key, start in keys.items()
-        )
+        ]
         return (*chosen, *others)
 
     def enter(self, channel: str, admissions: Iterable[Admission], *, everything: bool) -> Awaitable[None] | None:
@@ -267,7 +266,7 @@ class Connection:
     def _admission(self, key: ChannelKey, start: Start, *, named: bool, snapshot: Event | None = None) -> Admission:
         subscription = self.held.get(key)
         if subscription is not None and start == "live" and snapshot is None:
-            return msgspec.structs.replace(held(subscription), named=named)
+            return held(subscription, named=named)
         return admit(self._router, key, start, named=named, snapshot=snapshot)
 
     def _tell(self, admission: Admission) -> None:

@@ -13,6 +13,7 @@ from transport.dialects.gateway import RequestId, RequestNames, Subscribe, TaskA
 from transport.dialects.gateway_events import GatewayPayload
 from transport.text_frame import text_frame
 
+_ENCODER = msgspec.json.Encoder()
 _CODES_ON_THE_WIRE = {
     ErrorCode.BUSY: ErrorCode.RATE_LIMITED,
     ErrorCode.CONFLICT: ErrorCode.EXEC_FAILED,
@@ -128,7 +129,7 @@ def _reply(request_id: RequestId, kind: str, payload: dict[str, Json] | None) ->
                 message["id"] = request_id.id
         case _:
             message["id"] = request_id
-    return text_frame(msgspec.json.encode(message))
+    return text_frame(_ENCODER.encode(message))
 
 
 def _add_retry(payload: dict[str, Json], error: CallboardError) -> None:
