@@ -79,6 +79,11 @@ class Berth:
             self.parked = True
         return self.parked
 
+    def ask_turn(self) -> bool:
+        """Has the guest be `ready` once more after the others have had their turn. False where that cannot be: it has
+        a task, or it is not its turn."""
+        return self.parked and self._poller.ask_turn(self._fileno)
+
     def call_after(self, seconds: float, now: float) -> None:
         """If it is parked so long after `now`, and its guest is overdue, the guest attends to it."""
         self._poller.call_after(seconds, now, self)

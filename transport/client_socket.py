@@ -131,6 +131,8 @@ class ClientSocket:
         if self._begun is None:
             if self._socket.at_rest and self._begin_wait():
                 return None
+            if self._socket.goes_on and self._begin_wait() and self._ask_turn():
+                return None
             if self._socket.ended:
                 # Nor does one follow a close frame.
                 self._begun = self.connection.wind_up()
@@ -272,6 +274,11 @@ class ClientSocket:
             await self._socket.close(*(self._closing or (CloseCode.NORMAL, "")))
             await self.outbox.drain()
         return False
+
+    def _ask_turn(self) -> bool:
+        """The others have their turn first: a task would cost more than what is left to do."""
+        berth = self._stream.berth
+        return berth is not None and not self.is_overdue and berth.ask_turn()
 
     def _park(self) -> bool:
         """Leaves the client on its berth, where it has one and nothing of it is under way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -20,7 +21,8 @@ class Resident(Protocol):
     """A connection that waits in the poller. No method blocks, and none lets an error of its own out."""
 
     def ready(self) -> None:
-        """Its socket can be read, or is over. Called again and again until it is read to the end, or removed."""
+        """Its socket can be read, or is over, or it has asked for another turn. Called again and again until the socket
+        is read to the end, or removed."""
         ...
 
     def overdue(self) -> None:
@@ -43,6 +45,9 @@ class Poller:
         self._epoll = select.epoll() if sys.platform == "linux" else None
         """Elsewhere nobody can wait here: each connection keeps its task."""
         self._residents: dict[int, Resident] = {}
+        self._unfinished: dict[int, None] = {}
+        """The descriptors of those who have asked for another turn."""
+        self._awake = False
         self._deadlines: Deadlines[Resident] = Deadlines()
         self._sleep = trio.CancelScope()
         self._running = False
@@ -60,6 +65,13 @@ class Poller:
             return False
         self._residents[fileno] = resident
         return True
+
+    def ask_turn(self, fileno: int) -> bool:
+        """Has the resident be `ready` once more after the others, also where nothing comes. False where the poller
+        sleeps: it is for residents in their turn."""
+        if self._awake:
+            self._unfinished[fileno] = None
+        return self._awake
 
     def remove(self, fileno: int) -> None:
         """Idempotent."""
@@ -98,12 +110,19 @@ class Poller:
         if (epoll := self._epoll) is None:
             await trio.sleep_forever()
         while True:
+            self._awake = False
             await trio.lowlevel.wait_readable(epoll.fileno())
-            while found := epoll.poll(0, _AT_ONCE):
-                await self._attend([fileno for fileno, _ in found])
+            self._awake = True
+            while turns := self._turns(epoll):
+                await self._attend(turns)
                 await trio.lowlevel.checkpoint()
 
-    async def _attend(self, filenos: list[int]) -> None:
+    def _turns(self, epoll: select.epoll) -> Iterable[int]:
+        """Whose turn it is now, each once."""
+        unfinished, self._unfinished = self._unfinished, {}
+        return unfinished | dict.fromkeys(fileno for fileno, _ in epoll.poll(0, _AT_ONCE))
+
+    async def _attend(self, filenos: Iterable[int]) -> None:
         pace = Pace()
         for fileno in filenos:
             # One may have left meanwhile. If its number is another's by now, that one finds nothing to read.

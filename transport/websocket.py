@@ -98,8 +98,16 @@ class WebSocket:
         """Whether all that has come is handled and answered, and the next is to be waited for."""
         return not self._behind and self._held is None and not self.ended and self._outbox.has_room
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether more of the last read is to be handled, and needs nothing but another slice."""
+        return self._behind and not self.ended and self._outbox.has_room and self._resume_at <= trio.current_time()
+
     def read_nowait(self) -> bool:
-        """Reads what has come, for `receive_nowait`. False where that is nothing."""
+        """Begins a slice of what is left of the last read, else of what has come. False where there is nothing."""
+        if self._behind:
+            self._slice_end = trio.current_time() + _SLICE_SECONDS
+            return True
         try:
             data = self._stream.receive_nowait()
         except (trio.BrokenResourceError, trio.ClosedResourceError):

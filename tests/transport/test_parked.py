@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from unittest.mock import patch
@@ -23,6 +23,7 @@ from tests.transport.agents import AGENTS
 from tests.transport.dialect_clients import DIALECTS, dialect_client
 from transport import websocket
 from transport.berth import Work
+from transport.client_socket import ClientSocket
 from transport.gateway_conversation import GatewayConversation
 from transport.listener import Listener
 from transport.listener_options import Bind, ListenerOptions
@@ -101,6 +102,46 @@ async def test_what_is_answered_is_sent_before_a_task_begins(monkeypatch: pytest
             (begin,) = waiting
             begin()
             assert (await client.reply())["type"] == "auth.result"
+        await gateway.settled()
+
+
+async def test_a_slice_that_ends_gives_the_others_their_turn_and_takes_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = GatewayConversation.answer
+
+    def answer_slowly(self: GatewayConversation, text: str) -> Awaitable[None] | None:
+        work = answer(self, text)
+        self._client._socket._slice_end = 0.0
+        return work
+
+    monkeypatch.setattr(GatewayConversation, "answer", answer_slowly)
+    async with counting() as tasks, running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            await client.send(b"".join(text_frame({**PING, "id": number}) for number in range(16)))
+            assert [(await client.reply())["id"] for _ in range(16)] == list(range(16))
+            await _until_parked(gateway)
+            assert (await client.request(PING))["type"] == "pong"
+            assert tasks.given == 0
+        await gateway.settled()
+
+
+async def test_one_who_is_closed_between_two_slices_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = GatewayConversation.answer
+
+    def close_after(self: GatewayConversation, text: str) -> Awaitable[None] | None:
+        work = answer(self, text)
+        self._client._socket._slice_end = 0.0
+        trio.lowlevel.spawn_system_task(_close, self._client)
+        return work
+
+    async def _close(client: ClientSocket) -> None:
+        client.close(CloseCode.RESTARTING, "the server restarts")
+
+    monkeypatch.setattr(GatewayConversation, "answer", close_after)
+    async with running_gateway({}) as gateway:
+        async with await RawWebSocket.open(gateway.port) as client:
+            await client.send(text_frame(PING) * 16)
+            assert (await client.reply())["type"] == "pong"
+            assert await client.closing() == CloseCode.RESTARTING
         await gateway.settled()
 
 

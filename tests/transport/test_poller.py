@@ -77,6 +77,59 @@ async def test_who_was_removed_is_not_told(nursery: trio.Nursery, pair: tuple[Wa
     assert len(poller) == 1
 
 
+class Busy:
+    """Has so many turns' work to do once it is sent something."""
+
+    def __init__(self, poller: Poller, waiting: Waiting, turns: int, told: list[str], name: str) -> None:
+        self.poller, self.waiting, self.turns, self.told, self.name = poller, waiting, turns, told, name
+        self.fileno = waiting.ours.fileno()
+
+    def ready(self) -> None:
+        if not self.told.count(self.name):
+            self.waiting.ready()
+        self.told.append(self.name)
+        if self.told.count(self.name) < self.turns:
+            assert self.poller.ask_turn(self.fileno)
+
+    def overdue(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+async def test_those_who_ask_for_more_take_turns(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
+    poller, told = Poller(), list[str]()
+    await nursery.start(poller.run)
+    for name, waiting in zip("ab", pair, strict=True):
+        resident = Busy(poller, waiting, 3, told, name)
+        poller.add(resident.fileno, resident)
+        waiting.theirs.send(b"x")
+    await until(lambda: len(told) == 6)
+    assert {"".join(told[start : start + 2]) for start in (0, 2, 4)} <= {"ab", "ba"}
+    await trio.testing.wait_all_tasks_blocked()
+    assert len(told) == 6
+
+
+async def test_one_who_leaves_has_no_turn_left(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
+    poller, told = Poller(), list[str]()
+    await nursery.start(poller.run)
+    resident = Busy(poller, pair[0], 2, told, "a")
+    poller.add(resident.fileno, resident)
+    pair[0].then = lambda: poller.remove(resident.fileno)
+    pair[0].theirs.send(b"x")
+    await until(lambda: bool(told))
+    await trio.testing.wait_all_tasks_blocked()
+    assert told == ["a"]
+
+
+async def test_turns_are_asked_for_in_a_turn_only(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
+    """While it sleeps nothing would wake it."""
+    poller = Poller()
+    await nursery.start(poller.run)
+    poller.add(pair[0].ours.fileno(), pair[0])
+    await trio.testing.wait_all_tasks_blocked()
+    assert not poller.ask_turn(pair[0].ours.fileno())
+
+
 async def test_who_closed_its_socket_may_be_removed(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
     poller, (one, _) = Poller(), pair
     await nursery.start(poller.run)
