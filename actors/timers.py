@@ -19,7 +19,8 @@ class Timers:
     """What a trio timer costs is mostly its own cancel scope, and the exception that ends it: a sleeper here has
     neither. `run` has one for all of them, at most once a GRAIN.
 
-    The deadlines are on trio's clock. While `run` does not run, a sleeper has a timer of trio's own.
+    The deadlines are on trio's clock. Who begins to sleep while `run` does not run has a timer of trio's own; who
+    sleeps already waits until it runs again.
     """
 
     def __init__(self) -> None:
@@ -31,10 +32,10 @@ class Timers:
 
     def sleep_until(self, deadline: float) -> Awaitable[None]:
         """Always a checkpoint. Raises trio.Cancelled as trio's own does."""
-        nap, now = self._nap, trio.current_time()
-        if nap is None or not now < deadline <= now + LONGEST:
-            return trio.sleep_until(deadline)
-        return self._sleep(nap, max(deadline, now + GRAIN))
+        now = trio.current_time()
+        if now < deadline <= now + LONGEST:
+            return self._sleep(max(deadline, now + GRAIN))
+        return trio.sleep_until(deadline)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Wakes those who are due, until it is cancelled."""
@@ -48,7 +49,12 @@ class Timers:
         finally:
             self._nap = None
 
-    async def _sleep(self, nap: trio.CancelScope, deadline: float) -> None:
+    async def _sleep(self, deadline: float) -> None:
+        # Looked at here, and not where this was called: it may be awaited later.
+        nap = self._nap
+        if nap is None:
+            await trio.sleep_until(deadline)
+            return
         self._count = number = self._count + 1
         self._sleepers[number] = trio.lowlevel.current_task()
         heapq.heappush(self._due, (deadline, number))

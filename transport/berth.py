@@ -81,7 +81,7 @@ class Berth:
 
     def ask_turn(self) -> bool:
         """Has the guest be `ready` once more after the others have had their turn. False where that cannot be: it has
-        a task, or it is not its turn."""
+        a task, or the poller sleeps."""
         return self.parked and self._poller.ask_turn(self._fileno)
 
     def call_after(self, seconds: float, now: float) -> None:

@@ -131,7 +131,7 @@ class ClientSocket:
         if self._begun is None:
             if self._socket.at_rest and self._begin_wait():
                 return None
-            if self._socket.goes_on and self._begin_wait() and self._ask_turn():
+            if self._socket.needs_slice and self._begin_wait() and self._ask_turn():
                 return None
             if self._socket.ended:
                 # Nor does one follow a close frame.

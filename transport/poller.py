@@ -68,7 +68,7 @@ class Poller:
 
     def ask_turn(self, fileno: int) -> bool:
         """Has the resident be `ready` once more after the others, also where nothing comes. False where the poller
-        sleeps: it is for residents in their turn."""
+        sleeps, and would not wake by that: it is for residents in their turn."""
         if self._awake:
             self._unfinished[fileno] = None
         return self._awake
@@ -100,7 +100,8 @@ class Poller:
                 task_status.started()
                 await self._watch()
         finally:
-            self._running = False
+            self._running = self._awake = False
+            self._unfinished.clear()
             while self._residents:
                 fileno, resident = next(iter(self._residents.items()))
                 self.remove(fileno)

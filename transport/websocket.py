@@ -99,7 +99,7 @@ class WebSocket:
         return not self._behind and self._held is None and not self.ended and self._outbox.has_room
 
     @property
-    def goes_on(self) -> bool:
+    def needs_slice(self) -> bool:
         """Whether more of the last read is to be handled, and needs nothing but another slice."""
         return self._behind and not self.ended and self._outbox.has_room and self._resume_at <= trio.current_time()
 

@@ -147,17 +147,51 @@ async def test_one_who_is_cancelled_ends_at_once_and_the_others_sleep_on(
 
 async def test_who_sleeps_while_it_is_restarted_wakes_in_time(autojump_clock: MockClock) -> None:
     timers = Timers()
-    began = trio.current_time()
     async with trio.open_nursery() as nursery:
         first = await nursery.start(_run_in_scope, timers)
-        nursery.start_soon(timers.sleep_until, began + 0.5)
-        await trio.testing.wait_all_tasks_blocked()
-        first.cancel()
-        await trio.testing.wait_all_tasks_blocked()
-        second = await nursery.start(_run_in_scope, timers)
-        await timers.sleep_until(began + 0.6)
+        began = trio.current_time()
+        async with trio.open_nursery() as sleepers:
+            sleepers.start_soon(timers.sleep_until, began + 0.5)
+            await trio.testing.wait_all_tasks_blocked()
+            first.cancel()
+            await trio.testing.wait_all_tasks_blocked()
+            second = await nursery.start(_run_in_scope, timers)
+        assert trio.current_time() == pytest.approx(began + 0.5)
         second.cancel()
-    assert trio.current_time() == pytest.approx(began + 0.6)
+
+
+async def test_a_sleep_that_is_awaited_later_ends_in_time(nursery: trio.Nursery, autojump_clock: MockClock) -> None:
+    timers = Timers()
+    await nursery.start(timers.run)
+    began = trio.current_time()
+    kept = timers.sleep_until(began + 0.5)
+    await timers.sleep_until(began + 0.1)
+    with trio.fail_after(10):
+        await kept
+    assert trio.current_time() == pytest.approx(began + 0.5)
+
+
+async def test_those_who_are_started_as_it_wakes_wake_too(autojump_clock: MockClock) -> None:
+    """They begin to sleep a step after they were started, and it may have begun another nap by then."""
+    timers, late = Timers(), list[float]()
+
+    async def sleep(deadline: float) -> None:
+        with trio.move_on_after(10):
+            late.append(await lateness(timers, deadline))
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(timers.run)
+        for _ in range(50):
+            began = trio.current_time()
+            async with trio.open_nursery() as sleepers:
+                sleepers.start_soon(sleep, began + 0.1)
+                # By trio's own timer, in the same batch as `run`.
+                await trio.sleep_until(began + 0.1)
+                sleepers.start_soon(timers.sleep_until, began + 0.2)
+                sleepers.cancel_scope.deadline = began + 10
+            late.append(trio.current_time() - began - 0.2)
+        nursery.cancel_scope.cancel()
+    assert late == pytest.approx([0.0] * 100)
 
 
 async def _run_in_scope(timers: Timers, task_status: trio.TaskStatus[trio.CancelScope]) -> None:

@@ -221,12 +221,20 @@ def test_every_message_of_the_dialect(kind: str, payload: dict[str, Any] | None,
         (TOOL_RESULT % '{"call_id":"c","error":7}', "INVALID_PAYLOAD"),
         (TOOL_RESULT % '{"result":1}', "INVALID_PAYLOAD"),
         ('{"type":"session.exec","payload":{"session_id":"s"}}', "INVALID_PAYLOAD"),
+        ('{"type":"subscribe","payload":{"channel":5,"channel":"task"}}', "INVALID_PAYLOAD"),
+        ('{"type":"subscribe","payload":{"channel":1e999}}', "INVALID_PAYLOAD"),
+        ('{"type":"none","payload":{"channel":1e999}}', "UNKNOWN_TYPE"),
     ],
 )
 def test_every_kind_of_refusal(text: str, code: str) -> None:
     found = outcome(text)
     assert isinstance(found, gateway.RefusedError)
     assert found.error.code == code
+
+
+def test_what_nobody_reads_may_be_any_number() -> None:
+    ping = '{"id":1,"type":"ping","payload":{"a":1e999}}'
+    assert gateway.decode(ping) == gateway.Request(1, gateway.Ping())
 
 
 def test_a_name_that_is_none_is_passed_over() -> None:

@@ -121,6 +121,26 @@ async def test_one_who_leaves_has_no_turn_left(nursery: trio.Nursery, pair: tupl
     assert told == ["a"]
 
 
+async def test_turns_that_were_asked_for_end_with_its_run(pair: tuple[Waiting, Waiting]) -> None:
+    poller, told = Poller(), list[str]()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(poller.run)
+        resident = Busy(poller, pair[0], 10**9, told, "a")
+        poller.add(resident.fileno, resident)
+        pair[0].theirs.send(b"x")
+        await until(lambda: len(told) > 2)
+        nursery.cancel_scope.cancel()
+    asked = len(told)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(poller.run)
+        assert poller.add(resident.fileno, resident)
+        assert poller.add(pair[1].ours.fileno(), pair[1])
+        pair[1].theirs.send(b"x")
+        await until(lambda: pair[1].heard == b"x")
+        nursery.cancel_scope.cancel()
+    assert len(told) == asked
+
+
 async def test_turns_are_asked_for_in_a_turn_only(nursery: trio.Nursery, pair: tuple[Waiting, Waiting]) -> None:
     """While it sleeps nothing would wake it."""
     poller = Poller()
