@@ -9,13 +9,13 @@ import msgspec
 import trio
 
 from actors.channel import Addition, Channel, Located, Records
+from actors.channels_options import ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft
-from actors.followers import Follower, Followers
+from actors.followers import Followers
 from actors.keeper import Keeper
 from actors.kept_channel import KeptChannel
 from actors.kept_topics import Keeping, KeptTopics
-from actors.last_publisher import LastPublisher
 from actors.log import Log
 from actors.log_totals import LogTotals
 from actors.mailbox import Reply
@@ -28,26 +28,10 @@ from actors.retention import Retention
 from actors.spawner import Spawner
 from actors.store import Opened, Record, StoredTopic
 from actors.subscription import Encoder, Subscription
+from actors.topic_factory import TopicFactory
 from actors.topic_sweep import TopicSweep
 from actors.topic_table import TopicTable
-from actors.volatile_channel import VolatileChannel
 from actors.watcher import Watcher
-
-
-class ChannelsOptions(msgspec.Struct, frozen=True):
-    """`idle_seconds`: a topic nobody uses gives up its actor and keeps its log. `topics`: logs kept in all, but
-    for those that go with something else; beyond it the topic unused for longest is forgotten. Names that never had an
-    event are counted apart, by the same number.
-    `publish_seconds`: how long a publisher waits for a full mailbox. `in_place`: the largest audience of an
-    idle topic for which its turn is taken in the publisher's task; -1 for never. `forgotten`: of so many forgotten
-    topics it is known where they ended."""
-
-    mailbox: int = 1024
-    idle_seconds: float = 30.0
-    topics: int = 100_000
-    publish_seconds: float = 10.0
-    in_place: int = 32
-    forgotten: int = 10_000
 
 
 class ChannelsStatistics(msgspec.Struct, frozen=True):
@@ -70,25 +54,21 @@ class Channels:
         keeping: Keeping | None = None,
     ) -> None:
         """`keeping`: which topics outlive the process, and how; without it none does."""
-        self._supervisor = supervisor
+        options = options or ChannelsOptions()
         self._kept = KeptTopics(keeping)
-        self._retention = retention
-        self._options = options or ChannelsOptions()
+        self._publish_seconds = options.publish_seconds
         self._topics = TopicTable()
         self._live = self._topics.live
         """The same topics: each event looks one of them up."""
-        self._followers = Followers()
-        self._last_publisher = LastPublisher()
-        self._subscription_count = 0
         self._totals = LogTotals()
-        self.marks = Marks(self._totals, self._options.forgotten)
+        self._factory = TopicFactory(supervisor, self._kept, retention, options, self._totals)
+        self._subscription_count = 0
         self._at_forgotten: dict[str, list[Callable[[ChannelKey], None]]] = {}
-        self._sweep = TopicSweep(self._topics, self._options.idle_seconds, self._options.topics, self.forget)
-
-    @property
-    def keeper(self) -> Keeper:
+        self.keeper: Keeper = self._kept.keeper
         """What is told to it stays in order with the events."""
-        return self._kept.keeper
+        self.followers = Followers(self._topics, self._totals)
+        self.marks = Marks(self._totals, options.forgotten)
+        self.sweep = TopicSweep(self._topics, options.idle_seconds, options.topics, self.forget)
 
     def exists(self, key: ChannelKey) -> bool:
         return key in self._topics
@@ -100,7 +80,7 @@ class Channels:
 
     def take_up(self, stored: StoredTopic) -> None:
         """A topic that was kept goes on where it ended. Called before anything else is."""
-        log = self._new_log(stored.key, None, stored.epoch)
+        log = self._factory.make_log(stored.key, epoch=stored.epoch)
         log.take_up(stored.first, stored.tail, stored.last_type, stored.holes)
         self._topics.shelve(log)
 
@@ -153,34 +133,6 @@ class Channels:
         else:
             subscription.outbox.forget(subscription)
 
-    def follow(self, follower: Follower) -> None:
-        """Attaches the follower to every live topic it may see, and to each that opens later."""
-        self.follow_what_comes(follower)
-        for key in self._topics.live_of(follower):
-            follower.attach(key)
-
-    def follow_what_comes(self, follower: Follower) -> None:
-        """Attaches the follower to each topic that opens from now on."""
-        self._followers.add(follower)
-
-    def to_follow(self, follower: Follower, number: int) -> tuple[ChannelKey, ...]:
-        """The live topics it may see; where there have been events since there were so many, also those on the shelf,
-        which may hold some of them."""
-        away = self._topics.shelved_of(follower) if number < self._totals.appended else ()
-        return (*self._topics.live_of(follower), *away)
-
-    def log_to_follow(self, key: ChannelKey, number: int) -> Log | None:
-        """The log of a topic that is live, or has had something since there were so many events."""
-        channel = self._live.get(key)
-        if channel is not None:
-            return channel.log
-        log = self._topics.shelf.get(key)
-        return log if log is not None and log.newest > number else None
-
-    def unfollow(self, follower: Follower) -> None:
-        """Idempotent."""
-        self._followers.discard(follower)
-
     def origin(self, key: ChannelKey) -> Position:
         """The position before the first event of a topic; a new one is opened."""
         log = self.peek(key)
@@ -200,7 +152,7 @@ class Channels:
 
     async def hand_over(self, key: ChannelKey, *drafts: Draft, located: Located | None = None) -> Reply[Position]:
         """As `publish`, without waiting for the position: the reply brings it, or UNAVAILABLE."""
-        with trio.move_on_after(self._options.publish_seconds):
+        with trio.move_on_after(self._publish_seconds):
             return await self.submit(key, *drafts, located=located)
         raise CallboardError(ErrorCode.BUSY, f"{key} takes no more events at the moment", retry_after=1.0)
 
@@ -264,8 +216,7 @@ class Channels:
             self._subscription_count -= channel.subscribers
             channel.close()
         if log is not None:
-            for follower in self._followers.of(key):
-                follower.detach(key)
+            self.followers.detach(key)
             self.marks.forgotten.note(log)
             log.abandon()
         if log is None or not self.keeps(key):
@@ -279,19 +230,6 @@ class Channels:
         """Calls it with each topic of that channel that is forgotten."""
         self._at_forgotten.setdefault(channel, []).append(action)
 
-    def hold(self, channel: str, holds: Callable[[ChannelKey], bool]) -> None:
-        """The topics of that channel of which `holds` says so go with what they belong to, and not because there are
-        too many."""
-        self._sweep.hold(channel, holds)
-
-    def raise_floor(self, key: ChannelKey, epoch: str, offset: int) -> bool:
-        """The topic's events up to there are not to be read any more. False where it is gone, or has begun anew."""
-        log = self.peek(key)
-        if log is None or log.epoch != epoch:
-            return False
-        log.raise_floor(offset)
-        return True
-
     def revive(self) -> None:
         """The supervisor has lost its children and runs again: starts the actors that have something to do.
 
@@ -301,14 +239,6 @@ class Channels:
             channel.running = False
             if channel.has_work:
                 channel.wake()
-
-    def sweep(self) -> Awaitable[None]:
-        """Puts idle topics away, drops what is too old, forgets beyond the limit, starts the actors that could not be
-        started when they had something to do. Called now and then, one at a time.
-
-        Others run meanwhile: topics may open, be used and be forgotten.
-        """
-        return self._sweep.run()
 
     def close(self) -> None:
         """Ends every actor. The engine is stopping."""
@@ -320,7 +250,7 @@ class Channels:
             live=len(self._live),
             shelved=self._topics.shelved,
             subscriptions=self._subscription_count,
-            followers=len(self._followers),
+            followers=len(self.followers),
             retained_bytes=self._totals.bytes,
             events=self._totals.appended - self._totals.taken_up,
         )
@@ -362,19 +292,8 @@ class Channels:
         """The topic in use, or one made of its log, or a new one. It needs no actor to be read and subscribed to."""
         channel = self._live.get(key)
         if channel is None:
-            channel = self._make(self._topics.take_shelved(key) or self._new_log(key, retention))
+            log = self._topics.take_shelved(key) or self._factory.make_log(key, retention)
+            channel = self._factory.make_channel(log)
             self._topics.add(channel)
-            for follower in self._followers.of(key):
-                follower.attach(key)
+            self.followers.attach(key)
         return channel
-
-    def _make(self, log: Log) -> Channel:
-        mailbox, in_place = self._options.mailbox, self._options.in_place
-        kept = self._kept.make_channel(log, self._supervisor, in_place)
-        return kept or VolatileChannel(log, mailbox, self._supervisor, in_place, self._last_publisher)
-
-    def _new_log(self, key: ChannelKey, retention: Retention | None, epoch: str | None = None) -> Log:
-        log = self._kept.make_log(key, epoch, self._totals)
-        if log is not None:
-            return log
-        return Log(key, retention or self._retention.get(key.channel, Retention()), epoch=epoch, totals=self._totals)

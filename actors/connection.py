@@ -277,7 +277,7 @@ class Connection:
     def _follow(self, channel: str) -> None:
         following = self._following[channel] = Following(self, self._router, channel, self._require_principal())
         if channel != "system":
-            self._router.channels.follow_what_comes(following.follower)
+            self._router.channels.followers.follow_what_comes(following.follower)
 
     def _drop(self, key: ChannelKey) -> None:
         subscription = self.held.pop(key, None)

@@ -16,7 +16,7 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, now_ms
 from actors.feed import Feed
 from actors.feed_record import used, used_at
-from actors.followers import Follower
+from actors.follower import Follower
 from actors.log import Log
 from actors.projection import Projection
 from actors.redaction import Drop, TaskRedaction
@@ -132,7 +132,7 @@ class Feeds:
             if feed.is_kept and not feed.has_begun(channel):
                 feed.begin(channel, known)
             replaying = replay
-            self._channels.follow(follower)
+            self._channels.followers.follow(follower)
             # A task that has ended and is looked up again later has been read before.
             replaying = False
             for log in self._channels.kept_of(channel, owner) if feed.is_kept else ():
@@ -239,4 +239,4 @@ class Feeds:
         if feed is not None:
             feed.close()
         for follower in self._followers.pop(key, {}).values():
-            self._channels.unfollow(follower)
+            self._channels.followers.unfollow(follower)

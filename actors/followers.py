@@ -1,39 +1,21 @@
-"""Those who follow every topic of a channel that they may see."""
+"""Those who follow whole channels: attached to each topic that opens, and what they find there when they come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-import msgspec
-
 from actors.event import ChannelKey
+from actors.follower import Follower
 from actors.groups import Groups
-
-
-class Follower(msgspec.Struct, frozen=True, eq=False):
-    """Somebody who follows every topic of a channel that it may see, also those to come.
-
-    These are the topics of `owner` and those of everybody; all of them where `owner` is None.
-    """
-
-    channel: str
-    owner: str | None
-    attach: Callable[[ChannelKey], None]
-    detach: Callable[[ChannelKey], None]
-    """The topic is no more. What the follower lags behind with it may still read."""
-
-    def seen_of(self, keys: Iterable[ChannelKey], owned: Groups[tuple[str, str], ChannelKey]) -> tuple[ChannelKey, ...]:
-        """Those of the topics that it may see. `owned`: the same by channel and owner."""
-        name, owner = self.channel, self.owner
-        if owner is None:
-            return tuple(key for key in keys if key.channel == name)
-        return (*owned.of((name, "")), *(owned.of((name, owner)) if owner else ()))
+from actors.log import Log
+from actors.log_totals import LogTotals
+from actors.topic_table import TopicTable
 
 
 class Followers:
     """All of them, found by the topics that they may see."""
 
-    def __init__(self) -> None:
+    def __init__(self, topics: TopicTable, totals: LogTotals) -> None:
+        self._topics = topics
+        self._totals = totals
         self._groups: Groups[tuple[str, str | None], Follower] = Groups()
         """By channel and what they see; under the owner of everybody's topics all who follow the channel."""
         self._count = 0
@@ -41,17 +23,47 @@ class Followers:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, follower: Follower) -> None:
+    def follow(self, follower: Follower) -> None:
+        """Attaches the follower to every live topic it may see, and to each that opens later."""
+        self.follow_what_comes(follower)
+        for key in self._topics.live_of(follower):
+            follower.attach(key)
+
+    def follow_what_comes(self, follower: Follower) -> None:
+        """Attaches the follower to each topic that opens from now on."""
         self._groups.add((follower.channel, ""), follower)
         self._groups.add((follower.channel, follower.owner), follower)
         self._count += 1
 
-    def discard(self, follower: Follower) -> None:
+    def unfollow(self, follower: Follower) -> None:
         """Idempotent."""
         self._count -= self._groups.discard((follower.channel, ""), follower)
         self._groups.discard((follower.channel, follower.owner), follower)
 
-    def of(self, key: ChannelKey) -> tuple[Follower, ...]:
-        """Those who may see the topic."""
+    def to_follow(self, follower: Follower, number: int) -> tuple[ChannelKey, ...]:
+        """The live topics it may see; where there have been events since there were so many, also those on the shelf,
+        which may hold some of them."""
+        away = self._topics.shelved_of(follower) if number < self._totals.appended else ()
+        return (*self._topics.live_of(follower), *away)
+
+    def log_to_follow(self, key: ChannelKey, number: int) -> Log | None:
+        """The log of a topic that is live, or has had something since there were so many events."""
+        channel = self._topics.live.get(key)
+        if channel is not None:
+            return channel.log
+        log = self._topics.shelf.get(key)
+        return log if log is not None and log.newest > number else None
+
+    def attach(self, key: ChannelKey) -> None:
+        """The topic is open: tells those who may see it."""
+        for follower in self._of(key):
+            follower.attach(key)
+
+    def detach(self, key: ChannelKey) -> None:
+        """The topic is no more: tells those who may see it."""
+        for follower in self._of(key):
+            follower.detach(key)
+
+    def _of(self, key: ChannelKey) -> tuple[Follower, ...]:
         found = self._groups.of((key.channel, key.owner))
         return (*found, *self._groups.of((key.channel, None))) if key.owner else tuple(found)

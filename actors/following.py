@@ -8,7 +8,7 @@ from typing import Protocol
 
 from actors.admission import Admission, admit, admit_at
 from actors.event import ChannelKey
-from actors.followers import Follower
+from actors.follower import Follower
 from actors.pace import walk
 from actors.principal import Principal
 from actors.router import Router
@@ -63,7 +63,7 @@ class Following:
             # A task that waits for an answer may have been put away for lack of watchers.
             for key in self._router.tasks.asking(principal):
                 self._attach(key)
-        keys = self._router.channels.to_follow(self.follower, number)
+        keys = self._router.channels.followers.to_follow(self.follower, number)
         rest = walk(keys, partial(self._take_up, number, whole.live))
         if rest is not None:
             return self._end_after(rest)
@@ -72,7 +72,7 @@ class Following:
 
     def close(self) -> None:
         """Takes up nothing more."""
-        self._router.channels.unfollow(self.follower)
+        self._router.channels.followers.unfollow(self.follower)
         self._is_over = True
 
     def _attach(self, key: ChannelKey) -> None:
@@ -90,7 +90,7 @@ class Following:
         """One that is held already goes back if the client has asked for what was before; it is not moved forward."""
         if self._is_over or key in self._placed or not self._holder.sees(key):
             return
-        log = self._router.channels.log_to_follow(key, number)
+        log = self._router.channels.followers.log_to_follow(key, number)
         if log is None:
             return
         begin = log.resume_at(number)

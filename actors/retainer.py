@@ -93,9 +93,7 @@ class Retainer:
         floors: list[Floor] = []
         kept: list[Record] = []
         for topic, revision, record in folded:
-            # What changed meanwhile, as by being taken back, has its turn in the next round.
-            is_same = self._revision(topic) == revision
-            if is_same and self._channels.raise_floor(topic.key, topic.epoch, topic.offset):
+            if self._raise_floor(topic, revision):
                 floors.append(Floor(topic.key, topic.offset))
                 kept += () if record is None else (record,)
         if floors:
@@ -107,6 +105,15 @@ class Retainer:
         """With the revision of the log that was folded."""
         record = await self._fold_before(topic.key, topic.offset)
         return topic, self._revision(topic), record
+
+    def _raise_floor(self, topic: Overfull, revision: int | None) -> bool:
+        """In memory. False where the topic is gone, or has begun anew; what changed meanwhile, as by being taken back,
+        has its turn in the next round."""
+        log = self._channels.peek(topic.key)
+        if log is None or log.epoch != topic.epoch or log.revision != revision:
+            return False
+        log.raise_floor(topic.offset)
+        return True
 
     def _revision(self, topic: Overfull) -> int | None:
         log = self._channels.peek(topic.key)

@@ -91,9 +91,9 @@ class Router:
         self._rooms = rooms
         self._addresses = Addresses(tasks, sessions, agents, rooms)
         self._publications = Publications(channels, chosen.idempotency_seconds, chosen.idempotency_keys)
-        channels.hold("task", lambda key: key.topic in tasks)
-        channels.hold("session", lambda key: sessions.named(key.topic) is not None)
-        channels.hold("agent", lambda key: agents.registrant(key.topic) == key.owner)
+        channels.sweep.hold("task", lambda key: key.topic in tasks)
+        channels.sweep.hold("session", lambda key: sessions.named(key.topic) is not None)
+        channels.sweep.hold("agent", lambda key: agents.registrant(key.topic) == key.owner)
 
     async def take_up(self, store: Store) -> None:
         """Everything that was kept is there again; the topics are already. Called before anything runs. Raises

@@ -28,11 +28,13 @@ class TopicSweep:
         self._holds: dict[str, Callable[[ChannelKey], bool]] = {}
 
     def hold(self, channel: str, holds: Callable[[ChannelKey], bool]) -> None:
-        """As `Channels.hold`."""
+        """The topics of that channel of which `holds` says so go with what they belong to, and not because there are
+        too many."""
         self._holds[channel] = holds
 
     async def run(self) -> None:
-        """One round. It also starts the actors that could not be started when they had something to do."""
+        """One round. It also starts the actors that could not be started when they had something to do. Called now and
+        then, one at a time."""
         await trio.lowlevel.checkpoint()
         now, horizon = now_ms(), trio.current_time() - self._idle_seconds
         pace = Pace()

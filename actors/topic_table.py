@@ -7,7 +7,7 @@ from itertools import chain
 
 from actors.channel import Channel
 from actors.event import ChannelKey
-from actors.followers import Follower
+from actors.follower import Follower
 from actors.groups import Groups
 from actors.log import Log
 from actors.shelf import Shelf

@@ -13,7 +13,7 @@ from typing import TypedDict, TypeVar, Unpack
 import httpx2
 import msgspec
 
-from actors.channels import ChannelsOptions
+from actors.channels_options import ChannelsOptions
 from benchmarks.callboard_server import CallboardServer
 from benchmarks.flood_agent import Flood
 from benchmarks.load.processes import Counted, Floor, LoadGenerator

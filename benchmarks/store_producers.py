@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 import trio
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.childspec import ChildSpec
 from actors.event import ChannelKey, Json, Merge, draft
 from actors.journal import Journal

@@ -8,7 +8,8 @@ import msgspec
 
 from actors.agent import Agent
 from actors.agents import Agents
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.connections import Connections, ConnectionsOptions
 from actors.crowd import Crowd
 from actors.dynamic_supervisor import DynamicSupervisor

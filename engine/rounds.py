@@ -53,7 +53,7 @@ class Rounds:
                 await self._connections.round(trio.current_time(), time.time())
                 self._router.launcher.revive()
                 if count % _SWEEP_EVERY == 0:
-                    await self._channels.sweep()
+                    await self._channels.sweep.run()
                 if count % _STATS_EVERY == 0:
                     await self._tell_figures()
 

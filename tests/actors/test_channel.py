@@ -7,7 +7,8 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.channel import Addition
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.last_publisher import LastPublisher
 from actors.mailbox import Reply
@@ -141,7 +142,7 @@ async def test_an_idle_actor_parks_and_comes_back(autojump_clock: trio.abc.Clock
         assert spawner.started == 0, "a subscriber alone needs no actor"
         await channels.publish(KEY, fact(1))
         await trio.sleep(11)
-        await channels.sweep()
+        await channels.sweep.run()
         await wait_all_tasks_blocked()
         assert spawner.running == 0
         await channels.publish(KEY, fact(2))

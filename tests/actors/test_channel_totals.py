@@ -6,10 +6,11 @@ import random
 
 import trio
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey, now_ms
 from actors.event import draft as draft_of
-from actors.followers import Follower
+from actors.follower import Follower
 from actors.outbox import Outbox, OutboxOptions
 from actors.retention import Retention
 from actors.subscription import Subscription
@@ -44,7 +45,7 @@ async def test_the_totals_agree_with_the_topics(autojump_clock: trio.abc.Clock) 
                     channels.forget(key)
                 case 5:
                     await trio.sleep(rolls.choice((1, 11)))
-                    await channels.sweep()
+                    await channels.sweep.run()
             figures = channels.statistics()
             logs = [channel.log for channel in channels._live.values()] + list(channels._topics.shelf.logs())
             assert figures.retained_bytes == sum(log.statistics().bytes for log in logs)
@@ -63,15 +64,15 @@ async def test_a_follower_is_found_by_what_it_sees(autojump_clock: trio.abc.Cloc
     for name, owner in (("alice", "alice"), ("root", None)):
         channels.create(ChannelKey("app", f"{name}-early", "alice"))
         follower = Follower("app", owner, attached[name].append, lambda key: None)
-        channels.follow(follower)
+        channels.followers.follow(follower)
         channels.create(ChannelKey("app", f"{name}-bobs", "bob"))
         channels.create(ChannelKey("app", f"{name}-commons", ""))
         channels.create(ChannelKey("task", f"{name}-task", "alice"))
         assert channels.statistics().followers == 1
-        channels.unfollow(follower)
-        channels.unfollow(follower)
+        channels.followers.unfollow(follower)
+        channels.followers.unfollow(follower)
         channels.create(ChannelKey("app", f"{name}-late", "alice"))
-        assert channels.statistics().followers == len(channels._followers) == 0
+        assert channels.statistics().followers == len(channels.followers) == 0
     followers = {name: [key.topic for key in keys] for name, keys in attached.items()}
     assert followers["alice"] == ["alice-early", "alice-commons"]
     assert sorted(followers["root"]) == sorted(

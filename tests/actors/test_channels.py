@@ -4,10 +4,11 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft, now_ms
-from actors.followers import Follower
+from actors.follower import Follower
 from actors.outbox import Outbox, OutboxOptions
 from actors.retention import Retention
 from actors.subscription import Subscription
@@ -45,13 +46,13 @@ async def test_a_follower_sees_what_is_and_what_comes_and_only_that(autojump_clo
         channels = Channels(NurserySpawner(nursery), {})
         channels.create(task("old"))
         fan = Fan(nursery, channels)
-        channels.follow(fan.follower)
+        channels.followers.follow(fan.follower)
         for key in (task("old"), task("new"), task("bobs", "bob"), ChannelKey("app", "new", "alice"), task("new")):
             await channels.publish(key, fact(1))
         await wait_all_tasks_blocked()
         assert fan.seen == ["old 1-1", "new 1-1", "new 2-2"]
         assert channels.statistics().followers == 1
-        channels.unfollow(fan.follower)
+        channels.followers.unfollow(fan.follower)
         await channels.publish(task("newer"), fact(1))
         assert fan.seen == ["old 1-1", "new 1-1", "new 2-2"]
         assert channels.statistics().followers == 0
@@ -64,16 +65,16 @@ async def test_an_idle_topic_is_put_away_with_its_log(autojump_clock: trio.abc.C
         key = task("t")
         position = await channels.publish(key, fact(1))
         await trio.sleep(9)
-        await channels.sweep()
+        await channels.sweep.run()
         assert channels.statistics().live == 1
         await trio.sleep(2)
-        await channels.sweep()
+        await channels.sweep.run()
         await wait_all_tasks_blocked()
         figures = channels.statistics()
         assert (figures.live, figures.shelved, figures.events) == (0, 1, 1)
         assert not nursery.child_tasks
         fan = Fan(nursery, channels)
-        channels.follow(fan.follower)
+        channels.followers.follow(fan.follower)
         again = await channels.publish(key, fact(2))
         assert (again.epoch, again.offset) == (position.epoch, 2)
         assert fan.seen == ["t 2-2"]
@@ -86,7 +87,7 @@ async def test_beyond_the_limit_the_longest_unused_is_forgotten(autojump_clock: 
         for topic in "abc":
             await channels.publish(task(topic), fact(1))
             await trio.sleep(2)
-            await channels.sweep()
+            await channels.sweep.run()
         assert [channels.exists(task(topic)) for topic in "abc"] == [False, True, True]
         assert channels.statistics().events == 3
         assert channels.statistics().shelved == 2
@@ -97,7 +98,7 @@ async def test_forgetting_tells_the_followers_and_ends_the_subscriptions(autojum
     async with trio.open_nursery() as nursery:
         channels = Channels(NurserySpawner(nursery), {})
         fan = Fan(nursery, channels)
-        channels.follow(fan.follower)
+        channels.followers.follow(fan.follower)
         epoch = (await channels.publish(task("t"), fact(1))).epoch
         before = fan.subscriptions[task("t")]
         channels.forget(task("t"))
@@ -119,7 +120,7 @@ async def test_what_waits_of_a_forgotten_topic_is_read_or_left(autojump_clock: t
         fans = [Fan(nursery, channels) for _ in range(2)]
         for fan in fans:
             fan.sink.close_up()
-            channels.follow(fan.follower)
+            channels.followers.follow(fan.follower)
             await channels.publish(task("t"), fact(1))
         await channels.publish(task("t"), fact(2))
         channels.forget(task("t"))
@@ -140,9 +141,9 @@ async def test_old_events_go_with_time_on_the_shelf_too(autojump_clock: trio.abc
         for topic in "ab":
             await channels.publish(task(topic), old, draft("fact", 2))
         await trio.sleep(2)
-        await channels.sweep()
+        await channels.sweep.run()
         assert channels.statistics().shelved == 2
-        await channels.sweep()
+        await channels.sweep.run()
         assert channels.log(task("a")).first == channels.log(task("b")).first == 2
         nursery.cancel_scope.cancel()
 

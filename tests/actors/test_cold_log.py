@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal
 from actors.kept_topics import Keeping
@@ -177,11 +178,11 @@ async def test_a_floor_that_rises_while_a_page_is_read_is_told_as_a_gap() -> Non
 async def test_what_is_old_leaves_the_memory_and_is_read_from_the_store() -> None:
     async with scene() as here:
         await here.channels.publish(KEY, draft("word", "old", timestamp=1), draft("word", "new"))
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert [event.data for event in here.log.in_memory()] == [*range(1992, 2000), "old", "new"]
         for _ in range(8):
             await here.channels.publish(KEY, draft("word", "new"))
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert [event.data for event in here.log.in_memory()] == ["new"] * 9
         page = await here.log.page(EVENTS, max_events=2, max_bytes=10**6)
         assert [event.data for event in page] == ["old", "new"]

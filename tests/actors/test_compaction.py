@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Draft, Merge, draft, now_ms
 from actors.journal import Journal

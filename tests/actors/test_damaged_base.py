@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import trio
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.compactor import Compactor, CompactorOptions
 from actors.event import ChannelKey, Merge, draft
 from actors.journal import Journal

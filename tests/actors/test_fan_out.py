@@ -8,7 +8,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import Event
 from actors.outbox import Outbox, OutboxOptions
 from tests.support.drafts import KEY, fact, read_back

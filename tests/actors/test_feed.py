@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Draft, Event, draft
 from actors.feeds import Feeds, FeedsOptions
@@ -139,7 +140,7 @@ async def test_a_source_that_is_read_is_not_put_away(autojump_clock: trio.abc.Cl
         feed.add(SOURCE, FROM_THE_START)
         await channels.publish(SOURCE, fact(1))
         await trio.sleep(5)
-        await channels.sweep()
+        await channels.sweep.run()
         await channels.publish(SOURCE, fact(2))
         await wait_all_tasks_blocked()
         assert said(channels) == ["one fact 1", "one fact 2"]
@@ -200,7 +201,7 @@ async def test_a_replay_begins_with_what_is_there_and_nothing_is_read_again(auto
         await wait_all_tasks_blocked()
         assert said(channels) == ["one fact 1", "one task.completed 2"]
         await trio.sleep(5)
-        await channels.sweep()
+        await channels.sweep.run()
         # Looked up again: it opens anew.
         assert channels.log(SOURCE).tail == 2
         await wait_all_tasks_blocked()

@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey, Draft, Event, draft, now_ms
 from actors.feed import Feed
 from actors.feeds import Feeds
@@ -71,7 +72,7 @@ async def test_ten_thousand_tasks_that_have_ended_cost_no_cursor(autojump_clock:
         assert here.said() == 10_001, "all of the second half, and the one that runs"
         assert len(feed.reader) == 1
         await trio.sleep(5)
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert here.channels.statistics().live == 1, "the one that runs: no topic of an ended task is held in use"
         # Somebody looks at each again: each is opened anew.
         for key in (*before, *after):
@@ -95,7 +96,7 @@ async def test_an_ended_task_of_which_nothing_is_kept_costs_no_cursor(
 ) -> None:
     async with scene(Retention(seconds=1)) as here:
         key = await here.run_task(0, timestamp=now_ms() - 60_000)
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert here.channels.log(key).first == 3
         feed = here.feed(replay=replay)
         await wait_all_tasks_blocked()

@@ -65,7 +65,7 @@ async def test_each_topic_is_taken_up_where_it_stood_at_the_mark(autojump_clock:
         await world.channels.publish(app("hidden"), fact(1))
         notes = Notes(world)
         notes.hidden.add(app("hidden"))
-        world.channels.follow_what_comes(notes.following.follower)
+        world.channels.followers.follow_what_comes(notes.following.follower)
         assert notes.catch_up(mark, app("placed")) is None
         assert sorted(notes.taken) == [("a", 2), ("b", 0)]
         nursery.cancel_scope.cancel()
@@ -75,7 +75,7 @@ async def test_what_opens_is_taken_up_until_it_is_closed(autojump_clock: trio.ab
     async with trio.open_nursery() as nursery:
         world = World(nursery, {})
         notes = Notes(world)
-        world.channels.follow_what_comes(notes.following.follower)
+        world.channels.followers.follow_what_comes(notes.following.follower)
         await world.channels.publish(app("new"), fact(1))
         world.channels.forget(app("new"))
         notes.following.close()
@@ -114,7 +114,7 @@ async def test_what_opens_while_it_catches_up_is_placed_at_once_and_taken_up_onc
             await world.channels.publish(app(name), fact(1))
         mark = world.channels.marks.now
         notes = Notes(world)
-        world.channels.follow_what_comes(notes.following.follower)
+        world.channels.followers.follow_what_comes(notes.following.follower)
         rest = notes.catch_up(mark)
         assert rest is not None
         await world.channels.publish(app("new"), fact(1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from actors.channels import ChannelsOptions
+from actors.channels_options import ChannelsOptions
 from actors.commands import CreateSession, CreateTask, ExecSession, RegisterAgent
 from actors.event import ChannelKey
 from tests.support.drafts import fact
@@ -21,11 +21,11 @@ async def crowd_out(world: World) -> list[str]:
     names = [f"t{number}" for number in range(10)]
     for name in names:
         await trio.sleep(2)
-        await world.channels.sweep()
+        await world.channels.sweep.run()
         await world.channels.publish(ChannelKey("app", name), fact(1))
     for _ in range(2):
         await trio.sleep(2)
-        await world.channels.sweep()
+        await world.channels.sweep.run()
     return [name for name in names if world.channels.exists(ChannelKey("app", name))]
 
 

@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Event, draft
@@ -105,10 +106,10 @@ async def test_what_waits_to_be_kept_keeps_the_topic_in_use(autojump_clock: trio
     async with scene(MemoryStore(seconds=10)) as here:
         await here.channels.emit(KEY, draft("word", "a"))
         await trio.sleep(5)
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert here.channels.statistics().live == 1
         await trio.sleep(10)
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert here.channels.statistics().live == 0
         assert here.channels.log(KEY).tail == 1
 
@@ -120,7 +121,7 @@ async def test_an_idle_actor_gives_its_task_up_and_gets_one_again(autojump_clock
         for number in range(3):
             await here.channels.publish(KEY, draft("word", number))
             await trio.sleep(2)
-            await here.channels.sweep()
+            await here.channels.sweep.run()
             await wait_all_tasks_blocked()
             # The journal's task alone is left.
             assert len(here.nursery.child_tasks) == 1

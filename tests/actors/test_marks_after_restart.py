@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from actors.event import ChannelKey, draft
-from actors.followers import Follower
+from actors.follower import Follower
 from actors.position import Position
 from actors.resumption import Resumption
 from tests.support.kept_core import kept_core
@@ -28,8 +28,8 @@ async def test_who_wants_all_gets_what_was_kept_and_who_wants_what_comes_does_no
     async with kept_core(store) as core:
         channels = core.channels
         before = channels.marks.now
-        assert channels.to_follow(everything(), 0) == (OLD,)
-        assert channels.to_follow(everything(), before.offset) == ()
+        assert channels.followers.to_follow(everything(), 0) == (OLD,)
+        assert channels.followers.to_follow(everything(), before.offset) == ()
         assert channels.statistics().events == 0
         await channels.publish(OLD, draft("fact", 21))
         await channels.publish(NEW, draft("fact", 1))

@@ -10,7 +10,8 @@ import trio
 
 from actors import connections as connections_module
 from actors import topic_sweep as sweep_module
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.connections import Connections
 from actors.event import ChannelKey
 from actors.pace import Pace
@@ -84,7 +85,7 @@ async def test_topics_change_while_the_idle_are_put_away(autojump_clock: trio.ab
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(look)
-        await channels.sweep()
+        await channels.sweep.run()
         done.set()
     assert turns[0] >= 20
     figures = channels.statistics()
@@ -114,7 +115,7 @@ async def test_what_is_taken_into_use_meanwhile_is_not_forgotten(
     done = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(beside, others, done)
-        await channels.sweep()
+        await channels.sweep.run()
         done.set()
     assert [number for number in range(8) if channels.exists(app(number))] == [2, 4, 5, 6, 7]
     assert channels.statistics().live == 2

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
 from actors.agent import Result, TaskContext
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.commands import AppendTurn, CreateSession, CreateTask, Say
 from actors.event import ChannelKey, Event, Json, draft
 from actors.feeds import Feeds

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors import pace as pace_module
-from actors.channels import ChannelsOptions
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey
 from actors.outbox import OutboxOptions
 from actors.pace import Pace
@@ -45,7 +45,7 @@ async def carry_out(world: World, client: WholeChannel, step: Step) -> None:
             world.channels.forget(ChannelKey(CHANNEL, topic))
         case ["put away", _]:
             await trio.sleep(IDLE_SECONDS + 1)
-            await world.channels.sweep()
+            await world.channels.sweep.run()
         case ["cut", _] if client.is_connected:
             client.cut()
         case ["connect", int() | None as room] if not client.is_connected:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.errors import CallboardError
 from actors.event import ChannelKey, Event, draft
 from actors.journal import Journal, JournalOptions

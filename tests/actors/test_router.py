@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import ChannelsOptions
+from actors.channels_options import ChannelsOptions
 from actors.commands import (
     AppendTurn,
     CancelTask,
@@ -190,7 +190,7 @@ async def test_the_same_key_publishes_once(autojump_clock: trio.abc.Clock) -> No
 async def test_a_first_request_that_fails_gives_its_key_back(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         world = World(nursery, AGENTS, Limits(channels=ChannelsOptions(mailbox=1, publish_seconds=3.0, in_place=-1)))
-        spawner = world.channels._supervisor = MortalSpawner(nursery)
+        spawner = world.channels._factory._supervisor = MortalSpawner(nursery)
         await world.router.publish(PUBLISHER, Publish("app", "news", fact(0)))
         spawner.lose_all()
         await wait_all_tasks_blocked()

@@ -10,7 +10,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event, Merge, draft
 from actors.journal import Journal

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import trio
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.dynamic_supervisor import DynamicSupervisor
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, draft

@@ -9,7 +9,8 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey, Json, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping

@@ -10,7 +10,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from actors.agent import AgentError, Result, TaskContext
-from actors.channels import ChannelsOptions
+from actors.channels_options import ChannelsOptions
 from actors.commands import AppendTurn, CancelTask, CreateSession, CreateTask, Publish, TaskState
 from actors.errors import CallboardError, ErrorCode
 from actors.tasks import TasksOptions
@@ -43,7 +43,7 @@ class Stoppable:
         self.tasks, self.sessions, self.channels = (MortalSpawner(nursery) for _ in range(3))
         self.world.launcher._supervisor = self.tasks
         self.world.sessions._supervisor = self.sessions
-        self.world.channels._supervisor = self.channels
+        self.world.channels._factory._supervisor = self.channels
 
     async def run(self, agent: str, session_id: str | None = None) -> str:
         command = CreateTask(agent=agent, prompt="hi", session_id=session_id)
@@ -193,7 +193,7 @@ async def test_a_shelved_topic_asks_who_comes(autojump_clock: trio.abc.Clock) ->
         world = World(nursery, AGENTS, Limits(channels=ChannelsOptions(idle_seconds=1.0)))
         view = await world.router.create_task(ALICE, CreateTask(agent="asking", prompt="hi"))
         await trio.sleep(3)
-        await world.channels.sweep()
+        await world.channels.sweep.run()
         assert view.state is TaskState.QUEUED
         connection, sink = world.connect(ALICE)
         world.watch(connection, "task")

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey, draft
 from actors.journal import Journal, JournalOptions
 from actors.kept_topics import Keeping
@@ -52,11 +53,11 @@ async def test_a_topic_is_not_put_away_while_somebody_waits_to_add_to_it(autojum
         await here.channels.emit(OTHER, draft("word", "fills the journal"))
         here.nursery.start_soon(here.channels.emit, KEY, draft("word", "waits for room"))
         await trio.sleep(5)
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         here.store.recover()
         await trio.sleep(5)
         assert [event.data for event in here.store.events(KEY)] == ["waits for room"]
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert here.channels.statistics().live == 0
 
 
@@ -68,7 +69,7 @@ async def test_who_gives_up_waiting_lets_the_topic_go(autojump_clock: trio.abc.C
         with trio.move_on_after(1):
             await here.channels.emit(KEY, draft("word", "waits for room"))
         await trio.sleep(5)
-        await here.channels.sweep()
+        await here.channels.sweep.run()
         assert not here.channels.is_followed(KEY)
         here.store.recover()
         await trio.sleep(5)

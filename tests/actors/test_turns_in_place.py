@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.childspec import ChildSpec
 from actors.errors import CallboardError, ErrorCode
 from actors.event import draft
@@ -123,13 +124,13 @@ async def test_what_the_engine_says_waits_for_a_supervisor_that_takes_the_actor(
         reader.attach(channels, Lines())
         await channels.emit(KEY, fact(1))
         channels.revive()
-        await channels.sweep()
+        await channels.sweep.run()
         assert reader.offsets == [], "nobody is there to append it"
         spawner.takes = True
         if goes_on == "revive":
             channels.revive()
         else:
-            await channels.sweep()
+            await channels.sweep.run()
         await wait_all_tasks_blocked()
         assert reader.offsets == [1]
         assert (spawner.running, spawner.started) == (1, 1)

@@ -8,7 +8,8 @@ from functools import partial
 import trio
 
 from actors.agents import Agents
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.childspec import Backoff, ChildSpec, Intensity, Strategy
 from actors.connections import Connections
 from actors.crowd import Crowd
@@ -207,7 +208,7 @@ class Life:
         while not self._rounds_crash.is_set():
             with trio.move_on_after(_SWEEP_SECONDS):
                 await self._rounds_crash.wait()
-            await self.channels.sweep()
+            await self.channels.sweep.run()
         raise RuntimeError("a crash of the rounds")
 
 

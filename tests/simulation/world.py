@@ -148,7 +148,7 @@ class World:
             case Do.RETAIN:
                 self._retain(key, step.amount)
             case Do.SWEEP:
-                await self._host.require_life().channels.sweep()
+                await self._host.require_life().channels.sweep.run()
             case Do.FORGET:
                 self._forget(key)
             case Do.BACK_UP:

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey
 from actors.feeds import Feeds, FeedsOptions
 from actors.journal import Journal, JournalOptions

@@ -9,7 +9,8 @@ import trio
 
 from actors.agent import Agent
 from actors.agents import Agents
-from actors.channels import Channels, ChannelsOptions
+from actors.channels import Channels
+from actors.channels_options import ChannelsOptions
 from actors.childspec import ChildSpec
 from actors.commands import Start
 from actors.connection import Connection

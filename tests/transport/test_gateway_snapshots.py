@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.channels import ChannelsOptions
+from actors.channels_options import ChannelsOptions
 from actors.event import ChannelKey, Merge, draft
 from actors.retention import Retention
 from actors.task_fold import TaskFold, TaskSnapshot
