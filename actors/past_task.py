@@ -13,10 +13,10 @@ from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, now_ms
 from actors.principal import Principal
 from actors.session import Session
-from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
 from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord, question_of
+from actors.task_services import TaskServices
 
 
 class PastOutcome(msgspec.Struct, frozen=True):

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
+from actors.answer_events import ANSWER_TYPE, streamed_text
 from actors.errors import CallboardError, ErrorCode
 from actors.event import Draft, Json, encode_json, now_ms
 from actors.question_kind import Kind
 from actors.questions import Question
-from actors.task_context import ANSWER_TYPE, RESERVED_TYPES, TaskServices, streamed_text
+from actors.reserved_types import RESERVED_TYPES
 from actors.task_events import TASK_ENDS
+from actors.task_services import TaskServices
 
 _ASKING = {kind.asks: kind for kind in Kind}
 _POSTABLE = TASK_ENDS | _ASKING.keys()

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from actors.answer_events import ANSWER_TYPE, session_echo, session_prompt
 from actors.channel import Addition, Records
 from actors.channels import Channels
 from actors.event import ChannelKey, Draft, Json, draft
@@ -19,7 +20,6 @@ from actors.posted_events import fields_of, text_of
 from actors.questions import Question
 from actors.session import Session
 from actors.store import Record
-from actors.task_context import ANSWER_TYPE, session_echo, session_prompt
 from actors.task_record import Ending, TaskRecord
 from actors.transcript import Transcript
 

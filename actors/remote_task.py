@@ -32,11 +32,11 @@ from actors.questions import Ended, Question
 from actors.remote_emitter import RemoteEmitter
 from actors.session import Session
 from actors.store import Record
-from actors.task_context import TaskServices
 from actors.task_events import TASK_ENDS
 from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
+from actors.task_services import TaskServices
 from actors.transcript import Transcript
 
 

@@ -40,13 +40,13 @@ from actors.log import Log
 from actors.position import Position
 from actors.principal import Principal, Scope
 from actors.publications import Publications
+from actors.reserved_types import RESERVED_TYPES
 from actors.resumption import Resumption
 from actors.rooms import ROOM_CHANNEL, Rooms
 from actors.session import Session
 from actors.sessions import Sessions
 from actors.snapshots import Snapshots, check_channel_folds
 from actors.store import Opened, Store, StoreError
-from actors.task_context import RESERVED_TYPES
 from actors.task_launcher import Asked, TaskLauncher, new_task_id
 from actors.tasks import Tasks
 

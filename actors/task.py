@@ -29,11 +29,12 @@ from actors.model import ModelError
 from actors.outcome import Raised, Returned, outcome_of
 from actors.principal import Principal
 from actors.session import Session
-from actors.task_context import RunningContext, TaskServices
+from actors.task_context import RunningContext
 from actors.task_handle import TaskHandle, failed, started_draft
 from actors.task_past import Past
 from actors.task_record import Ending, TaskRecord
 from actors.task_reports import AgentCrashed, AgentOverstays, TaskReporter
+from actors.task_services import TaskServices
 
 
 class LocalTask(TaskHandle):

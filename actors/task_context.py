@@ -4,72 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 
-import msgspec
 import trio
 
 from actors.agent import Message, TaskContext
-from actors.channel import Addition
-from actors.channels import Channels
+from actors.answer_events import ANSWER_TYPE, session_echo, session_prompt, streamed_text
 from actors.errors import CallboardError, ErrorCode
 from actors.event import ChannelKey, Draft, Event, Json, Merge, draft, now_ms
-from actors.kept_questions import asked_records, settled_records
-from actors.mailbox import Reply
-from actors.model import Completion, Model, ModelError, ModelMessage
-from actors.position import Position
+from actors.model import Completion, ModelError, ModelMessage
 from actors.question_kind import Kind
-from actors.questions import Answer, Approval, Ended, Question, Settled, ToolFailed, ToolReturned, asking
+from actors.questions import Answer, Approval, Ended, Question, ToolFailed, ToolReturned, asking
+from actors.reserved_types import RESERVED_TYPES
 from actors.session import Session
-from actors.store import Record
+from actors.task_emitter import TaskEmitter
 from actors.task_past import Past
 from actors.task_record import TaskRecord
-from actors.timers import Timers
-from actors.tool import Toolbox, ToolError, ToolSpec
-
-RESERVED_TYPES = frozenset(
-    {
-        "task.started",
-        "task.turn_started",
-        "task.turn_completed",
-        "task.waiting",
-        "task.resumed",
-        "task.once",
-        "task.completed",
-        "task.failed",
-        "task.cancelled",
-        "step.confirm",
-        "step.confirmed",
-        "agent.client_tool_call",
-        "agent.client_tool_result",
-        "chat.message",
-        "chat.reset",
-        "snapshot",
-        "chat.recalled",
-        "chat.read",
-        "gap",
-        "redacted",
-        "subscribed",
-    }
-)
-"""Event types that only the engine itself emits: a client may believe what they say."""
-
-ANSWER_TYPE = "agent.message"
-"""Events of this type carry pieces of the answer."""
-
-
-class TaskServices(msgspec.Struct, frozen=True):
-    """What a task needs of the engine. Deadlines are seconds; `client_tool_bytes` bounds the arguments of a call that a
-    client carries out, and its result."""
-
-    channels: Channels
-    toolbox: Toolbox
-    models: Mapping[str, Model]
-    timers: Timers
-    confirm_seconds: float
-    cancel_seconds: float
-    client_tool_seconds: float
-    client_tool_bytes: int
+from actors.task_services import TaskServices
+from actors.tool import ToolError, ToolSpec
 
 
 class RunningContext(TaskContext):
@@ -90,12 +41,9 @@ class RunningContext(TaskContext):
         self._key = key
         self._services = services
         self._session = session
+        self._emitter = TaskEmitter(record, key, services.channels, session, self.said)
         self._before: Sequence[Message] = ()
         self._text: list[str] = []
-        self._due = _Due()
-        self._beginning: trio.Event | None = None
-        """A turn is about to begin: nothing else goes ahead of that."""
-        self._closed = False
         self._calls = 0
         self._past: Past | None = None
         self._results: dict[str, Json] = {}
@@ -108,21 +56,21 @@ class RunningContext(TaskContext):
     def resume(self, past: Past, journal: Sequence[Event]) -> None:
         """Goes on behind what the task did in an earlier life of the engine."""
         self.journal = journal
-        self.said = list(past.said)
+        self.said += past.said
         self.turn, self.prompt = past.turn, past.prompt
         self._text = [past.text]
         self._calls = past.calls
         self._results = dict(past.results)
         self._past = past
         for question in self._record.questions.open():
-            self._note_settled(self._record.end_question(question, Ended.WITHDRAWN))
+            self._emitter.note_settled(self._record.end_question(question, Ended.WITHDRAWN))
 
     async def say_resumed(self) -> bool:
         """Returns whether a turn was under way, which is to be run again."""
         past, self._past = self._past, None
         if past is None or past.is_turn_over:
             return False
-        await self._emit(draft("task.resumed", {"task_id": self.task_id, "turn": self.turn}))
+        await self._emitter.emit(draft("task.resumed", {"task_id": self.task_id, "turn": self.turn}))
         return True
 
     def remember(self, conversation: Sequence[Message]) -> None:
@@ -134,8 +82,7 @@ class RunningContext(TaskContext):
         self.turn, self.prompt = self._record.turn, prompt
         # The draft comes first: what JSON cannot hold must not join the conversation.
         begun = draft("task.turn_started", {"task_id": self.task_id, "turn": self.turn, "prompt": prompt})
-        self._due.drafts.append(begun)
-        self._due.prompts.append(session_prompt(self.task_id, self.turn, prompt))
+        self._emitter.begin_turn(begun, session_prompt(self.task_id, self.turn, prompt))
         self.said.append(Message("user", prompt, self.task_id, now_ms()))
 
     def end_turn(self, text: str | None) -> None:
@@ -146,12 +93,12 @@ class RunningContext(TaskContext):
             self.said.append(Message("assistant", answer, self.task_id, now_ms()))
 
     def close(self) -> None:
-        self._closed = True
+        self._emitter.close()
 
     async def flush(self) -> None:
         """Emits what `begin_turn` left due."""
-        if self._due.drafts:
-            await self._emit()
+        if self._emitter.has_due:
+            await self._emitter.emit()
 
     async def emit(self, event_type: str, data: Json, *, merge: Merge = Merge.NEVER, merge_key: str = "") -> None:
         if event_type in RESERVED_TYPES:
@@ -160,7 +107,7 @@ class RunningContext(TaskContext):
         if event_type == ANSWER_TYPE:
             await self._emit_answer(emitted, streamed_text(data))
         else:
-            await self._emit(emitted)
+            await self._emitter.emit(emitted)
 
     async def confirm(self, step_id: str, reason: str, *, step_name: str = "", timeout: float | None = None) -> bool:
         seconds = self._services.confirm_seconds if timeout is None else timeout
@@ -192,7 +139,7 @@ class RunningContext(TaskContext):
             await trio.lowlevel.checkpoint()
             return self._results[key]
         result = await function()
-        await self._emit_kept(draft("task.once", {"key": key, "result": result}))
+        await self._emitter.keep(draft("task.once", {"key": key, "result": result}))
         self._results[key] = result
         return result
 
@@ -204,7 +151,7 @@ class RunningContext(TaskContext):
 
     async def next_turn(self) -> str:
         if (prompt := self.next_turn_nowait()) is None:
-            await self._emit(draft("task.waiting", {"task_id": self.task_id, "turn": self.turn}))
+            await self._emitter.emit(draft("task.waiting", {"task_id": self.task_id, "turn": self.turn}))
         while prompt is None:
             await self._record.wait_turn()
             prompt = self.next_turn_nowait()
@@ -256,116 +203,28 @@ class RunningContext(TaskContext):
         self._record.ask(question)
         how = Ended.WITHDRAWN
         try:
-            question.offset = (await (await self._append(question)).wait()).offset
+            question.offset = (await (await self._emitter.append(question)).wait()).offset
             with trio.CancelScope(deadline=question.deadline):
                 await question.answered.wait()
             how = Ended.EXPIRED
         finally:
             settled = self._record.end_question(question, how)
             # Where the agent itself gives up waiting, it goes ahead of whatever is emitted next.
-            self._note_settled(settled)
+            self._emitter.note_settled(settled)
             if how is Ended.WITHDRAWN:
                 question.told.set()
         try:
-            question.telling = await self._append()
+            question.telling = await self._emitter.append()
         finally:
             question.told.set()
         return settled.outcome
-
-    def _note_settled(self, settled: Settled) -> None:
-        self._due.drafts.append(settled.told)
-        self._due.records += settled_records(self._record, settled)
-
-    async def _append(self, *items: Draft | Question) -> Reply[Position]:
-        """As `_emit`; the reply comes once they are in the log."""
-        reply: Reply[Position] = Reply()
-        due = await self._take_due()
-        questions = [*due.drafts, *items]
-        drafts = [item.asked if isinstance(item, Question) else item for item in questions]
-        located = partial(asked_records, self._record, questions)
-        await self._add(due, Addition(self._key, tuple(drafts), due.kept, located, reply, patient=True))
-        return reply
 
     async def _tool_ended(self, call_id: str, name: str, outcome: dict[str, Json], began: float) -> None:
         duration = round((time.monotonic() - began) * 1000, 3)
         await self.emit("agent.tool_result", {"call_id": call_id, "name": name, **outcome, "duration_ms": duration})
 
-    async def _emit_kept(self, emitted: Draft) -> None:
-        """Returns once it is kept."""
-        await (await self._append(emitted)).wait()
-
-    def _emit(self, *drafts: Draft, echo: Draft | None = None) -> Awaitable[None]:
-        """`echo`: what the session's topic is told, as one with that."""
-        if self._session is None and not self._due.drafts and self._beginning is None and not self._closed:
-            # Most of what is ever emitted: nothing goes ahead of it, and nobody else is told.
-            return self._services.channels.emit(self._key, *drafts)
-        return self._emit_due(drafts, echo)
-
-    async def _emit_due(self, drafts: tuple[Draft, ...], echo: Draft | None) -> None:
-        due = await self._take_due()
-        await self._add(due, Addition(self._key, (*due.drafts, *drafts), due.kept), echo)
-
-    async def _add(self, due: _Due, addition: Addition, echo: Draft | None = None) -> None:
-        session, channels = self._session, self._services.channels
-        echoes = () if echo is None else (echo,)
-        if session is None:
-            await channels.add(addition)
-        elif due.prompts:
-            self._beginning = begun = trio.Event()
-            try:
-                await session.hear(self.task_id, self.said, addition, after=(*due.prompts, *echoes))
-            finally:
-                self._beginning = None
-                begun.set()
-        elif echoes:
-            await channels.add(addition, Addition(session.key, echoes))
-        else:
-            await channels.add(addition)
-
-    async def _take_due(self) -> _Due:
-        """What goes ahead of the next event."""
-        while self._beginning is not None:
-            await self._beginning.wait()
-        if self._closed:
-            raise RuntimeError(f"task {self.task_id} has ended: nothing can be emitted any more")
-        if not self._due.drafts:
-            return self._due
-        due, self._due = self._due, _Due()
-        return due
-
     async def _emit_answer(self, emitted: Draft, text: str) -> None:
         """Who follows the session sees the answer grow, without following each task of it."""
         if text:
             self._text.append(text)
-        await self._emit(emitted, echo=session_echo(emitted, text, self.task_id))
-
-
-class _Due:
-    """What is to go ahead of the next event: on the task's topic, what is kept with that, and on the session's."""
-
-    __slots__ = ("drafts", "prompts", "records")
-
-    def __init__(self) -> None:
-        self.drafts: list[Draft] = []
-        self.records: list[Record] = []
-        self.prompts: list[Draft] = []
-
-    def kept(self) -> tuple[Record, ...]:
-        return tuple(self.records)
-
-
-def session_prompt(task_id: str, turn: int, prompt: str) -> Draft:
-    """What a task is asked, as an event of its session, ahead of the pieces of the answer."""
-    return draft("input", {"exec_id": task_id, "turn": turn, "content": prompt})
-
-
-def session_echo(emitted: Draft, text: str, task_id: str) -> Draft:
-    """A piece of an answer as an event of its session."""
-    body = msgspec.json.encode({"exec_id": task_id, "content": text})
-    return msgspec.structs.replace(emitted, event_type="output", body=body)
-
-
-def streamed_text(data: Json) -> str:
-    """The piece of the answer in the data of an event of ANSWER_TYPE; empty where there is none."""
-    content = data.get("content") if isinstance(data, dict) else None
-    return content if isinstance(content, str) else ""
+        await self._emitter.emit(emitted, echo=session_echo(emitted, text, self.task_id))

@@ -30,9 +30,9 @@ from actors.position import Position
 from actors.principal import Principal
 from actors.session import Session
 from actors.store import Record
-from actors.task_context import TaskServices
 from actors.task_events import is_over
 from actors.task_record import Ending, TaskRecord, question_of
+from actors.task_services import TaskServices
 
 _LAST_WORDS_SECONDS = 2.0
 """How long a task that the engine stops may take to say that it ended."""

@@ -24,11 +24,11 @@ from actors.sessions import Sessions
 from actors.shelved_task import ShelvedTask, shelved
 from actors.store import Store
 from actors.task import LocalTask
-from actors.task_context import TaskServices
 from actors.task_events import is_over
 from actors.task_handle import TaskHandle, failed
 from actors.task_past import Past, read_journal, read_past
 from actors.task_record import Ending, TaskRecord
+from actors.task_services import TaskServices
 
 _INTERRUPTED = "the engine was restarted while the task ran"
 

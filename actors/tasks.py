@@ -27,11 +27,11 @@ from actors.sessions import Sessions
 from actors.shelved_task import ShelvedTask
 from actors.store import Store
 from actors.task import LocalTask
-from actors.task_context import TaskServices
 from actors.task_handle import TaskHandle
 from actors.task_loader import TaskLoader
 from actors.task_record import TaskRecord
 from actors.task_reports import TaskReporter
+from actors.task_services import TaskServices
 
 
 class TasksOptions(msgspec.Struct, frozen=True):

@@ -25,8 +25,8 @@ from actors.router import Router, RouterOptions
 from actors.sessions import Sessions, SessionsOptions
 from actors.snapshots import Snapshots, SnapshotsOptions
 from actors.store import RetainedStore, StoreError
-from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
+from actors.task_services import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.timers import Timers
 from actors.tool import Toolbox

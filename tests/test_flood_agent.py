@@ -19,8 +19,9 @@ from actors.kept_topics import Keeping
 from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.retention import Retention
-from actors.task_context import RunningContext, TaskServices
+from actors.task_context import RunningContext
 from actors.task_record import TaskRecord
+from actors.task_services import TaskServices
 from actors.timers import Timers
 from benchmarks.flood_agent import Flood, flood
 from tests.support.memory_store import MemoryStore

@@ -27,8 +27,8 @@ from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.spawner import Spawner
 from actors.supervisor import Supervisor
-from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
+from actors.task_services import TaskServices
 from actors.tasks import Tasks
 from actors.timers import Timers
 from tests.simulation.device import Device

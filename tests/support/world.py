@@ -28,9 +28,9 @@ from actors.router import Router
 from actors.sessions import Sessions, SessionsOptions
 from actors.sink import BrokenSink
 from actors.store import Store
-from actors.task_context import TaskServices
 from actors.task_launcher import TaskLauncher
 from actors.task_reports import TaskReport
+from actors.task_services import TaskServices
 from actors.tasks import Tasks, TasksOptions
 from actors.timers import Timers
 from actors.tool import ToolError, ToolSpec
