@@ -227,4 +227,5 @@ class RunningContext(TaskContext):
         """Who follows the session sees the answer grow, without following each task of it."""
         if text:
             self._text.append(text)
-        await self._emitter.emit(emitted, echo=session_echo(emitted, text, self.task_id))
+        echo = None if self._session is None else session_echo(emitted, text, self.task_id)
+        await self._emitter.emit(emitted, echo=echo)
