@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import trio
 
+from actors.commit_delay import CommitDelay
 from actors.errors import CallboardError, ErrorCode
 from actors.journal_batch import Batch
 from actors.journal_entries import Entry, Kept, fail, frees, topics_of
@@ -19,13 +20,6 @@ from actors.store_condition import StoreCondition
 
 _LAST_SECONDS = 5.0
 """How long what waits may take to be kept when the engine stops."""
-
-
-_CROWD = 16
-"""So many topics have to say something within `gather_seconds` for a commit to be worth waiting for. One producer alone
-never waits, nor does a task that begins, with all that is told of it elsewhere."""
-_FULL = 128
-"""Entries that share the price of a commit well enough: it does not wait for more."""
 
 
 class JournalOptions(msgspec.Struct, frozen=True):
@@ -89,10 +83,7 @@ class Journal:
         self._events = 0
         self._failures = 0
         self._last_commit_seconds = 0.0
-        self._commit_began = 0.0
-        self._recently = 0
-        """What the topics of the commits come to that began since `_recent_since`."""
-        self._recent_since = 0.0
+        self._delay = CommitDelay(self._options.gather_seconds)
         self._pause = self._options.retry_seconds[0]
 
     @property
@@ -128,7 +119,7 @@ class Journal:
         self._waiting.append(entry)
         if self._news is not None:
             self._news.set()
-        elif self._pressing is not None and self._presses(entry):
+        elif self._pressing is not None and self._delay.is_ended_by(entry, len(self._waiting)):
             self._pressing.set()
 
     def try_put(self, entry: Entry) -> bool:
@@ -183,9 +174,6 @@ class Journal:
         if is_refusable:
             self.check()
 
-    def _presses(self, entry: Entry) -> bool:
-        return entry.is_awaited or len(self._waiting) >= _FULL
-
     async def _finish(self) -> None:
         """Keeps all that waits, as long as the store takes it."""
         self._gather()
@@ -202,17 +190,12 @@ class Journal:
 
     async def _some_more(self) -> None:
         """Where many are at work, a little later more waits that can share the commit."""
-        if self._recently < _CROWD or any(map(self._presses, self._waiting)):
+        if self._delay.is_over(self._waiting):
             return
         self._pressing = trio.Event()
-        with trio.move_on_at(self._commit_began + self._options.gather_seconds):
+        with trio.move_on_at(self._delay.ends_at):
             await self._pressing.wait()
         self._pressing = None
-
-    def _note_topics(self, topics: int, began: float) -> None:
-        if began - self._recent_since >= self._options.gather_seconds:
-            self._recently, self._recent_since = 0, began
-        self._recently += topics
 
     def _gather(self) -> None:
         # A topic that is dropped may begin anew: what is of its next life belongs to the next commit.
@@ -236,7 +219,8 @@ class Journal:
     async def _commit(self) -> bool:
         ahead = self._freeing() if self.failure is not None else []
         batch = Batch(ahead or self._gathered)
-        self._commit_began = began = trio.current_time()
+        began = trio.current_time()
+        self._delay.note_begun(began)
         self._publisher.forget()
         write = batch.write
         try:
@@ -247,7 +231,7 @@ class Journal:
             return False
         self._commits += 1
         self._last_commit_seconds = trio.current_time() - began
-        self._note_topics(len(batch.deliveries), began)
+        self._delay.note_kept(len(batch.deliveries))
         if ahead:
             self._gathered = [entry for entry in self._gathered if not frees(entry)]
         else:
