@@ -4,88 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
-
-from hypothesis import given
-from hypothesis import strategies as st
 
 from actors.event import ChannelKey, Json, draft
 from actors.log import Log
 from actors.merge import merge_events
 from actors.retention import Retention
+from tests.support.wallet_frames import AT, NEWS, SESSION, TASK, Told, texts
 from transport.dialects.wallet_fold import TEXT_CHARACTERS
 from transport.dialects.wallet_projection import UPDATE_SECONDS, WalletProjection
-
-TASK = ChannelKey("task", "t1", "w")
-SESSION = ChannelKey("session", "s1", "w")
-NEWS = ChannelKey("system", "tasks", "w")
-AT = 1_700_000_000_000
-
-TYPES = (
-    "task.started",
-    "task.turn_started",
-    "task.turn_completed",
-    "task.waiting",
-    "task.completed",
-    "task.failed",
-    "task.cancelled",
-    "task.created",
-    "agent.message",
-    "agent.artifact",
-    "agent.tool_call",
-    "step.confirm",
-    "step.confirmed",
-    "message",
-    "broadcast",
-    "gap",
-    "else",
-)
-ENDS = ("task.completed", "task.failed", "task.cancelled")
-values = st.none() | st.integers(-5, 5) | st.text(max_size=5)
-bodies = values | st.dictionaries(
-    st.sampled_from(
-        ["content", "name", "prompt", "result", "error", "reason", "step_id", "session_id", "task_id", "role", "index"]
-    ),
-    values,
-)
-
-
-class Told:
-    """A projection, its sources, and what it has said."""
-
-    def __init__(self, since: int = 0) -> None:
-        self.projection = WalletProjection(since)
-        self.frames: list[dict[str, Any]] = []
-        self._at = AT
-        self._logs = {key: Log(key, Retention()) for key in (TASK, SESSION, NEWS)}
-
-    def event(self, key: ChannelKey, event_type: str, data: Json, *, now: float = 0.0, merge_key: str = "") -> None:
-        event = self._logs[key].append(draft(event_type, data, merge_key=merge_key, timestamp=self._at))
-        self._take(self.projection.project(event, now))
-
-    def task(self, event_type: str, data: Json = None, *, now: float = 0.0, merge_key: str = "") -> None:
-        self.event(TASK, event_type, data, now=now, merge_key=merge_key)
-
-    def later(self) -> None:
-        """What follows is of a second later."""
-        self._at += 1000
-
-    def flush(self, now: float) -> None:
-        self._take(self.projection.flush(now))
-
-    def _take(self, drafts: Any) -> None:
-        for one in drafts:
-            frame = json.loads(one.body)
-            assert frame["type"] == one.event_type
-            self.frames.append(frame)
-
-    @property
-    def states(self) -> list[str]:
-        return [frame["task"]["status"]["state"] for frame in self.frames if frame["type"] == "task_update"]
-
-
-def texts(task: dict[str, Any], role: str) -> list[str]:
-    return [part["text"] for entry in task["history"] if entry["role"] == role for part in entry["parts"]]
 
 
 def test_a_task_that_never_began_has_failed() -> None:
@@ -264,45 +190,3 @@ def test_a_text_without_end_is_cut() -> None:
         told.task("agent.message", {"content": "x" * (TEXT_CHARACTERS // 2)})
     told.task("task.failed", {"error": "no"})
     assert sum(map(len, texts(told.frames[-1]["task"], "agent"))) == TEXT_CHARACTERS
-
-
-@given(st.lists(st.tuples(st.text(max_size=4), st.sampled_from(["", "tool", "flush", "ask"])), max_size=30))
-def test_the_texts_are_what_was_streamed(pieces: list[tuple[str, str]]) -> None:
-    told = Told()
-    told.task("task.started", {})
-    for number, (text, then) in enumerate(pieces):
-        told.task("agent.message", {"content": text}, now=number / 10)
-        match then:
-            case "tool":
-                told.task("agent.tool_call", {"name": "x"}, now=number / 10)
-            case "ask":
-                told.task("step.confirm", {"step_id": "s"}, now=number / 10)
-            case "flush":
-                told.flush(number / 10)
-            case _:
-                pass
-    whole = "".join(text for text, _ in pieces)
-    told.task("task.completed", {"result": whole})
-    last = told.frames[-1]["task"]
-    assert "".join(texts(last, "agent")) == whole
-    assert last["status"]["message"] == whole
-
-
-@given(st.lists(st.tuples(st.sampled_from([TASK, SESSION, NEWS]), st.sampled_from(TYPES), bodies), max_size=40))
-def test_any_events_are_taken_and_an_end_is_the_end(events: list[tuple[ChannelKey, str, Json]]) -> None:
-    told = Told()
-    ended = False
-    for number, (key, event_type, data) in enumerate(events):
-        if key != TASK or not ended:
-            told.event(key, event_type, data, now=number * 0.05)
-        # A feed lets a task go at its last event; of its creation it may hear later.
-        ended = ended or (key == TASK and event_type in ENDS)
-    told.event(NEWS, "task.created", {"task_id": TASK.topic}, now=100.0)
-    told.flush(math.inf)
-    assert told.projection.due == math.inf
-    tasks = [frame["task"] for frame in told.frames if frame["type"] == "task_update"]
-    states = [task["status"]["state"] for task in tasks if task["id"] == TASK.topic]
-    if "submitted" in states:
-        assert set(states[: states.index("submitted")]) <= {"unknown"}
-    assert not {"completed", "failed", "canceled"}.intersection(states[:-1])
-    assert bool({"completed", "failed", "canceled"}.intersection(states[-1:])) == ended
