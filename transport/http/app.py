@@ -16,7 +16,7 @@ from transport.http.batches import BatchesApi
 from transport.http.bodies import as_json, decode_body, decode_query
 from transport.http.channels import ChannelsApi
 from transport.http.claims import ClaimsApi
-from transport.http.errors import answer_errors, refused_as
+from transport.http.errors import ErrorAnswers
 from transport.http.event_stream import EventStreams
 from transport.http.identity import Gate, Rates
 from transport.http.openapi import openapi_document
@@ -44,7 +44,6 @@ def create_app(services: HttpServices) -> QuartTrio:
     app.config["BODY_TIMEOUT"] = None
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False
-    answer_errors(app)
     Origins(options.cors_origins, loopback_only=options.loopback_only).guard(app)
     rates = Rates(options.requests_per_second, options.requests_burst, options.users)
     gate = Gate(services.verifier, services.tickets, rates, auth_required=options.auth_required)
@@ -55,9 +54,9 @@ def create_app(services: HttpServices) -> QuartTrio:
     read_body = partial(_read_body, options.body_seconds)
     for route in routes:
         rule = route.path.replace("{", "<").replace("}", ">")
-        app.add_url_rule(
-            rule, f"{route.method} {rule}".replace(".", "_"), _view(route, gate, read_body), methods=[route.method]
-        )
+        app.add_url_rule(rule, _endpoint(route), _view(route, gate, read_body), methods=[route.method])
+    forms = {_endpoint(route): route.refusal for route in routes if route.refusal is not None}
+    ErrorAnswers(forms).guard(app)
     add_probes(app, services)
     add_pages(app, openapi_document(routes, version=options.version, auth_required=options.auth_required))
     return app
@@ -85,14 +84,6 @@ def _view(route: AnyRoute, gate: Gate, read_body: Callable[[], Awaitable[bytes]]
     admit = route.admit or gate.admit
 
     async def view(**path: str) -> Response:
-        try:
-            return await answer(path)
-        except CallboardError as error:
-            if route.refusal is None:
-                raise
-            return refused_as(route.refusal, error)
-
-    async def answer(path: dict[str, str]) -> Response:
         principal = await admit(request.method, request.headers, request.args)
         query = decode_query(request.args, route.query)
         raw = await read_body() if route.takes_bytes or route.body is not Nothing else b""
@@ -101,6 +92,11 @@ def _view(route: AnyRoute, gate: Gate, read_body: Callable[[], Awaitable[bytes]]
         return answered if isinstance(answered, Response) else _response(route, answered)
 
     return view
+
+
+def _endpoint(route: AnyRoute) -> str:
+    """Quart's name for the route."""
+    return f"{route.method} {route.path}".replace(".", "_")
 
 
 async def _read_body(seconds: float) -> bytes:

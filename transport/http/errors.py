@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from quart import Quart, Response
+from quart import Quart, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
@@ -32,7 +33,7 @@ class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Every answer that is not a success."""
+    """Every answer that is not a success, unless its route has a form of its own for them."""
 
     error: ErrorDetail
 
@@ -57,54 +58,64 @@ def error_response(
 
 
 class CodedRefusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Every answer of such a path that is not a success."""
+    """Every answer of such a route that is not a success, also where the engine fails."""
 
     code: int = -1
     msg: str
 
 
-def answer_errors(app: Quart) -> None:
-    """Has the application answer every error in this form."""
-    app.register_error_handler(CallboardError, _refused)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _crashed)
+class ErrorAnswers:
+    """How an application answers what was raised. Each request ends here at the latest: what is wrong with one must not
+    reach the others of its connection."""
 
+    def __init__(self, forms: Mapping[str, type[CodedRefusal]]) -> None:
+        """`forms`: by endpoint, of those that have one of their own."""
+        self._forms = forms
 
-def refused_as(form: type[CodedRefusal], error: CallboardError) -> Response:
-    """The refusal with a body in that form, made of its message."""
-    response = _refusal(error)
-    response.set_data(msgspec.json.encode(form(msg=error.message)))
-    return response
+    def guard(self, app: Quart) -> None:
+        """Has the application answer every error so."""
+        app.register_error_handler(CallboardError, self._refused)
+        app.register_error_handler(HTTPException, self._http_error)
+        app.register_error_handler(Exception, self._crashed)
 
+    # All are async for Quart's sake, which runs a plain function in a thread.
 
-async def _refused(error: CallboardError) -> Response:
-    return _refusal(error)
+    async def _refused(self, error: CallboardError) -> Response:
+        retry_after = error.retry_after
+        if retry_after is None and error.code.retry_helps:
+            retry_after = _RETRY_SECONDS
+        return self._answer(
+            http_status(error.code), error.code, error.message, retry_after=retry_after, details=error.details
+        )
 
+    async def _http_error(self, error: HTTPException) -> Response | HTTPException:
+        if isinstance(error, RoutingException) or error.code is None:
+            return error
+        status = HTTPStatus(error.code)
+        response = self._answer(status, _CODES.get(status, status.name), _message(error))
+        for name, value in error.get_headers():
+            if name == "Allow":
+                response.headers[name] = value
+        return response
 
-def _refusal(error: CallboardError) -> Response:
-    retry_after = error.retry_after
-    if retry_after is None and error.code.retry_helps:
-        retry_after = _RETRY_SECONDS
-    return error_response(
-        http_status(error.code), error.code, error.message, retry_after=retry_after, details=error.details
-    )
+    async def _crashed(self, error: Exception) -> Response:
+        _log.error("a request failed", exc_info=error)
+        return self._answer(500, ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
 
-
-async def _http_error(error: HTTPException) -> Response | HTTPException:
-    if isinstance(error, RoutingException) or error.code is None:
-        return error
-    status = HTTPStatus(error.code)
-    response = error_response(status, _CODES.get(status, status.name), _message(error))
-    for name, value in error.get_headers():
-        if name == "Allow":
-            response.headers[name] = value
-    return response
-
-
-async def _crashed(error: Exception) -> Response:
-    # The edge of a request: what is wrong with one must not reach the others of its connection.
-    _log.error("a request failed", exc_info=error)
-    return error_response(500, ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
+    def _answer(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        details: dict[str, Json] | None = None,
+    ) -> Response:
+        response = error_response(status, code, message, retry_after=retry_after, details=details)
+        form = self._forms.get(request.endpoint or "")
+        if form is not None:
+            response.set_data(msgspec.json.encode(form(msg=message)))
+        return response
 
 
 _CODES: dict[int, str] = {

@@ -6,9 +6,10 @@ from trio.testing import wait_all_tasks_blocked
 
 from actors.commands import ExecSession
 from tests.support.world import ADMIN
-from tests.transport.http.site import Site, open_site
+from tests.transport.http.site import Site, open_site, read
+from transport.http.services import HttpOptions
 from transport.pipeline_groups import KnownPipeline
-from transport.pipelines import PipelinesOptions
+from transport.pipelines import Pipelines, PipelinesOptions
 
 BASE = "/api/v1/pipelines/your-pipeline-uuid/ws"
 
@@ -94,3 +95,25 @@ async def test_with_a_list_of_pipelines_others_are_not_there(nursery: trio.Nurse
         "members": [{"user_id": "bob", "moderator": False, "online": False}],
     }
     assert (await site.get("/api/v1/pipelines/mine/ws/members", status=403))["code"] == -1
+
+
+async def test_what_is_refused_before_it_is_read_has_the_same_form(nursery: trio.Nursery) -> None:
+    site = open_site(nursery, options=HttpOptions(body_bytes=1000))
+    for status, body, headers in (
+        (413, b" " * 1001, {}),
+        (415, b"{}", {"Content-Encoding": "gzip"}),
+        (403, b"{}", {"Origin": "https://strange.example"}),
+    ):
+        refused = await read(await site.request("POST", f"{BASE}/broadcast", data=body, headers=headers), status)
+        assert (set(refused), refused["code"]) == ({"code", "msg"}, -1)
+
+
+async def test_so_has_what_fails(site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Pipelines, "broadcast", fail)
+    failed = await site.post(f"{BASE}/broadcast", {"message": "x"}, user="p", status=500)
+    assert failed == {"code": -1, "msg": "the engine failed to answer; it has logged why"}
+    assert "broken" in caplog.text
