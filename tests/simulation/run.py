@@ -72,6 +72,7 @@ def _determined(seed: int) -> Iterator[None]:
         patch.object(trio_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True),
         patch.object(Pace, "is_due", seldom),
         patch("time.time", lambda: _NOW),
+        patch("time.time_ns", lambda: int((_NOW + trio.current_time()) * 1e9)),
     ):
         try:
             yield

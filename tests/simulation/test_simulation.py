@@ -40,6 +40,16 @@ def test_a_seed_is_a_schedule_and_a_schedule_one_course_of_events(seed: int) -> 
     assert run_schedule(make_schedule(seed + 1)).trace != outcome.trace
 
 
+@pytest.mark.parametrize("seed", [46, 293, 294])
+def test_this_machines_clock_has_no_part_in_it(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here frames are longer or shorter by the digits of the time that they tell."""
+    outcomes = []
+    for milliseconds in (1_790_000_000_000, 1_790_000_000_123):
+        monkeypatch.setattr(time, "time_ns", lambda now=milliseconds: now * 1_000_000)
+        outcomes.append(run_schedule(make_schedule(seed)))
+    assert outcomes[0] == outcomes[1]
+
+
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_finds_a_defect(name: str) -> None:
     assert _first_failure(name) is not None
