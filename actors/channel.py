@@ -124,7 +124,7 @@ class Channel(ABC):
     @abstractmethod
     async def redact(self, redaction: Redaction, *, lasting: bool) -> None:
         """Takes back what is in the log, at once, and what waits to be appended; `lasting`, also all that is published
-        later. Raises as `submit`."""
+        later. Raises as `add`."""
 
     @abstractmethod
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
