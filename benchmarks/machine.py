@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-LIBRARIES = ("trio", "wsproto", "hypercorn", "quart", "msgspec", "orjson")
+LIBRARIES = ("trio", "websockets", "hypercorn", "quart", "msgspec", "orjson")
 
 
 class Machine(msgspec.Struct, frozen=True):

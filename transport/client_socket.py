@@ -18,9 +18,10 @@ from actors.subscription import Encoder
 from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
+from transport.control_frames import PING
 from transport.conversation import Conversation
 from transport.unbegun import drop
-from transport.websocket import PING, WebSocket
+from transport.websocket import WebSocket
 
 Speaks: TypeAlias = "Callable[[ClientSocket], Conversation]"
 """Starts a client's conversation in some dialect."""

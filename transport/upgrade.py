@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from wsproto.utilities import generate_accept_token
+from websockets.utils import accept_key
 
 from actors.errors import ErrorCode
 from transport.head import RequestHead
@@ -38,7 +38,7 @@ def upgrade_refusal(head: RequestHead) -> bytes | None:
 def switching_protocols(head: RequestHead) -> bytes:
     """The answer to a good upgrade. Neither a subprotocol nor an extension is chosen."""
     key = head.header("sec-websocket-key") or ""
-    return b"%b%b\r\n\r\n" % (_ANSWER, generate_accept_token(key.encode("ascii")))
+    return b"%b%b\r\n\r\n" % (_ANSWER, accept_key(key).encode())
 
 
 def _bad_request(message: str) -> bytes:

@@ -1,22 +1,18 @@
-"""The server's side of one WebSocket after its upgrade (RFC 6455): wsproto between a stream and an outbox."""
+"""The server's side of one WebSocket after its upgrade (RFC 6455): between a stream and an outbox."""
 
 from __future__ import annotations
 
-from io import StringIO
-
 import trio
-from wsproto.frame_protocol import Frame, FrameProtocol, Opcode, ParseFailed
+from websockets.frames import Frame, Opcode
 
 from actors.errors import CloseCode
 from actors.outbox import Outbox
 from actors.rate import TokenBucket
 from actors.sink import BrokenSink
 from transport.byte_stream import ByteStream
-
-# Control frames are built without looking at a connection's state, so that one builder serves all.
-_CONTROL = FrameProtocol(client=False, extensions=[])
-
-PING = bytes(_CONTROL.ping())
+from transport.control_frames import close_frame, pong
+from transport.frame_reader import FrameReader, UnreadableError, said_at_close
+from transport.message_assembly import MessageAssembly
 
 _SLICE_SECONDS = 0.00025
 """How long the frames of one read are handled before the other clients have their turn."""
@@ -46,13 +42,13 @@ class WebSocket:
         "_frames",
         "_held",
         "_held_bytes",
-        "_message",
         "_message_bytes",
+        "_messages",
         "_outbox",
         "_over",
         "_resume_at",
-        "_size",
         "_slice_end",
+        "_small_read",
         "_spare",
         "_stream",
     )
@@ -64,14 +60,11 @@ class WebSocket:
         self._outbox = outbox
         self._message_bytes = message_bytes
         self._spare = spare
-        self._frames: FrameProtocol | None = None
-        """Made when something comes: many a client only listens."""
-        self._message: StringIO | None = None
-        """The fragments of a message that is not complete."""
-        self._size = 0
-        """How many bytes of it have come."""
-        self._binary = bytearray() if binary else None
-        """The fragments of a binary message that is not complete; None where the dialect has text only."""
+        self._binary = binary
+        # Both are made when something comes: many a client only listens.
+        self._frames: FrameReader | None = None
+        self._messages: MessageAssembly | None = None
+        self._small_read = False
         self._held: list[bytes] | None = None
         """What this slice answers. Made when there is something: an idle connection holds few objects."""
         self._held_bytes = 0
@@ -150,19 +143,16 @@ class WebSocket:
         come or never will, the other clients shall have their turn, or the outbox is full."""
         while self._goes_on and (frame := self._next_frame()) is not None:
             match frame.opcode:
-                case Opcode.TEXT:
-                    if (text := self._add(frame)) is not None:
-                        return text
                 case Opcode.PING:
-                    self.reply(bytes(_CONTROL.pong(_payload(frame))))
-                case Opcode.BINARY if self._binary is not None:
-                    if (data := self._add_binary(frame, self._binary)) is not None:
-                        return data
-                case Opcode.BINARY:
+                    self.reply(pong(frame.data))
+                case Opcode.PONG:
+                    pass
+                case Opcode.BINARY if not self._binary:
                     self.send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
                 case _:
-                    pass
-            if len(frame.payload) < _SMALL_BYTES:
+                    if (message := self._add(frame)) is not None:
+                        return message
+            if len(frame.data) < _SMALL_BYTES:
                 self.charge()
         return None
 
@@ -227,32 +217,36 @@ class WebSocket:
     def _take(self, data: bytes) -> None:
         if data:
             if self._frames is None:
-                self._frames = FrameProtocol(client=False, extensions=[])
-            self._frames.receive_bytes(data)
+                self._frames = FrameReader(self._message_bytes)
+            self._frames.feed(data)
+            self._small_read = len(data) < _SMALL_BYTES
             self._behind = True
         else:
             self._over = True
         self._slice_end = trio.current_time() + _SLICE_SECONDS
 
     def _next_frame(self) -> Frame | None:
-        """The next frame that has come, or a piece of a long one."""
+        """The next frame that has come whole, unless it is the client's last."""
         if self._frames is None:
             return None
         try:
-            frame = next(self._frames.received_frames(), None)
-        except ParseFailed as error:
-            self._end(error.code, str(error))
+            frame = self._frames.next()
+            if frame is None:
+                self._all_read(self._frames)
+            elif frame.opcode is Opcode.CLOSE:
+                said = said_at_close(frame)
+                self._end(said.code, said.reason)
+                return None
+        except UnreadableError as error:
+            self._end(error.code, error.reason)
             return None
-        self._behind = frame is not None
-        return None if frame is None else self._unless_close(frame)
+        return frame
 
-    def _unless_close(self, frame: Frame) -> Frame | None:
-        if frame.opcode is not Opcode.CLOSE:
-            return frame
-        if not isinstance(frame.payload, tuple):
-            raise TypeError(f"wsproto made no code and reason of a close frame: {frame.payload!r}")
-        self._end(*frame.payload)
-        return None
+    def _all_read(self, frames: FrameReader) -> None:
+        if self._behind and self._small_read and frames.is_amid_frame:
+            # A long frame in many small reads costs as much as many small frames.
+            self.charge()
+        self._behind = False
 
     def _end(self, code: int, reason: str) -> None:
         self._over = True
@@ -262,50 +256,16 @@ class WebSocket:
         """Sends what is to be sent, and a close frame unless one was sent before. Waits for nothing."""
         if not self._close_sent:
             self._close_sent = True
-            self._message = None
-            self.reply(bytes(_CONTROL.close(code, reason)))
+            self._messages = None
+            self.reply(close_frame(code, reason))
             self.flush()
 
-    def _add(self, frame: Frame) -> str | None:
-        """Adds a piece of a message and returns the message once it is whole."""
-        text = frame.payload
-        if not isinstance(text, str):
-            raise TypeError(f"wsproto made no text of a text frame: {text!r}")
-        self._size += len(text) if text.isascii() else len(text.encode())
-        if self._size > self._message_bytes:
-            self._refuse_size()
+    def _add(self, frame: Frame) -> str | bytes | None:
+        """The message that the frame ends. What cannot become one is answered by a close frame."""
+        if self._messages is None:
+            self._messages = MessageAssembly(self._message_bytes)
+        try:
+            return self._messages.add(frame)
+        except UnreadableError as error:
+            self._end(error.code, error.reason)
             return None
-        if self._message is not None:
-            self._message.write(text)
-            text = ""
-        elif not frame.message_finished:
-            self._message = StringIO()
-            self._message.write(text)
-        if not frame.message_finished:
-            return None
-        if self._message is not None:
-            text = self._message.getvalue()
-            self._message = None
-        self._size = 0
-        return text
-
-    def _add_binary(self, frame: Frame, message: bytearray) -> bytes | None:
-        """As `_add`, for a binary message."""
-        message += _payload(frame)
-        if len(message) > self._message_bytes:
-            self._refuse_size()
-            return None
-        if not frame.message_finished:
-            return None
-        data = bytes(message)
-        message.clear()
-        return data
-
-    def _refuse_size(self) -> None:
-        self.send_close(CloseCode.TOO_BIG, f"a message has at most {self._message_bytes} bytes")
-
-
-def _payload(frame: Frame) -> bytes:
-    if not isinstance(frame.payload, bytes):
-        raise TypeError(f"wsproto made no bytes of a frame that is not text: {frame.payload!r}")
-    return frame.payload

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import trio
 from wsproto.frame_protocol import Opcode
@@ -11,6 +9,7 @@ from wsproto.frame_protocol import Opcode
 from actors.event import ChannelKey, draft
 from tests.support.raw_websocket import PING, RawWebSocket, frame, text_frame
 from tests.transport.bystander import disturbed_gateway
+from tests.transport.server_frames import server_frames
 from transport.client_services import ClientOptions
 
 MIB = 1024 * 1024
@@ -128,16 +127,6 @@ async def test_a_small_limit_is_kept_in_one_packet_with_more_behind_it(caplog: p
         assert await client.closing() == 1009
 
 
-def opcodes(data: bytes) -> Iterator[int]:
-    """Of the server's frames, all of them short of 64 KiB. A library would stop reading at the close frame."""
-    while data:
-        size, head = data[1], 2
-        if size == 126:
-            size, head = int.from_bytes(data[2:4], "big"), 4
-        yield data[0] & 0x0F
-        data = data[head + size :]
-
-
 async def test_no_event_follows_the_close_frame(caplog: pytest.LogCaptureFixture) -> None:
     async with disturbed_gateway(caplog) as gateway:
 
@@ -155,4 +144,5 @@ async def test_no_event_follows_the_close_frame(caplog: pytest.LogCaptureFixture
                     await client.send(text_frame({"type": "ping"}) + closing)
                     data = b"".join([piece async for piece in client.stream])
                     busy.cancel_scope.cancel()
-                assert list(opcodes(data)).index(Opcode.CLOSE) == len(list(opcodes(data))) - 1
+                opcodes = [opcode for opcode, _ in server_frames(data)]
+                assert opcodes.index(Opcode.CLOSE) == len(opcodes) - 1

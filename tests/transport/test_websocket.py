@@ -87,6 +87,8 @@ async def test_only_one_close_frame_is_sent() -> None:
         (text_frame("\N{SNOWMAN}" * 333), None),
         (text_frame("\N{SNOWMAN}" * 334), 1009),
         (frame(0, b"x" * 600, first=Opcode.TEXT) + PING + frame(Opcode.CONTINUATION, b"x" * 401), 1009),
+        # A ping between the fragments is none of them, however little is left.
+        (frame(0, b"x" * 999, first=Opcode.TEXT) + PING + frame(Opcode.CONTINUATION, b"x"), None),
     ],
 )
 async def test_the_limit_counts_the_bytes_of_all_fragments(message: bytes, code: int | None) -> None:

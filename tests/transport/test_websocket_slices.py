@@ -48,11 +48,13 @@ def run_stepwise(test: Callable[[StepClock], Awaitable[None]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "flood", [frame(Opcode.PONG), frame(0, b"", first=0), PING], ids=["pongs", "empty fragments", "pings"]
+    "flood",
+    [frame(Opcode.PONG) * 500, frame(0, b"", first=0) * 500, PING * 500, frame(Opcode.PING) * 10_000],
+    ids=["pongs", "empty fragments", "pings", "ten thousand pings"],
 )
 def test_a_flood_of_small_frames_in_one_read_lets_others_run(flood: bytes) -> None:
     async def test(clock: StepClock) -> None:
-        stream = Recording(frame(0, b"a", first=Opcode.TEXT) + flood * 500 + frame(Opcode.CONTINUATION, b"b"), end=None)
+        stream = Recording(frame(0, b"a", first=Opcode.TEXT) + flood + frame(Opcode.CONTINUATION, b"b"), end=None)
         turns = []
 
         async def bystander() -> None:
@@ -194,6 +196,15 @@ async def test_the_longest_pause_is_a_second(autojump_clock: trio.testing.MockCl
     socket = open_on(Recording(PING * 3 + text_frame("x")), spare=TokenBucket(0.001, 1, trio.current_time()))
     assert await socket.receive() == "x"
     assert trio.current_time() == pytest.approx(2)
+
+
+async def test_one_whose_frame_comes_in_crumbs_is_read_more_slowly(autojump_clock: trio.testing.MockClock) -> None:
+    data = text_frame("x" * 306)
+    stream = Recording(*[data[start : start + 10] for start in range(0, len(data), 10)])
+    socket = open_on(stream, spare=TokenBucket(10, 20, trio.current_time()))
+    assert await socket.receive() == "x" * 306
+    # The read that completes it is none of these.
+    assert trio.current_time() == pytest.approx((len(data) // 10 - 20) / 10, abs=0.11)
 
 
 async def test_the_fragments_of_a_long_message_are_not_held_back(autojump_clock: trio.testing.MockClock) -> None:
