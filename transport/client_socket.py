@@ -15,6 +15,7 @@ from actors.outbox import Outbox
 from actors.principal import Principal
 from actors.rate import TokenBucket
 from actors.subscription import Encoder
+from transport.auth_deadline import AuthDeadline
 from transport.berth import Work
 from transport.byte_stream import ByteStream
 from transport.client_services import ClientServices
@@ -31,7 +32,7 @@ class ClientSocket:
     """Serves one client: reads its frames one by one, and has each answered in that order."""
 
     __slots__ = (
-        "_auth_deadline",
+        "_auth",
         "_beat_seconds",
         "_begun",
         "_bucket",
@@ -73,7 +74,8 @@ class ClientSocket:
         """Waits for a request, and carries none out."""
         self._begun: Awaitable[None] | None = None
         """What has to wait of what has come, until there is a task."""
-        self._auth_deadline = math.inf
+        self._auth: AuthDeadline | None = None
+        """While the client has yet to say who it is."""
         self._closing: tuple[CloseCode, str] | None = None
         self._bucket: TokenBucket | None = None
         self._conversation = speaks(self)
@@ -155,7 +157,7 @@ class ClientSocket:
     def abandon(self) -> None:
         """Clears away all of it but the socket."""
         drop(self._begun)
-        self._await_no_identity()
+        self._call_off_auth()
         self._conversation.end()
         self.connection.detach()
         self.services.connections.remove(self.connection)
@@ -178,17 +180,6 @@ class ClientSocket:
             self._socket.reply(frame)
             self._socket.flush()
 
-    async def finish(self, work: Awaitable[bytes], refuse: Callable[[Exception], bytes]) -> None:
-        """Replies with what the work comes to; `refuse` makes the reply to an error."""
-        # What was answered before does not wait for this.
-        self._socket.flush()
-        try:
-            reply = await work
-        # The edge of a request: what is wrong with one must not end all that its connection follows.
-        except Exception as error:  # noqa: BLE001
-            reply = refuse(error)
-        self._socket.reply(reply)
-
     def over_rate(self) -> CallboardError | None:
         """Counts one frame, whatever it holds; the error to answer it with, where it is one too many."""
         now = trio.current_time()
@@ -203,28 +194,22 @@ class ClientSocket:
 
     def await_identity(self) -> None:
         """From now on the client has some seconds to say who it is."""
-        now = trio.current_time()
-        self._auth_deadline = now + self._options.auth_seconds
-        if self._stream.berth is not None:
-            self._stream.berth.call_after(self._options.auth_seconds, now)
+        self._auth = AuthDeadline(self._options.auth_seconds, self._stream.berth)
 
     def identify(self, principal: Principal, device_id: str | None) -> str:
         """Makes this the connection of a user's device, and returns its id. The same user again renews its credential;
         another one starts with nothing subscribed."""
         connection = self.connection
         same_user = connection.principal is not None and connection.principal.user_id == principal.user_id
-        if not same_user and connection.principal is not None:
-            connection.detach()
         device = device_id or (connection.device_id if same_user else "") or f"device-{secrets.token_hex(6)}"
         self.services.connections.identify(connection, principal, device)
-        self._await_no_identity()
+        self._call_off_auth()
         return device
 
-    def _await_no_identity(self) -> None:
-        if self._auth_deadline != math.inf:
-            self._auth_deadline = math.inf
-            if self._stream.berth is not None:
-                self._stream.berth.call_off(self._options.auth_seconds)
+    def _call_off_auth(self) -> None:
+        if self._auth is not None:
+            self._auth.call_off()
+            self._auth = None
 
     @property
     def principal(self) -> Principal:
@@ -292,20 +277,20 @@ class ClientSocket:
     @property
     def is_overdue(self) -> bool:
         """Whether it has not said in time who it is."""
-        return self._auth_deadline <= trio.current_time()
+        return self._auth is not None and self._auth.has_passed
 
     def _begin_wait(self) -> bool:
         """From now on `close` need not wait for a command. False where either side closes already."""
         # Not left to `receive`: it is a checkpoint, at which an event could follow the close frame.
         if self._closing is not None or self._socket.ended:
             return False
-        if self._reading is not None and self._auth_deadline != math.inf:
-            self._reading.deadline = self._auth_deadline
+        if self._reading is not None and self._auth is not None:
+            self._reading.deadline = self._auth.at
         self._idle = True
         return True
 
     def _end_wait(self) -> None:
         """A command is not cut short where its client has not authenticated in time."""
         self._idle = False
-        if self._closing is None and self._reading is not None and self._auth_deadline != math.inf:
+        if self._closing is None and self._reading is not None and self._auth is not None:
             self._reading.deadline = math.inf

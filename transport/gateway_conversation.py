@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Mapping
-from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -114,7 +113,17 @@ class GatewayConversation:
         if isinstance(work, bytes):
             self._client.reply(work)
             return None
-        return self._client.finish(work, partial(_error_reply, request))
+        return self._reply_with(request, work)
+
+    async def _reply_with(self, request: gateway.Request, work: Awaitable[bytes]) -> None:
+        # What was answered before does not wait for this.
+        self._client.flush()
+        try:
+            reply = await work
+        # The edge of a request: what is wrong with one must not end all that its connection follows.
+        except Exception as error:  # noqa: BLE001
+            reply = _error_reply(request, error)
+        self._client.reply(reply)
 
     def _authenticate(self, request_id: gateway.RequestId, auth: gateway.Auth) -> Awaitable[bytes] | bytes:
         known = self._client.services.verifier.recall(auth.token)
