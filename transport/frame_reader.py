@@ -13,6 +13,9 @@ from websockets.frames import Close, CloseCode, Frame
 
 from transport.control_frames import CONTROL_BYTES
 
+_SHORTEST_HEAD = 6
+"""Of a masked frame: two bytes and the mask."""
+
 _Frames = Generator[Frame | None, None, None]
 
 
@@ -53,7 +56,7 @@ class FrameReader:
 
         Raises UnreadableError; there is no next one then.
         """
-        if self._received.is_used_up:
+        if self._received.start == len(self._received.data):
             self._received.clear()
             return None
         try:
@@ -88,10 +91,6 @@ class _Received:
         self.start = 0
         self.at = 0
 
-    @property
-    def is_used_up(self) -> bool:
-        return self.start == len(self.data)
-
     def add(self, data: bytes) -> None:
         del self.data[: self.start]
         self.at -= self.start
@@ -113,7 +112,8 @@ class _Received:
     def end_of(self, frame: Frame) -> Frame:
         """What comes now is the next one's. Raises ProtocolError where the parser has read more than it needs."""
         size = len(frame.data)
-        if self.at - self.start - size != _head_bytes(size):
+        head = self.at - self.start - size
+        if head != _SHORTEST_HEAD and head != _head_bytes(size):
             raise ProtocolError("the length of a frame takes more bytes than it needs")
         self.start = self.at
         return frame
@@ -127,7 +127,7 @@ def _parse(received: _Received, frame_bytes: int) -> _Frames:
 
 
 def _head_bytes(size: int) -> int:
-    """Of a masked frame with so long a payload: two and the mask, and two or eight where the length needs them."""
+    """Of a masked frame with so long a payload: two or eight more where the length needs them."""
     if size <= CONTROL_BYTES:
-        return 6
-    return 8 if size < 1 << 16 else 14
+        return _SHORTEST_HEAD
+    return _SHORTEST_HEAD + (2 if size < 1 << 16 else 8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from io import StringIO
 
-from websockets.frames import CloseCode, Frame, Opcode
+from websockets.frames import CONT, TEXT, CloseCode, Frame
 from websockets.typing import BytesLike
 
 from transport.frame_reader import UnreadableError, too_long
@@ -35,7 +35,7 @@ class MessageAssembly:
         Raises UnreadableError at the first frame with which it cannot be a message any more.
         """
         data, fragments = frame.data, self._fragments
-        if (frame.opcode is Opcode.CONT) is (fragments is None):
+        if (frame.opcode is CONT) is (fragments is None):
             expected = "a message begins with another" if fragments is None else "a message goes on with a continuation"
             raise UnreadableError(CloseCode.PROTOCOL_ERROR, f"{expected} frame")
         size = self._bytes + len(data)
@@ -43,7 +43,7 @@ class MessageAssembly:
             raise too_long(self._message_bytes)
         try:
             if fragments is None:
-                is_text = frame.opcode is Opcode.TEXT
+                is_text = frame.opcode is TEXT
                 if frame.fin:
                     return str(data, "utf-8") if is_text else bytes(data)
                 self._fragments = fragments = _Text() if is_text else _Binary()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import trio
-from websockets.frames import Frame, Opcode
+from websockets.frames import BINARY, CLOSE, CONT, PING, TEXT, Frame
 
 from actors.errors import CloseCode
 from actors.outbox import Outbox
@@ -142,16 +142,14 @@ class WebSocket:
         """The next of the messages that came with the last one. None where it is `receive`'s turn: the next has yet to
         come or never will, the other clients shall have their turn, or the outbox is full."""
         while self._goes_on and (frame := self._next_frame()) is not None:
-            match frame.opcode:
-                case Opcode.PING:
-                    self.reply(pong(frame.data))
-                case Opcode.PONG:
-                    pass
-                case Opcode.BINARY if not self._binary:
-                    self.send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
-                case _:
-                    if (message := self._add(frame)) is not None:
-                        return message
+            opcode = frame.opcode
+            if opcode is TEXT or opcode is CONT or (opcode is BINARY and self._binary):
+                if (message := self._add(frame)) is not None:
+                    return message
+            elif opcode is PING:
+                self.reply(pong(frame.data))
+            elif opcode is BINARY:
+                self.send_close(CloseCode.UNSUPPORTED, "this protocol has text frames only")
             if len(frame.data) < _SMALL_BYTES:
                 self.charge()
         return None
@@ -191,12 +189,11 @@ class WebSocket:
 
     @property
     def _goes_on(self) -> bool:
-        now = trio.current_time()
         return (
-            self._resume_at <= now < self._slice_end
+            self._resume_at <= trio.current_time() < self._slice_end
             and self._held_bytes < _HELD_BYTES
             and self._outbox.has_room
-            and not self.ended
+            and not (self._over or self._close_sent)
         )
 
     async def _next_slice(self) -> None:
@@ -233,7 +230,7 @@ class WebSocket:
             frame = self._frames.next()
             if frame is None:
                 self._all_read(self._frames)
-            elif frame.opcode is Opcode.CLOSE:
+            elif frame.opcode is CLOSE:
                 said = said_at_close(frame)
                 self._end(said.code, said.reason)
                 return None
