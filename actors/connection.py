@@ -109,7 +109,8 @@ class Connection:
                     raise
                 if (over := admit_to_end(self._router, principal, channel, topic, start)) is not None:
                     others.append(over)
-        if len(self._named) + len(keys.keys() - self._named) > self._max:
+        # Those that it names already count once. Mostly all together are too few for that to matter.
+        if len(self._named) + len(keys) > self._max and len(self._named | keys.keys()) > self._max:
             raise CallboardError(ErrorCode.RATE_LIMITED, f"a connection holds at most {self._max} subscriptions")
         if follows:
             others.append(admit_to_all(self._router, principal, channel, starts))

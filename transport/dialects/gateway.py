@@ -240,13 +240,16 @@ def _convert(data: object, kind: type[_Payload]) -> _Payload:
 
 
 def _subscribe(asked: _SubscribePayload) -> Subscribe:
+    if asked.snapshot and not asked.topics:
+        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "payload: `snapshot` is for `topics` that are named")
+    return Subscribe(asked.channel, asked.topics, _since(asked) if asked.since else {}, asked.snapshot)
+
+
+def _since(asked: _SubscribePayload) -> dict[str, Start]:
     if asked.topics and (unasked := asked.since.keys() - set(asked.topics)):
         message = f"payload: `since` names {min(unasked)!r}, which is not among `topics`"
         raise CallboardError(ErrorCode.INVALID_PAYLOAD, message)
-    if asked.snapshot and not asked.topics:
-        raise CallboardError(ErrorCode.INVALID_PAYLOAD, "payload: `snapshot` is for `topics` that are named")
-    since = {topic: _start(start) for topic, start in asked.since.items()}
-    return Subscribe(asked.channel, asked.topics, since, asked.snapshot)
+    return {topic: _start(start) for topic, start in asked.since.items()}
 
 
 def _start(since: _SinceObject | str) -> Start:
