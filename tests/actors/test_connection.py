@@ -144,6 +144,20 @@ async def test_a_refused_subscription_changes_nothing(autojump_clock: trio.abc.C
         nursery.cancel_scope.cancel()
 
 
+async def test_a_topic_that_is_held_counts_once_against_the_bound(autojump_clock: trio.abc.Clock) -> None:
+    async with trio.open_nursery() as nursery:
+        world = World(nursery, AGENTS)
+        connection, _ = world.connect(BOB)
+        world.watch(connection, "app", *map(str, range(99)))
+        world.watch(connection, "app", *map(str, range(100)))
+        assert connection.subscriptions == 100
+        with pytest.raises(CallboardError) as refused:
+            world.watch(connection, "app", "99", "100")
+        assert refused.value.code is ErrorCode.RATE_LIMITED
+        assert connection.subscriptions == 100
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("whole", [True, False])
 async def test_an_open_question_is_asked_again(autojump_clock: trio.abc.Clock, whole: bool) -> None:
     async with trio.open_nursery() as nursery:
