@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from operator import length_hint
 
+from actors.broadcast import BROKEN
 from actors.outbox import Outbox
+from actors.slots import Slots
 from actors.subscription import Subscription
 
 _SLICE = 256
 """Sends between two pauses of a fan-out: about a millisecond in which nobody else runs."""
-_BROKEN = -1
+_MANY = 32
+"""From so many in step on they are written to together, where there is a broadcast: for fewer it saves nothing."""
 
 
 class Audience:
@@ -21,13 +25,15 @@ class Audience:
     it has a cursor of its own then, and falls in again with the first event that its socket takes whole.
     """
 
-    __slots__ = ("_apart", "_before", "_dissolved", "_in_step", "_offset", "_passed", "_writes")
+    __slots__ = ("_apart", "_before", "_dissolved", "_in_step", "_offset", "_passed", "_slots", "_writes")
 
     def __init__(self) -> None:
         self._apart: dict[Subscription, None] = {}
         self._in_step: list[Subscription] = []
         self._writes: list[Callable[[bytes], int]] = []
         """The outboxes' `write_nowait`, place by place as in `_in_step`."""
+        self._slots: Slots | None = None
+        """Made when there are many."""
         self._passed = 0
         """So many in front stand at `_offset`; the others, whom a fan-out has yet to come to, at `_before`."""
         self._offset = 0
@@ -109,14 +115,19 @@ class Audience:
     def fall_out(self, subscription: Subscription) -> None:
         """Only for one that is in step here. Its cursor stays where it stands."""
         place, offset = subscription.place, self.offset_at(subscription.place)
+        if self._slots is not None:
+            self._slots.free(place, subscription.outbox)
         # Those whom a fan-out has passed stay in front: the last of them fills the gap, and the last of all its place.
         if place < self._passed:
             self._passed -= 1
-            self._put(place, self._in_step[self._passed], self._writes[self._passed])
+            self._move(self._passed, place)
             place = self._passed
-        last, write = self._in_step.pop(), self._writes.pop()
-        if place < len(self._in_step):
-            self._put(place, last, write)
+        if place != len(self._in_step) - 1:
+            self._move(len(self._in_step) - 1, place)
+        self._in_step.pop()
+        self._writes.pop()
+        if self._slots is not None:
+            self._slots.pop()
         subscription.in_step = None
         subscription.offset = offset
         subscription.outbox.fell_out(subscription)
@@ -131,20 +142,49 @@ class Audience:
         subscription.place = len(self._in_step)
         self._in_step.append(subscription)
         self._writes.append(subscription.outbox.write_nowait)
+        if self._slots is not None:
+            self._slots.append()
         self._passed += 1
 
     def _fall_out_all(self) -> None:
         while self._in_step:
             self.fall_out(self._in_step[-1])
 
-    def _put(self, place: int, subscription: Subscription, write: Callable[[bytes], int]) -> None:
-        self._in_step[place], self._writes[place] = subscription, write
+    def _move(self, source: int, place: int) -> None:
+        subscription = self._in_step[place] = self._in_step[source]
         subscription.place = place
+        self._writes[place] = self._writes[source]
+        if self._slots is not None:
+            self._slots.move(source, place)
 
     def _are_at(self, offset: int) -> bool:
         return self._passed == len(self._in_step) and (self._offset == offset or not self._in_step)
 
     def _write_slice(self, frames: bytes) -> None:
+        if len(self._in_step) < _MANY or not self._write_together(frames):
+            self._write_one_by_one(frames)
+
+    def _write_together(self, frames: bytes) -> bool:
+        """False, and nothing is written, where that cannot be."""
+        subscriptions = self._in_step[self._passed : self._passed + _SLICE]
+        if self._slots is None:
+            broadcast = subscriptions[0].outbox.broadcast
+            if broadcast is None:
+                return False
+            self._slots = Slots(broadcast, len(self._in_step))
+        written = self._slots.write(subscriptions, self._passed, frames)
+        if written is None:
+            return False
+        self._passed += len(subscriptions)
+        if written:
+            # Whatever comes of one: of the others' the rest must be kept as well.
+            with ExitStack() as stack:
+                for subscription, taken in zip(subscriptions, written, strict=True):
+                    if taken != len(frames):
+                        stack.callback(self._cut_short, subscription.outbox, frames, taken)
+        return True
+
+    def _write_one_by_one(self, frames: bytes) -> None:
         end, size = self._passed + _SLICE, len(frames)
         while writes := self._writes[self._passed : end]:
             rest, taken = iter(writes), size
@@ -156,7 +196,7 @@ class Audience:
             except BlockingIOError:
                 taken = 0
             except OSError:
-                taken = _BROKEN
+                taken = BROKEN
             finally:
                 # Whatever is raised, who has been written to counts as passed. To count in the loop costs each of them.
                 self._passed += len(writes) - length_hint(rest)
@@ -171,13 +211,13 @@ class Audience:
         except BlockingIOError:
             taken = 0
         except OSError:
-            taken = _BROKEN
+            taken = BROKEN
         if taken != len(frames):
             self._cut_short(self._in_step[0].outbox, frames, taken)
 
     def _cut_short(self, outbox: Outbox, frames: bytes, taken: int) -> None:
         """By either the outbox becomes busy, and so falls out of step, also of what is left of this slice."""
-        if taken == _BROKEN:
+        if taken == BROKEN:
             outbox.abort()
         else:
             outbox.not_taken(frames, taken)

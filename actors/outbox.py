@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
+from actors.broadcast import Broadcast
 from actors.cursor import advance, read_on, read_page
 from actors.event import Event
 from actors.joined_frames import READ_EVENTS, JoinedFrames, join_frames
@@ -77,6 +78,16 @@ class Outbox:
         self._closing = False
         self.busy = False
         """True while a writer runs, and for ever once the connection is broken or closing."""
+
+    @property
+    def broadcast(self) -> Broadcast | None:
+        """As its sink's."""
+        return self._sink.broadcast
+
+    @property
+    def fileno(self) -> int:
+        """As its sink's."""
+        return self._sink.fileno
 
     def offer(self, subscription: Subscription, before: int, tail: int, frames: bytes) -> bool:
         """Delivers the events after `before` up to `tail`, which `frames` encodes, and returns whether it keeps up.

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from actors.broadcast import Broadcast
+
 
 class BrokenSink(ConnectionError):
     """The peer is gone: nothing written from now on arrives."""
 
 
 class Sink(Protocol):
-    """The write end of one connection. Only its outbox writes to it."""
+    """The write end of one connection. Only its outbox writes to it, or has it written to by the broadcast."""
+
+    @property
+    def broadcast(self) -> Broadcast | None:
+        """What can write to it and to many others at once; None where nothing can."""
+        ...
+
+    @property
+    def fileno(self) -> int:
+        """Its socket's descriptor; -1 once closed, and where it has none of its own."""
+        ...
 
     def write_nowait(self, data: bytes | memoryview, /) -> int:
         """Hands bytes to the kernel and returns how many it took: what a non-blocking `socket.send` does, and may be.

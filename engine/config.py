@@ -34,6 +34,9 @@ class Server(Section, frozen=True, kw_only=True):
     """How long running tasks may go on after SIGTERM."""
     public_without_auth: bool = False
     """Allows `auth.required = false` on an address that others can reach."""
+    io_uring: bool = True
+    """Events go to large audiences by Linux's io_uring, where the system has it and allows it: one system call for
+    hundreds of clients. Without, each client costs one."""
     cors_origins: tuple[Origin, ...] = ()
     """Pages of these origins may use the engine from a browser, with credentials, beside its own pages."""
 

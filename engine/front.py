@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import partial
 from importlib.metadata import version
 
+import structlog
+
+from actors.broadcast import Broadcast
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
 from actors.principal import Verifier
@@ -38,12 +41,17 @@ from transport.pipelines import Pipelines, PipelinesOptions
 from transport.poller import Poller
 from transport.realtime_agent import RealtimeAgent, RealtimeOptions
 from transport.roster import Roster
+from transport.send_ring import SendRing
 from transport.steps_conversation import StepsDoor
 from transport.steps_desk import StepsDesk
 from transport.steps_stream import StepsStreamDoor
 from transport.wallet_conversation import WalletDoor
 from transport.wallet_identity import WalletIdentity
 from transport.wallets import Wallets
+
+_CROWDS = 2
+"""In how many large audiences a client can be, on average, and be written to together with the others."""
+_log = structlog.get_logger("callboard")
 
 
 class Front:
@@ -79,6 +87,7 @@ class Front:
             core.connection_actors.start_nowait,
             tally,
             lounge=Lounge(self.poller, lambda stream, berth: self._edge.welcome(stream, berth)),
+            broadcast=_broadcast(config),
         )
         self._steps = _steps_desk(config, core, services)
         app = create_app(self._http_services(config, services, tickets))
@@ -149,6 +158,16 @@ def _steps_desk(config: Config, core: Core, services: ClientServices) -> StepsDe
     options = RealtimeOptions(config.engine.default_agent, chosen.broadcast_interval_ms / 1000, chosen.buffer_size)
     verify_client = None if chosen.verify_client is None else load_verify_client(chosen.verify_client)
     return StepsDesk(services, core.toolbox, options, verify_client)
+
+
+def _broadcast(config: Config) -> Broadcast | None:
+    if not config.server.io_uring or config.server.tls_cert is not None:
+        return None
+    try:
+        return SendRing(_CROWDS * config.limits.connections)
+    except OSError as error:
+        _log.info("no io_uring: each client of a large audience costs a system call", reason=str(error))
+        return None
 
 
 def _listener_options(config: Config) -> ListenerOptions:

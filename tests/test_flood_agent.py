@@ -33,7 +33,8 @@ SUBSCRIBERS = 1000
 class RecordingSink:
     """Takes every write whole and keeps it."""
 
-    direct = True
+    broadcast = None
+    fileno = -1
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import trio
 
+from actors.broadcast import Broadcast
 from actors.sink import BrokenSink
 from transport.berth import Berth
 
@@ -52,6 +53,16 @@ class ByteStream(trio.abc.Stream):
     def berth(self) -> Berth | None:
         """Where whoever serves it may leave it while nothing comes; None where that takes a task."""
         return None
+
+    @property
+    def broadcast(self) -> Broadcast | None:
+        """As that of a `Sink`."""
+        return None
+
+    @property
+    def fileno(self) -> int:
+        """As that of a `Sink`."""
+        return -1
 
     @property
     @abstractmethod

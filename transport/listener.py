@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 import trio
 
+from actors.broadcast import Broadcast
 from actors.errors import ErrorCode
 from actors.pace import Pace
 from transport.berth import Berth, Guest, Work
@@ -76,14 +77,17 @@ class Listener:
         tally: Tally,
         accept: Accept = socket.socket.accept,
         lounge: Lounge | None = None,
+        broadcast: Broadcast | None = None,
     ) -> None:
-        """`lounge`: where connections without TLS wait while they need no task. None: each has one."""
+        """`lounge`: where connections without TLS wait while they need no task. None: each has one. `broadcast`: what
+        may write to many of them at once."""
         self._options = options
         self._serve = serve
         self._spawn = spawn
         self._tally = tally
         self._accept = accept
         self._lounge = lounge
+        self._broadcast = broadcast
         self._tls: ssl.SSLContext | None = None
         self._sockets: list[socket.socket] = []
         self._connections: dict[str, SocketStream] = {}
@@ -153,7 +157,7 @@ class Listener:
             await trio.lowlevel.checkpoint()
 
     def _admit(self, sock: socket.socket, peer: Address, refusals: trio.Nursery) -> None:
-        stream = SocketStream(sock, peer)
+        stream = SocketStream(sock, peer, self._broadcast)
         if len(self._connections) >= self._options.max_connections:
             self._tally.refused += 1
             if self._tls is None and self._refusing < _MOST_REFUSALS:

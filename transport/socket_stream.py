@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 import trio
 
+from actors.broadcast import Broadcast
 from transport.berth import Berth
 from transport.byte_stream import RECEIVE_BYTES, Address, ByteStream
 
@@ -29,6 +30,7 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
 
     __slots__ = (
         "_berth",
+        "_broadcast",
         "_finished",
         "_heard_all",
         "_last_received",
@@ -40,8 +42,9 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
 
     write_nowait: Callable[[bytes | memoryview], int]
 
-    def __init__(self, sock: socket.socket, peer: Address) -> None:
+    def __init__(self, sock: socket.socket, peer: Address, broadcast: Broadcast | None = None) -> None:
         super().__init__()
+        self._broadcast = broadcast
         sock.setblocking(False)
         self._sock = sock
         # Python ignores SIGPIPE, so that a plain send has the semantics of MSG_NOSIGNAL.
@@ -85,8 +88,11 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         return self._berth is not None and self._berth.parked
 
     @property
+    def broadcast(self) -> Broadcast | None:
+        return self._broadcast
+
+    @property
     def fileno(self) -> int:
-        """-1 once closed."""
         return self._sock.fileno()
 
     def lie_at(self, berth: Berth) -> None:

@@ -9,6 +9,7 @@ import trio
 
 from actors.agent import Agent
 from actors.agents import Agents
+from actors.broadcast import Broadcast
 from actors.channels import Channels
 from actors.channels_options import ChannelsOptions
 from actors.childspec import ChildSpec
@@ -68,6 +69,8 @@ class MemorySink:
 
     def __init__(self, room: int | None = None, *, direct: bool = True) -> None:
         self.direct = direct
+        self.broadcast: Broadcast | None = None
+        self.fileno = -1
         self.written = bytearray()
         self.writes = 0
         self.aborted = False

@@ -96,7 +96,8 @@ class TopicTelling:
 class PullSink:
     """A sink that a reader empties. It holds at most `capacity` bytes: one who writes more waits for the reader."""
 
-    direct = True
+    broadcast = None
+    fileno = -1
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
