@@ -166,22 +166,22 @@ class Audience:
 
     def _write_together(self, frames: bytes) -> bool:
         """False, and nothing is written, where that cannot be."""
-        subscriptions = self._in_step[self._passed : self._passed + _SLICE]
         if self._slots is None:
-            broadcast = subscriptions[0].outbox.broadcast
+            broadcast = self._in_step[0].outbox.broadcast
             if broadcast is None:
                 return False
             self._slots = Slots(broadcast, len(self._in_step))
-        written = self._slots.write(subscriptions, self._passed, frames)
+        places = range(self._passed, min(self._passed + _SLICE, len(self._in_step)))
+        written = self._slots.write(self._in_step, places, frames)
         if written is None:
             return False
-        self._passed += len(subscriptions)
+        self._passed = places.stop
         if written:
             # Whatever comes of one: of the others' the rest must be kept as well.
             with ExitStack() as stack:
-                for subscription, taken in zip(subscriptions, written, strict=True):
+                for place, taken in zip(places, written, strict=True):
                     if taken != len(frames):
-                        stack.callback(self._cut_short, subscription.outbox, frames, taken)
+                        stack.callback(self._cut_short, self._in_step[place].outbox, frames, taken)
         return True
 
     def _write_one_by_one(self, frames: bytes) -> None:

@@ -43,25 +43,26 @@ class Slots:
             self._outboxes.discard(outbox)
             self._broadcast.free_slot(number)
 
-    def write(self, subscriptions: Sequence[Subscription], place: int, data: bytes) -> Sequence[int] | None:
-        """Writes to the subscriptions, which stand from `place` on, as a broadcast does. None, and nothing is written,
-        where that cannot be: `data` is too large for it, or not all of them can have a slot."""
+    def write(self, in_step: Sequence[Subscription], places: range, data: bytes) -> Sequence[int] | None:
+        """Writes to those at the places as a broadcast does. None, and nothing is written, where that cannot be: `data`
+        is too large for it, or not all of them can have a slot.
+
+        Nobody is looked at who has a slot: with thousands of them that is what a write would wait for.
+        """
         if len(data) > self._broadcast.largest:
             return None
-        numbers = self._numbers[place : place + len(subscriptions)]
+        numbers = self._numbers[places.start : places.stop]
         if NO_SLOT in numbers:
-            for index, subscription in enumerate(subscriptions):
-                if numbers[index] == NO_SLOT:
-                    number = self._take(subscription.outbox)
-                    if number == NO_SLOT:
-                        return None
-                    numbers[index] = self._numbers[place + index] = number
+            for place in places:
+                if self._numbers[place] == NO_SLOT and not self._take(place, in_step[place].outbox):
+                    return None
+            numbers = self._numbers[places.start : places.stop]
         return self._broadcast.write(numbers, data)
 
-    def _take(self, outbox: Outbox) -> int:
+    def _take(self, place: int, outbox: Outbox) -> bool:
         if outbox in self._outboxes or outbox.broadcast is not self._broadcast:
-            return NO_SLOT
-        number = self._broadcast.take_slot(outbox.fileno)
+            return False
+        number = self._numbers[place] = self._broadcast.take_slot(outbox.fileno)
         if number != NO_SLOT:
             self._outboxes.add(outbox)
-        return number
+        return number != NO_SLOT
