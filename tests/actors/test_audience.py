@@ -12,17 +12,22 @@ from actors.audience import Audience
 from actors.log import Log
 from actors.outbox import Outbox, OutboxOptions
 from actors.subscription import Subscription
+from tests.support.broadcasts import MemoryBroadcast
 from tests.support.drafts import check_tiles, fact, log_of, read_back
 from tests.support.world import Lines, MemorySink
 
 
 class Hall:
-    """An audience of so many, all in step after a first event; `outboxes` serve several subscriptions each."""
+    """An audience of so many, all in step after a first event; `outboxes` serve several subscriptions each.
+
+    There is a broadcast, but by itself it is for more than they are.
+    """
 
     def __init__(self, nursery: trio.Nursery, count: int, each: int = 1) -> None:
         self.log: Log = log_of()
         self.encoder = Lines()
         self.sinks = [MemorySink() for _ in range(count)]
+        self.broadcast = MemoryBroadcast(self.sinks)
         options = OutboxOptions(stall_seconds=1e6)
         self.outboxes = [Outbox(sink, nursery.start_soon, options) for sink in self.sinks]
         self.audience = Audience()
@@ -54,12 +59,20 @@ class Hall:
             check_tiles([read_back(line) for line in self.sinks[client].lines if line != "reply"], 0, self.log.tail)
 
 
+@pytest.fixture(params=["one by one", "together"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How those who are in step are written to."""
+    if request.param == "together":
+        monkeypatch.setattr("actors.audience._MANY", 1)
+    return str(request.param)
+
+
 @pytest.fixture
 def slices_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("actors.audience._SLICE", 2)
 
 
-@pytest.mark.usefixtures("slices_of_two")
+@pytest.mark.usefixtures("slices_of_two", "way")
 @pytest.mark.parametrize("client", range(6))
 async def test_who_becomes_busy_at_a_pause_keeps_its_cursor(autojump_clock: trio.abc.Clock, client: int) -> None:
     async with trio.open_nursery() as nursery:
@@ -82,7 +95,7 @@ async def test_who_becomes_busy_at_a_pause_keeps_its_cursor(autojump_clock: trio
         hall.check(*range(6))
 
 
-@pytest.mark.usefixtures("slices_of_two")
+@pytest.mark.usefixtures("slices_of_two", "way")
 @pytest.mark.parametrize("leaves", range(6))
 async def test_who_leaves_at_a_pause_gets_nothing_more(autojump_clock: trio.abc.Clock, leaves: int) -> None:
     async with trio.open_nursery() as nursery:
@@ -102,7 +115,7 @@ async def test_who_leaves_at_a_pause_gets_nothing_more(autojump_clock: trio.abc.
         hall.check(*{0, 1, 2, 4, 5} - {leaves})
 
 
-@pytest.mark.usefixtures("slices_of_two")
+@pytest.mark.usefixtures("slices_of_two", "way")
 @pytest.mark.parametrize("waked", [True, False])
 async def test_a_delivery_that_is_given_up_leaves_nobody_behind(autojump_clock: trio.abc.Clock, waked: bool) -> None:
     async with trio.open_nursery() as nursery:
@@ -119,7 +132,7 @@ async def test_a_delivery_that_is_given_up_leaves_nobody_behind(autojump_clock: 
         hall.check(*range(5))
 
 
-@pytest.mark.usefixtures("slices_of_two")
+@pytest.mark.usefixtures("slices_of_two", "way")
 async def test_who_is_not_yet_in_step_may_leave_at_a_pause_too(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         hall = Hall(nursery, 2)
@@ -152,6 +165,7 @@ async def test_what_breaks_off_with_an_error_counts_who_was_written_to(autojump_
         hall.check(0, 1, 3, 4)
 
 
+@pytest.mark.usefixtures("way")
 async def test_two_subscriptions_of_one_outbox_never_cut_into_each_other(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         hall = Hall(nursery, 3, each=2)
@@ -167,6 +181,7 @@ async def test_two_subscriptions_of_one_outbox_never_cut_into_each_other(autojum
         assert hall.offsets == [4] * 6
 
 
+@pytest.mark.usefixtures("way")
 async def test_of_those_behind_one_wakes_its_outbox_for_another_in_step(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         hall = Hall(nursery, 2)
@@ -177,7 +192,7 @@ async def test_of_those_behind_one_wakes_its_outbox_for_another_in_step(autojump
         assert [sink.lines for sink in hall.sinks] == [["1-1 fact 1"] * 2] * 2
 
 
-@pytest.mark.usefixtures("slices_of_two")
+@pytest.mark.usefixtures("slices_of_two", "way")
 async def test_a_topic_that_is_no_more_is_not_held_by_its_readers(autojump_clock: trio.abc.Clock) -> None:
     async with trio.open_nursery() as nursery:
         hall = Hall(nursery, 3)
@@ -193,6 +208,7 @@ async def test_a_topic_that_is_no_more_is_not_held_by_its_readers(autojump_clock
         assert not any(outbox.busy for outbox in outboxes)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("taken", [0, 3])
 async def test_few_are_handed_events_at_once_and_catch_up_where_they_were_cut_short(
@@ -216,6 +232,7 @@ async def test_few_are_handed_events_at_once_and_catch_up_where_they_were_cut_sh
         hall.check(*range(count))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("count", [1, 2])
 async def test_one_of_few_whose_peer_is_gone_is_given_up_alone(autojump_clock: trio.abc.Clock, count: int) -> None:
     async with trio.open_nursery() as nursery:

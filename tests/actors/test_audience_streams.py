@@ -18,6 +18,7 @@ from actors.outbox import Outbox, OutboxOptions
 from actors.position import Position
 from actors.retention import Retention
 from actors.subscription import Subscription
+from tests.support.broadcasts import MemoryBroadcast
 from tests.support.drafts import fact
 from tests.support.spawners import CrashOnce, RestartingSpawner
 from tests.support.world import MemorySink
@@ -50,12 +51,13 @@ async def contained(writer: Callable[[], Awaitable[None]]) -> None:
 class Crowd:
     """Carries out the steps on several clients, and reads what each has got as it would."""
 
-    def __init__(self, nursery: trio.Nursery, rooms: list[int | None]) -> None:
+    def __init__(self, nursery: trio.Nursery, rooms: list[int | None], slots: int) -> None:
         spawner = RestartingSpawner(nursery)
         spawner.gate.set()
         self.channels = Channels(spawner, {"app": Retention(seconds=1e12)})
         self.encoders = (Fragile("x"), Fragile("y"))
         self.sinks = [MemorySink(room, direct=room != 1) for room in rooms]
+        self.broadcast = MemoryBroadcast(self.sinks, slots)
         options = OutboxOptions(batch_bytes=50, replies_bytes=10**6)
         self.outboxes = [
             Outbox(sink, lambda writer: nursery.start_soon(contained, writer), options) for sink in self.sinks
@@ -101,6 +103,12 @@ class Crowd:
         if subscription is not None:
             self.channels.unsubscribe(subscription)
             self.outboxes[client].put_nowait(f"{encoder.name}- {topic} 0\n".encode())
+
+    def leave(self) -> None:
+        for client, held in enumerate(self.held):
+            for encoder, topic in tuple(held):
+                self.unsubscribe(client, encoder, topic)
+        assert not self.broadcast.taken
 
     async def check(self) -> None:
         for encoder in self.encoders:
@@ -151,21 +159,30 @@ steps = st.lists(
 )  # fmt: skip
 
 
-async def live_through(script: list[Step], rooms: list[int | None]) -> None:
+async def live_through(script: list[Step], rooms: list[int | None], slots: int) -> None:
     async with trio.open_nursery() as nursery:
-        crowd = Crowd(nursery, rooms)
+        crowd = Crowd(nursery, rooms, slots)
         for client in range(CLIENTS):
             crowd.subscribe(client, crowd.encoders[client % 3 == 0], TOPICS[client % 2], 0)
             crowd.subscribe(client, crowd.encoders[0], TOPICS[0], 0)
         for one in script:
             await crowd.carry_out(one)
         await crowd.check()
+        crowd.leave()
         nursery.cancel_scope.cancel()
 
 
 @settings(max_examples=200, deadline=None)
-@given(steps, st.lists(st.one_of(st.none(), st.integers(0, 120)), min_size=CLIENTS, max_size=CLIENTS))
-def test_each_client_sees_its_exact_sequence(script: list[Step], rooms: list[int | None]) -> None:
+@given(
+    steps,
+    st.lists(st.one_of(st.none(), st.integers(0, 120)), min_size=CLIENTS, max_size=CLIENTS),
+    st.sampled_from([(1000, 1000), (1, 1000), (2, 1000), (1, 5)]),
+)
+def test_each_client_sees_its_exact_sequence(
+    script: list[Step], rooms: list[int | None], together: tuple[int, int]
+) -> None:
+    """`together`: from how many in step on they are written to together, and how many slots there are for that."""
+    many, slots = together
     # A pause after every second of them: what happens in the midst of a fan-out is the point.
-    with patch("actors.audience._SLICE", 2):
-        trio.run(live_through, script, rooms, clock=MockClock())
+    with patch("actors.audience._SLICE", 2), patch("actors.audience._MANY", many):
+        trio.run(live_through, script, rooms, slots, clock=MockClock())
