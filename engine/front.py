@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from importlib.metadata import version
 
-import structlog
-
 from actors.broadcast import Broadcast
 from actors.errors import CloseCode
 from actors.outbox import OutboxOptions
@@ -41,7 +39,7 @@ from transport.pipelines import Pipelines, PipelinesOptions
 from transport.poller import Poller
 from transport.realtime_agent import RealtimeAgent, RealtimeOptions
 from transport.roster import Roster
-from transport.send_ring import SendRing
+from transport.send_ring import open_send_ring
 from transport.steps_conversation import StepsDoor
 from transport.steps_desk import StepsDesk
 from transport.steps_stream import StepsStreamDoor
@@ -51,7 +49,6 @@ from transport.wallets import Wallets
 
 _CROWDS = 2
 """In how many large audiences a client can be, on average, and be written to together with the others."""
-_log = structlog.get_logger("callboard")
 
 
 class Front:
@@ -161,13 +158,10 @@ def _steps_desk(config: Config, core: Core, services: ClientServices) -> StepsDe
 
 
 def _broadcast(config: Config) -> Broadcast | None:
+    # Under TLS each client's bytes are its own.
     if not config.server.io_uring or config.server.tls_cert is not None:
         return None
-    try:
-        return SendRing(_CROWDS * config.limits.connections)
-    except OSError as error:
-        _log.info("no io_uring: each client of a large audience costs a system call", reason=str(error))
-        return None
+    return open_send_ring(_CROWDS * config.limits.connections)
 
 
 def _listener_options(config: Config) -> ListenerOptions:

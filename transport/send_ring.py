@@ -11,13 +11,22 @@ import socket
 from array import array
 from collections.abc import Sequence
 
-from actors.broadcast import BROKEN, NO_SLOT
+from actors.broadcast import BROKEN, NO_SLOT, Broadcast
 from transport.io_uring import FIXED_FILE, OP_SEND, IoUring
 
 _ENTRIES = 512
 _LARGEST = 256 * 1024
 _WOULD_BLOCK = frozenset({-errno.EAGAIN, -errno.EWOULDBLOCK})
 _log = logging.getLogger("callboard.send_ring")
+
+
+def open_send_ring(slots: int) -> Broadcast | None:
+    """A SendRing; None where the system has no io_uring for us, which the log says."""
+    try:
+        return SendRing(slots)
+    except OSError as error:
+        _log.info("no io_uring, so that each client of a large audience costs a system call: %s", error)
+        return None
 
 
 class SendRing:

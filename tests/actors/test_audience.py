@@ -51,6 +51,11 @@ class Hall:
         self.audience.deliver_at_once(event.offset - 1, event.offset, self.encoder.encode(event))
 
     @property
+    def calls(self) -> int:
+        """How often they were written to together."""
+        return self.broadcast.calls
+
+    @property
     def offsets(self) -> list[int]:
         return [subscription.offset for subscription in self.subscriptions]
 
