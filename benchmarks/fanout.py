@@ -5,6 +5,9 @@
 The server is pinned to one core, the load generator to another. Each measurement starts its server anew; the servers
 take turns, and each figure is the median of the repetitions. Everybody's messages are as large as Callboard's.
 
+The C loop calls `send` for each delivery. Callboard has io_uring send to hundreds at once, where the system has it; without
+it is measured apart.
+
 What is sent one event a write is in the memory of each of them: at full speed a log on the disk joins what waits for a
 commit. What durability costs is measured apart, with a publisher that waits for each event's commit before it goes on.
 """
@@ -30,6 +33,7 @@ SUBJECTS = {
     Load("mixed"): "half WebSocket, half SSE, {x} subscribers",
     Load("ws", batch=JOINED): "WebSocket, 16 events a write, {x} subscribers",
     Load("sse", batch=JOINED): "SSE, 16 events a write, {x} subscribers",
+    Load("ws", alone=True): "WebSocket, a system call for each delivery, {x} subscribers",
     Load("ws", kept=True): "WebSocket, each event committed before it is sent, {x} subscribers",
 }
 """By load, whatever the number of subscribers."""

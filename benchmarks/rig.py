@@ -41,7 +41,8 @@ class Load(msgspec.Struct, frozen=True):
     `connections` that read and `stalled` that do not; `fill` large events come first.
 
     Callboard's log is in memory, as that of the peers. With `kept` it is on the disk, and each event is committed
-    before the next one is published.
+    before the next one is published. `alone`: Callboard makes a system call for each delivery, as it does without
+    io_uring.
     """
 
     transport: str = "ws"
@@ -51,6 +52,7 @@ class Load(msgspec.Struct, frozen=True):
     stalled: int = 0
     fill: int = 0
     kept: bool = False
+    alone: bool = False
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -170,7 +172,7 @@ class Rig:
             # To a small audience each emit is a fan-out of its own, after which nothing is left to wait for.
             pause = 4 + load.connections // 128 if load.connections > ChannelsOptions().in_place else 0
             order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill, kept=load.kept)
-            with self.callboard(False, {} if load.kept else IN_MEMORY) as callboard:
+            with self.callboard(False, _settings(load)) as callboard:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
                 scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}
@@ -255,6 +257,10 @@ class Rig:
             bare = round(counted.message_bytes / max(1, counted.deliveries))
             self._pads[kind, kept] = max(0, EVENT_BYTES - bare), max(EVENT_BYTES, bare)
         return self._pads[kind, kept]
+
+
+def _settings(load: Load) -> dict[str, str]:
+    return {**({} if load.kept else IN_MEMORY), **({"SERVER__IO_URING": "false"} if load.alone else {})}
 
 
 def attempt(server: str, measure: Callable[[], T]) -> T | Failed:
