@@ -5,8 +5,8 @@
 The server is pinned to one core, the load generator to another. Each measurement starts its server anew; the servers
 take turns, and each figure is the median of the repetitions. Everybody's messages are as large as Callboard's.
 
-The C loop calls `send` for each delivery. Callboard has io_uring send to hundreds at once, where the system has it; without
-it is measured apart.
+The C loop calls `send` for each delivery. Callboard has io_uring send to hundreds at once, where the system has it;
+what it does without is measured apart.
 
 What is sent one event a write is in the memory of each of them: at full speed a log on the disk joins what waits for a
 commit. What durability costs is measured apart, with a publisher that waits for each event's commit before it goes on.

@@ -103,4 +103,4 @@ def test_measures_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert (tmp_path / "fanout.svg").read_text().startswith("<svg")
     printed = capsys.readouterr()
     assert "| WebSocket, 100 subscribers, deliveries/s |" in printed.out
-    assert "[6/6]" in printed.err
+    assert "[7/7]" in printed.err
