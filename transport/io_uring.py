@@ -13,6 +13,7 @@ import os
 import sys
 import weakref
 from array import array
+from contextlib import suppress
 from ctypes import c_int32, c_long, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import ClassVar
 
@@ -111,7 +112,7 @@ class IoUring:
     @property
     def place(self) -> int:
         """The entry that the next round begins with. No round goes past the last entry."""
-        return self._tail[0] & (self.entries - 1)
+        return self._taken[0] & (self.entries - 1)
 
     def put_file(self, place: int, fd: int) -> None:
         """Puts an open file, or none for -1, at a place of the table. Raises OSError."""
@@ -123,14 +124,16 @@ class IoUring:
         """Hands over the next `count` entries. Returns what came of each, as its system call would or as an error
         number below 0, and the entry's `user_data`; both are good until the next round. They are fewer only where the
         kernel has failed: the others were not done, and will not be."""
-        begin = self._tail[0]
+        begin = self._taken[0]
         self._tail[0] = (begin + count) & _WORD
         try:
-            done = _call(_ENTER, self._fd, count, count, _GETEVENTS, 0, 0)
-        except OSError:
-            done = 0
-        # Both rings move by the same number always, so that their places stay in step.
-        self._tail[0] = self._head[0] = (begin + done) & _WORD
+            with suppress(OSError):
+                _call(_ENTER, self._fd, count, count, _GETEVENTS, 0, 0)
+        finally:
+            # Whatever is raised, by a signal's handler too: what was not taken now must not be with the next round, whose
+            # bytes it would send. Both rings move by the same number always, so that their places stay in step.
+            end = self._tail[0] = self._head[0] = self._taken[0]
+        done = (end - begin) & _WORD
         first = begin & (self._completions - 1)
         return self._results[first : first + done], self._user_data[first : first + done]
 
@@ -145,6 +148,8 @@ class IoUring:
         size = ctypes.sizeof(Completion)
         end_of_order, end = offered.array + 4 * self.entries, ended.entries + size * self._completions
         rings = memoryview(mmap.mmap(self._fd, max(end_of_order, end), _SHARED, offset=_RINGS_AT))
+        self._taken = rings[offered.head : offered.head + 4].cast("I")
+        """Where the kernel stands among the entries handed over."""
         self._tail = rings[offered.tail : offered.tail + 4].cast("I")
         self._head = rings[ended.head : ended.head + 4].cast("I")
         self._results = rings[ended.entries : end].cast("i")[Completion.result.offset // 4 :: size // 4]

@@ -220,6 +220,29 @@ def test_a_ring_that_the_kernel_refuses_does_nothing(crowd: Crowd, monkeypatch: 
     assert crowd.read(0) in (b"", b"beforeafter")
 
 
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_round_that_is_interrupted_leaves_nothing_to_the_next(monkeypatch: pytest.MonkeyPatch, sent: bool) -> None:
+    """`sent`: whether the signal comes when the kernel is done with it, or before it begins."""
+    call = io_uring._call
+
+    def interrupted(number: int, *arguments: int) -> int:
+        if number != io_uring._ENTER:
+            return call(number, *arguments)
+        if sent:
+            call(number, *arguments)
+        raise KeyboardInterrupt
+
+    for make in broadcasts()[1:]:
+        crowd = Crowd(make(SLOTS), 20)
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(io_uring, "_call", interrupted)
+            crowd.write(b"event")
+        assert list(crowd.broadcast.write(crowd.slots[15:], b"next")) == []
+        first = b"event" if sent else b""
+        assert [crowd.read(place) for place in range(20)] == [first] * 15 + [first + b"next"] * 5
+        crowd.close()
+
+
 def test_where_the_system_has_none_the_log_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
