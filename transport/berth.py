@@ -92,6 +92,11 @@ class Berth:
         """Nobody looks then. Idempotent."""
         self._poller.call_off(seconds, self)
 
+    def leave(self) -> None:
+        """The socket is about to be closed; `wake` follows. The kernel would tell of it as long as anybody else holds
+        it, and some do so for a second after io_uring has let go of it."""
+        self._poller.remove(self._fileno)
+
     def wake(self) -> None:
         """Has its guest attend to it. Nothing happens where the connection has a task."""
         if self._stepping:

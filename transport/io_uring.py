@@ -130,8 +130,8 @@ class IoUring:
             with suppress(OSError):
                 _call(_ENTER, self._fd, count, count, _GETEVENTS, 0, 0)
         finally:
-            # Whatever is raised, by a signal's handler too: what was not taken now must not be with the next round, whose
-            # bytes it would send. Both rings move by the same number always, so that their places stay in step.
+            # Whatever is raised, by a signal's handler too: what was not taken now must not go with the next round, and
+            # send its bytes. Both rings move by the same number always, so that their places stay in step.
             end = self._tail[0] = self._head[0] = self._taken[0]
         done = (end - begin) & _WORD
         first = begin & (self._completions - 1)

@@ -132,6 +132,8 @@ class SocketStream(ByteStream, trio.abc.HalfCloseableStream):
         await self.aclose()
 
     def _close(self) -> None:
+        if self._berth is not None:
+            self._berth.leave()
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
         if self._berth is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,7 +11,9 @@ import pytest
 import trio
 import trio.testing
 
+from transport.berth import Berth, Work
 from transport.poller import Poller
+from transport.socket_stream import SocketStream
 
 
 class Waiting:
@@ -75,6 +78,52 @@ async def test_who_was_removed_is_not_told(nursery: trio.Nursery, pair: tuple[Wa
     await trio.testing.wait_all_tasks_blocked()
     assert sorted((one.heard, other.heard)) == [b"", b"x"]
     assert len(poller) == 1
+
+
+class Idle:
+    """The guest of one connection, and its host."""
+
+    is_overdue = False
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def ready(self) -> Work | None:
+        raise AssertionError("nothing comes of one who was closed")
+
+    async def attend(self) -> None: ...
+
+    def turn_away(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+    def give_task(self, name: str, work: Work) -> None:
+        self.given += 1
+
+    def failed(self, name: str, error: Exception) -> None: ...
+
+    def leave(self, name: str) -> None: ...
+
+
+async def test_who_was_closed_has_left_though_its_socket_is_held_elsewhere(nursery: trio.Nursery) -> None:
+    poller, idle = Poller(), Idle()
+    await nursery.start(poller.run)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        stream = SocketStream(ours, ("peer", 1))
+        berth = Berth("one", stream.fileno, idle, poller)
+        stream.lie_at(berth)
+        if not berth.park(idle):
+            pytest.skip("nobody waits in a poller here")
+        held = os.dup(stream.fileno)
+        try:
+            stream.abort()
+            theirs.send(b"x")
+            assert poller._epoll is not None
+            assert poller._epoll.poll(0) == []
+            assert (idle.given, berth.parked, len(poller)) == (1, False, 0)
+        finally:
+            os.close(held)
 
 
 class Busy:
