@@ -32,6 +32,12 @@ def uses_io_uring(engine: EngineProcess) -> bool:
     return any("io_uring" in str(link.readlink()) for link in Path(f"/proc/{engine.process.pid}/fd").iterdir())
 
 
+def entries_taken(engine: EngineProcess) -> list[int]:
+    """How many entries the kernel has taken from io_uring, for each of its descriptors. Older kernels do not say."""
+    told = [info.read_text().splitlines() for info in Path(f"/proc/{engine.process.pid}/fdinfo").iterdir()]
+    return [int(line.split()[1]) for lines in told for line in lines if line.startswith("SqHead:")]
+
+
 def one_turn(watchers: Iterable[Socket]) -> list[list[Event]]:
     return [watcher.events_until("burst.tick") for watcher in watchers]
 
@@ -67,4 +73,5 @@ def test_each_of_many_sees_all_though_some_lag_and_some_vanish(tmp_path: Path, a
             assert_gapless(events)
             assert unmerged(events) == unmerged(seen[0])
         assert seen[0][-1]["data"]["result"] == f"{20 * TURNS} pieces"
+        assert all(number > WATCHERS for number in entries_taken(engine))
         assert client.get(f"/api/v1/tasks/{task['task_id']}").json()["state"] == "completed"
