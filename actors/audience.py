@@ -12,7 +12,8 @@ from actors.slots import Slots
 from actors.subscription import Subscription
 
 _SLICE = 256
-"""Sends between two pauses of a fan-out: about a millisecond in which nobody else runs."""
+"""Sends between two pauses of a fan-out: about a millisecond in which nobody else runs, and twice that where all of
+them take a slot first."""
 _MANY = 16
 """From so many in step on they are written to together, where there is a broadcast. Eight break even."""
 
@@ -148,6 +149,8 @@ class Audience:
         self._passed += 1
 
     def _fall_out_all(self) -> None:
+        if self._slots is not None:
+            self._slots.free_all()
         while self._in_step:
             self.fall_out(self._in_step[-1])
 

@@ -28,8 +28,8 @@ class Broadcast(Protocol):
         """A slot for an open descriptor. NO_SLOT where there is none."""
         ...
 
-    def free_slot(self, slot: int) -> None:
-        """From now on it may be another's."""
+    def free_slots(self, slots: Sequence[int]) -> None:
+        """From now on each may be another's."""
         ...
 
     def write(self, slots: array[int], data: bytes) -> Sequence[int]:

@@ -41,7 +41,14 @@ class Slots:
         number, self._numbers[place] = self._numbers[place], NO_SLOT
         if number != NO_SLOT:
             self._outboxes.discard(outbox)
-            self._broadcast.free_slot(number)
+            self._broadcast.free_slots((number,))
+
+    def free_all(self) -> None:
+        """All will fall out: at once their slots cost a tenth of what they do one by one."""
+        taken = [number for number in self._numbers if number != NO_SLOT]
+        self._numbers = array("i", (NO_SLOT,)) * len(self._numbers)
+        self._outboxes.clear()
+        self._broadcast.free_slots(taken)
 
     def write(self, in_step: Sequence[Subscription], places: range, data: bytes) -> Sequence[int] | None:
         """Writes to those at the places as a broadcast does. None, and nothing is written, where that cannot be: `data`

@@ -20,13 +20,13 @@ from typing import ClassVar
 OP_SEND = 26
 FIXED_FILE = 1
 """Flag of an entry: `fd` is a place among the registered files."""
+NO_FILE = -1
 
 _SETUP, _ENTER, _REGISTER = 425, 426, 427
 _REGISTER_FILES, _REGISTER_FILES_UPDATE = 2, 6
 _GETEVENTS = 1
 _SINGLE_MMAP = 1
 _RINGS_AT, _ENTRIES_AT = 0, 0x10000000
-_NO_FILE = -1
 _SHARED = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # Linux alone has that one
 _WORD = 0xFFFFFFFF
 
@@ -106,7 +106,7 @@ class IoUring:
         self._completions = parameters.completions
         self._map_entries()
         self._map_rings(parameters.submission, parameters.completion)
-        none = array("i", (_NO_FILE,)) * files
+        none = array("i", (NO_FILE,)) * files
         _call(_REGISTER, self._fd, _REGISTER_FILES, none.buffer_info()[0], files)
 
     @property
@@ -114,11 +114,10 @@ class IoUring:
         """The entry that the next round begins with. No round goes past the last entry."""
         return self._taken[0] & (self.entries - 1)
 
-    def put_file(self, place: int, fd: int) -> None:
-        """Puts an open file, or none for -1, at a place of the table. Raises OSError."""
-        files = array("i", (fd,))
-        update = _FilesUpdate(place=place, files=files.buffer_info()[0])
-        _call(_REGISTER, self._fd, _REGISTER_FILES_UPDATE, ctypes.addressof(update), 1)
+    def put_files(self, place: int, fds: array[int]) -> None:
+        """Puts open files, or NO_FILE for none, at the places of the table from `place` on. Raises OSError."""
+        update = _FilesUpdate(place=place, files=fds.buffer_info()[0])
+        _call(_REGISTER, self._fd, _REGISTER_FILES_UPDATE, ctypes.addressof(update), len(fds))
 
     def submit(self, count: int) -> tuple[memoryview, memoryview]:
         """Hands over the next `count` entries. Returns what came of each, as its system call would or as an error

@@ -9,10 +9,10 @@ import mmap
 import resource
 import socket
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from actors.broadcast import BROKEN, NO_SLOT, Broadcast
-from transport.io_uring import FIXED_FILE, OP_SEND, IoUring
+from transport.io_uring import FIXED_FILE, NO_FILE, OP_SEND, IoUring
 
 _ENTRIES = 512
 _LARGEST = 256 * 1024
@@ -67,19 +67,20 @@ class SendRing:
             self._used += 1
         slot = self._free.pop()
         try:
-            self._ring.put_file(slot, fileno)
+            self._ring.put_files(slot, array("i", (fileno,)))
         except OSError:
             self._free.append(slot)
             return NO_SLOT
         return slot
 
-    def free_slot(self, slot: int) -> None:
-        try:
-            self._ring.put_file(slot, -1)
-        except OSError as error:
-            _log.error("io_uring keeps a socket: %s", error)
-        else:
-            self._free.append(slot)
+    def free_slots(self, slots: Sequence[int]) -> None:
+        for run in _runs(sorted(slots)):
+            try:
+                self._ring.put_files(run.start, array("i", (NO_FILE,)) * len(run))
+            except OSError as error:
+                _log.error("io_uring keeps sockets: %s", error)
+            else:
+                self._free += run
 
     def write(self, slots: array[int], data: bytes) -> Sequence[int]:
         self._stage(data)
@@ -124,4 +125,13 @@ class SendRing:
             slot = self.take_slot(near.fileno())
             if slot == NO_SLOT or self.write(array("i", (slot,)), b"?") or far.recv(2) != b"?":
                 raise OSError(errno.ENOTSUP, "io_uring does not send")
-            self.free_slot(slot)
+            self.free_slots((slot,))
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[range]:
+    """The numbers, which ascend, as few ranges."""
+    start = 0
+    for end in range(1, len(numbers) + 1):
+        if end == len(numbers) or numbers[end] != numbers[end - 1] + 1:
+            yield range(numbers[start], numbers[end - 1] + 1)
+            start = end

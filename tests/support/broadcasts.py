@@ -32,9 +32,10 @@ class MemoryBroadcast:
         self.taken[slot] = self._sinks[fileno]
         return slot
 
-    def free_slot(self, slot: int) -> None:
-        del self.taken[slot]
-        self._free.append(slot)
+    def free_slots(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            del self.taken[slot]
+            self._free.append(slot)
 
     def write(self, slots: array[int], data: bytes) -> Sequence[int]:
         sinks = [self.taken[slot] for slot in slots]
@@ -70,11 +71,12 @@ class SendLoop:
             return NO_SLOT
         return slot
 
-    def free_slot(self, slot: int) -> None:
-        held = self._slots[slot]
-        assert held is not None
-        held.close()
-        self._slots[slot] = None
+    def free_slots(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            held = self._slots[slot]
+            assert held is not None
+            held.close()
+            self._slots[slot] = None
 
     def write(self, slots: array[int], data: bytes) -> Sequence[int]:
         written = [self._send(slot, data) for slot in slots]

@@ -65,7 +65,7 @@ class Crowd:
         for sock in (*self.near, *self.far):
             sock.close()
         for slot in self.slots:
-            self.broadcast.free_slot(slot)
+            self.broadcast.free_slots((slot,))
 
 
 @pytest.fixture
@@ -117,13 +117,13 @@ def test_who_is_gone_is_told_alone_at_any_place_of_the_ring(crowd: Crowd) -> Non
     that is not taken whole."""
     for round_ in range(60):
         gone = (3, 17)[round_ // 30]
-        crowd.broadcast.free_slot(crowd.slots[gone])
+        crowd.broadcast.free_slots((crowd.slots[gone],))
         near, far = socket.socketpair()
         with near:
             crowd.slots[gone] = crowd.broadcast.take_slot(near.fileno())
         far.close()
         assert crowd.write(b"event") == [BROKEN if place == gone else 5 for place in range(20)]
-        crowd.broadcast.free_slot(crowd.slots[gone])
+        crowd.broadcast.free_slots((crowd.slots[gone],))
         crowd.slots[gone] = crowd.broadcast.take_slot(crowd.near[gone].fileno())
 
 
@@ -153,12 +153,12 @@ def test_a_slot_holds_its_socket_and_never_the_next_of_its_number(broadcast: Bro
         for end in (stranger, other_end):
             with pytest.raises(BlockingIOError):
                 end.recv(1)
-        broadcast.free_slot(slot)
+        broadcast.free_slots((slot,))
         assert far.recv(1) == b"", "only now the connection is closed"
 
 
 def test_a_slot_that_was_freed_reaches_nobody(crowd: Crowd) -> None:
-    crowd.broadcast.free_slot(crowd.slots[5])
+    crowd.broadcast.free_slots((crowd.slots[5],))
     assert crowd.write(b"event") == [BROKEN if place == 5 else 5 for place in range(20)]
     assert crowd.read(5) == b""
     assert crowd.broadcast.take_slot(crowd.near[5].fileno()) == crowd.slots[5]
@@ -170,11 +170,26 @@ def test_there_are_so_many_slots_and_no_more(broadcast: Broadcast) -> None:
         slots = [broadcast.take_slot(near.fileno()) for _ in range(SLOTS)]
         assert len(set(slots) - {NO_SLOT}) == SLOTS
         assert broadcast.take_slot(near.fileno()) == NO_SLOT
-        broadcast.free_slot(slots[9])
+        broadcast.free_slots((slots[9],))
         assert broadcast.take_slot(-1) == NO_SLOT
         assert broadcast.take_slot(near.fileno()) == slots[9]
-        for slot in slots:
-            broadcast.free_slot(slot)
+        broadcast.free_slots(slots)
+
+
+@given(st.lists(st.integers(0, 29), unique=True))
+def test_many_are_freed_at_once_in_any_order_and_no_other(gone: list[int]) -> None:
+    for make in broadcasts():
+        crowd = Crowd(make(SLOTS), 30)
+        crowd.broadcast.free_slots([crowd.slots[place] for place in gone])
+        assert crowd.write(b"event") == ([BROKEN if place in gone else 5 for place in range(30)] if gone else [])
+        for place in gone:
+            crowd.slots[place] = crowd.broadcast.take_slot(crowd.near[place].fileno())
+        assert len(set(crowd.slots)) == 30
+        assert crowd.write(b"more") == []
+        assert [crowd.read(place) for place in range(30)] == [
+            b"more" if place in gone else b"eventmore" for place in range(30)
+        ]
+        crowd.close()
 
 
 def test_a_closed_descriptor_has_no_slot(broadcast: Broadcast) -> None:
@@ -189,7 +204,7 @@ def test_a_closed_descriptor_has_no_slot(broadcast: Broadcast) -> None:
     with near, far:
         slot = broadcast.take_slot(near.fileno())
         assert slot != NO_SLOT
-        broadcast.free_slot(slot)
+        broadcast.free_slots((slot,))
 
 
 @settings(max_examples=50, deadline=None)
@@ -211,11 +226,11 @@ def test_whoever_lags_leaves_and_comes_each_gets_what_was_taken(steps: list[tupl
                     assert read[place] == taken[place]
                 case "leave":
                     if crowd.slots[place] != NO_SLOT:
-                        crowd.broadcast.free_slot(crowd.slots[place])
+                        crowd.broadcast.free_slots((crowd.slots[place],))
                         crowd.slots[place] = crowd.broadcast.take_slot(crowd.near[place].fileno())
                 case _:
                     slot = crowd.broadcast.take_slot(crowd.near[place].fileno())
-                    crowd.broadcast.free_slot(crowd.slots[place])
+                    crowd.broadcast.free_slots((crowd.slots[place],))
                     crowd.slots[place] = slot
         for place in range(40):
             assert read[place] + len(crowd.read(place)) == taken[place]
