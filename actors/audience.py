@@ -171,7 +171,7 @@ class Audience:
     def _write_together(self, frames: bytes) -> bool:
         """False, and nothing is written, where that cannot be."""
         if self._slots is None:
-            broadcast = self._in_step[0].outbox.broadcast
+            broadcast = self._in_step[0].outbox.sink.broadcast
             if broadcast is None:
                 return False
             self._slots = Slots(broadcast, len(self._in_step))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from actors.broadcast import Broadcast
 from actors.cursor import advance, read_on, read_page
 from actors.event import Event
 from actors.joined_frames import READ_EVENTS, JoinedFrames, join_frames
@@ -54,15 +53,15 @@ class Outbox:
         "_replies_bytes",
         "_rest",
         "_room",
-        "_sink",
         "_spawn",
         "busy",
+        "sink",
         "write_nowait",
     )
 
     def __init__(self, sink: Sink, spawn: SpawnTask, options: OutboxOptions) -> None:
         """`spawn` starts the writer's task. Who owns that may cancel it: the writer then gives its connection up."""
-        self._sink = sink
+        self.sink = sink
         self.write_nowait = sink.write_nowait
         """For the audience's loop over those in step. What it does not take is to be given to `not_taken`."""
         self._spawn = spawn
@@ -78,16 +77,6 @@ class Outbox:
         self._closing = False
         self.busy = False
         """True while a writer runs, and for ever once the connection is broken or closing."""
-
-    @property
-    def broadcast(self) -> Broadcast | None:
-        """As its sink's."""
-        return self._sink.broadcast
-
-    @property
-    def fileno(self) -> int:
-        """As its sink's."""
-        return self._sink.fileno
 
     def offer(self, subscription: Subscription, before: int, tail: int, frames: bytes) -> bool:
         """Delivers the events after `before` up to `tail`, which `frames` encodes, and returns whether it keeps up.
@@ -190,7 +179,7 @@ class Outbox:
         self._replies_bytes = 0
         self._rest = b""
         self._make_room()
-        self._sink.abort()
+        self.sink.abort()
 
     def statistics(self) -> OutboxStatistics:
         return OutboxStatistics(len(self._lagging), self._replies_bytes, len(self._rest))
@@ -246,7 +235,7 @@ class Outbox:
             part = data[start : start + _SLICE_BYTES]
             with trio.move_on_after(self._options.stall_seconds) as patience:
                 try:
-                    await self._sink.write_all(part)
+                    await self.sink.write_all(part)
                 except BrokenSink:
                     return False
             if patience.cancelled_caught:

@@ -67,9 +67,9 @@ class Slots:
         return self._broadcast.write(numbers, data)
 
     def _take(self, place: int, outbox: Outbox) -> bool:
-        if outbox in self._outboxes or outbox.broadcast is not self._broadcast:
+        if outbox in self._outboxes or outbox.sink.broadcast is not self._broadcast:
             return False
-        number = self._numbers[place] = self._broadcast.take_slot(outbox.fileno)
+        number = self._numbers[place] = self._broadcast.take_slot(outbox.sink.fileno)
         if number != NO_SLOT:
             self._outboxes.add(outbox)
         return number != NO_SLOT

@@ -54,6 +54,11 @@ class Load(msgspec.Struct, frozen=True):
     kept: bool = False
     alone: bool = False
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Callboard's, as `SECTION__KEY`."""
+        return {**({} if self.kept else IN_MEMORY), **({"SERVER__IO_URING": "false"} if self.alone else {})}
+
 
 class Window(msgspec.Struct, frozen=True):
     """Seconds from the first event to the beginning of the measurement, and of the measurement."""
@@ -172,7 +177,7 @@ class Rig:
             # To a small audience each emit is a fan-out of its own, after which nothing is left to wait for.
             pause = 4 + load.connections // 128 if load.connections > ChannelsOptions().in_place else 0
             order = Flood(rate=load.rate, pad=pad, window=load.batch, pause=pause, fill=load.fill, kept=load.kept)
-            with self.callboard(False, _settings(load)) as callboard:
+            with self.callboard(False, load.settings) as callboard:
                 task_id = callboard.create_flood(order)
                 paths = {"ws": GATEWAY_PATH, "sse": f"/api/v1/channels/task/{task_id}/events"}
                 scripts = {"ws": subscribe(task_id), "sse": ("--expect", "event: subscribed")}
@@ -257,10 +262,6 @@ class Rig:
             bare = round(counted.message_bytes / max(1, counted.deliveries))
             self._pads[kind, kept] = max(0, EVENT_BYTES - bare), max(EVENT_BYTES, bare)
         return self._pads[kind, kept]
-
-
-def _settings(load: Load) -> dict[str, str]:
-    return {**({} if load.kept else IN_MEMORY), **({"SERVER__IO_URING": "false"} if load.alone else {})}
 
 
 def attempt(server: str, measure: Callable[[], T]) -> T | Failed:

@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import resource
 import socket
 from array import array
 from collections.abc import Iterator
-from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.broadcast import BROKEN, NO_SLOT, Broadcast
-from tests.support.broadcasts import SendLoop
-from transport import io_uring, send_ring
+from tests.transport.socket_crowd import SLOTS, Crowd, broadcasts
 from transport.io_uring import IoUring
-from transport.send_ring import SendRing, open_send_ring
-
-SLOTS = 700
-
-
-def broadcasts() -> list[type[SendRing | SendLoop]]:
-    try:
-        IoUring(1, 1)
-    except OSError:
-        return [SendLoop]
-    return [SendLoop, SendRing]
 
 
 @pytest.fixture(params=broadcasts())
 def broadcast(request: pytest.FixtureRequest) -> Broadcast:
     made: Broadcast = request.param(SLOTS)
     return made
-
-
-class Crowd:
-    """So many connections over the kernel, each with a slot."""
-
-    def __init__(self, broadcast: Broadcast, count: int) -> None:
-        self.broadcast = broadcast
-        pairs = [socket.socketpair() for _ in range(count)]
-        self.near = [near for near, _ in pairs]
-        self.far = [far for _, far in pairs]
-        for sock in (*self.near, *self.far):
-            sock.setblocking(False)
-        self.slots = array("i", [broadcast.take_slot(near.fileno()) for near in self.near])
-        assert NO_SLOT not in self.slots
-
-    def write(self, data: bytes) -> list[int]:
-        return list(self.broadcast.write(self.slots, data))
-
-    def read(self, place: int) -> bytes:
-        data = b""
-        try:
-            while piece := self.far[place].recv(1 << 16):
-                data += piece
-        except BlockingIOError:
-            pass
-        return data
-
-    def close(self) -> None:
-        for sock in (*self.near, *self.far):
-            sock.close()
-        for slot in self.slots:
-            self.broadcast.free_slots((slot,))
 
 
 @pytest.fixture
@@ -235,75 +189,6 @@ def test_whoever_lags_leaves_and_comes_each_gets_what_was_taken(steps: list[tupl
         for place in range(40):
             assert read[place] + len(crowd.read(place)) == taken[place]
         crowd.close()
-
-
-def test_what_the_kernel_has_not_done_counts_as_not_taken(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    submit = IoUring.submit
-    for make in broadcasts()[1:]:
-        crowd = Crowd(make(SLOTS), 20)
-        monkeypatch.setattr(IoUring, "submit", lambda ring, count: submit(ring, min(count, 12)))
-        assert crowd.write(b"event") == [5] * 12 + [0] * 8
-        assert crowd.broadcast.largest == 0
-        assert [crowd.read(place) for place in range(20)] == [b"event"] * 12 + [b""] * 8
-        assert "io_uring has failed" in caplog.text
-        crowd.close()
-
-
-def test_a_ring_that_the_kernel_refuses_does_nothing(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = io_uring._call
-
-    def refuse(number: int, *arguments: int) -> int:
-        if number == io_uring._ENTER:
-            raise OSError(errno.ENOMEM, "no memory")
-        return call(number, *arguments)
-
-    if isinstance(crowd.broadcast, SendRing):
-        assert crowd.write(b"before") == []
-        monkeypatch.setattr(io_uring, "_call", refuse)
-        assert crowd.write(b"event") == [0] * 20
-        assert crowd.broadcast.largest == 0
-        monkeypatch.undo()
-        assert crowd.write(b"after") == []
-    assert crowd.read(0) in (b"", b"beforeafter")
-
-
-@pytest.mark.parametrize("sent", [False, True])
-def test_a_round_that_is_interrupted_leaves_nothing_to_the_next(monkeypatch: pytest.MonkeyPatch, sent: bool) -> None:
-    """`sent`: whether the signal comes when the kernel is done with it, or before it begins."""
-    call = io_uring._call
-
-    def interrupted(number: int, *arguments: int) -> int:
-        if number != io_uring._ENTER:
-            return call(number, *arguments)
-        if sent:
-            call(number, *arguments)
-        raise KeyboardInterrupt
-
-    for make in broadcasts()[1:]:
-        crowd = Crowd(make(SLOTS), 20)
-        with monkeypatch.context() as patched:
-            patched.setattr(io_uring, "_call", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                crowd.write(b"event")
-        assert list(crowd.broadcast.write(crowd.slots[15:], b"next")) == []
-        first = b"event" if sent else b""
-        assert [crowd.read(place) for place in range(20)] == [first] * 15 + [first + b"next"] * 5
-        crowd.close()
-
-
-def test_where_the_system_has_none_the_log_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(entries: int, files: int) -> NoReturn:
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(send_ring, "IoUring", refuse)
-    caplog.set_level("INFO")
-    assert open_send_ring(SLOTS) is None
-    assert "no io_uring" in caplog.text
-    assert "Operation not permitted" in caplog.text
 
 
 def test_no_more_slots_than_a_process_may_have_files() -> None:

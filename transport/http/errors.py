@@ -84,15 +84,17 @@ class ErrorAnswers:
         retry_after = error.retry_after
         if retry_after is None and error.code.retry_helps:
             retry_after = _RETRY_SECONDS
-        return self._answer(
+        response = error_response(
             http_status(error.code), error.code, error.message, retry_after=retry_after, details=error.details
         )
+        return self._in_form(response, error.message)
 
     async def _http_error(self, error: HTTPException) -> Response | HTTPException:
         if isinstance(error, RoutingException) or error.code is None:
             return error
         status = HTTPStatus(error.code)
-        response = self._answer(status, _CODES.get(status, status.name), _message(error))
+        message = _message(error)
+        response = self._in_form(error_response(status, _CODES.get(status, status.name), message), message)
         for name, value in error.get_headers():
             if name == "Allow":
                 response.headers[name] = value
@@ -100,18 +102,11 @@ class ErrorAnswers:
 
     async def _crashed(self, error: Exception) -> Response:
         _log.error("a request failed", exc_info=error)
-        return self._answer(500, ErrorCode.INTERNAL, "the engine failed to answer; it has logged why")
+        message = "the engine failed to answer; it has logged why"
+        return self._in_form(error_response(500, ErrorCode.INTERNAL, message), message)
 
-    def _answer(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        details: dict[str, Json] | None = None,
-    ) -> Response:
-        response = error_response(status, code, message, retry_after=retry_after, details=details)
+    def _in_form(self, response: Response, message: str) -> Response:
+        """As the route that was asked has its errors."""
         form = self._forms.get(request.endpoint or "")
         if form is not None:
             response.set_data(msgspec.json.encode(form(msg=message)))
