@@ -1,7 +1,8 @@
 """Linux's io_uring as far as it is needed here: system calls that are handed over in a ring, many at once.
 
-Structures and numbers are those of <linux/io_uring.h>; they are the same on every architecture that has them. No
-library is between: the few there are make an object for each call, and a call for each is what this is to save.
+Structures and numbers are those of <linux/io_uring.h>, the calls' numbers those of nearly every architecture: where
+they are others (alpha, mips) the first call fails. No library is between: the few there are make an object for each
+call, and a call for each is what this is to save.
 """
 
 from __future__ import annotations
